@@ -1,0 +1,286 @@
+"""The batcher: one writer for the entries of many requests.
+
+What is promised: each entry gets its outcome, a value, only after its batch is committed; strangers share a batch, and
+neither a refusal nor a defect of one fails another's; entries are judged in the order in which they came.
+
+Requests wait for the running batch to end and then go together: batches form by themselves, without a timer, and a
+lone entry goes at once. When the queue is longer than ``AHEAD_FROM_ENTRIES``, the next batch is read and judged while
+the one before it is being written: its state *follows* the unwritten one, and the head's tag makes sure that it
+becomes true only if that one did.
+
+What bounds it: ``queue_max`` entries wait at most (above that ``QueueFull``, and the caller tries again), ``batch_max``
+go into one batch, and two connections are held.
+
+What fails how:
+
+- the head moved (another process wrote): the batch is judged anew with the lock taken first;
+- the database refuses what the judge accepted: logged as a defect, and the batch is halved until only the offender
+  gets ``Failed``;
+- the connection is lost, or COMMIT comes with a warning (a cancelled wait for a standby): every entry of the batch
+  gets ``Unknown``; a retry with the same key settles it, and commits once more before it answers;
+- nothing was sent yet, or the server said no for a reason of its own (a lock or statement timeout, no connection):
+  ``Unavailable`` is raised, nothing was written, and the caller tries again;
+- the caller is cancelled: the batch goes on, for the writer owns its task and its connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import CommitUnknown
+from ledger.journal.entries import Chart, Entry, Failed, Outcome, Unknown
+from ledger.journal.judge import Judgement, State, judge
+from ledger.journal.posting import Sealed, post, read, seal, write
+
+_log = logging.getLogger(__name__)
+
+# Below this a batch would be split in two for nothing: with 64 requests in flight, all of them fit the next batch.
+AHEAD_FROM_ENTRIES = 250
+# A full queue of 20,000 entries drains in about a second.
+RETRY_AFTER_SECONDS = 1
+
+# Index reads only: a journal that grew since its last ANALYZE must not talk the planner into reading all of it.
+SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
+Connect = Callable[..., Awaitable[asyncpg.Connection]]
+
+
+class QueueFull(Exception):  # noqa: N818  # an expected state, not an error
+    """Too many entries wait; nothing was posted. Try again after ``RETRY_AFTER_SECONDS``."""
+
+
+class Unavailable(Exception):  # noqa: N818  # as above
+    """The database can't be written to now; nothing was posted. Try again."""
+
+
+class _Asked(Struct, gc=False):
+    """Entries that were handed in together, and who waits for their outcomes."""
+
+    entries: Sequence[Entry]
+    answer: asyncio.Future[list[Outcome]]
+
+
+class _Prepared(Struct):
+    """A batch read, judged and sealed on the assumption that the head will stand where it was."""
+
+    state: State
+    judgement: Judgement
+    sealed: Sealed
+
+
+class Batcher:
+    """Posts entries in batches. Open it with ``Batcher.running``."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        chart: Chart,
+        clock: Callable[[], datetime],
+        *,
+        queue_max: int = 20_000,
+        batch_max: int = 1_000,
+    ) -> None:
+        self._connect = connect
+        self._chart = chart
+        self._clock = clock
+        self._queue_max = queue_max
+        self._batch_max = batch_max
+        self._queue: deque[_Asked] = deque()
+        self._arrival = asyncio.Event()
+        self._closing = False
+        self._reader: asyncpg.Connection | None = None
+        self._writer: asyncpg.Connection | None = None
+        self._warned = False
+        self.waiting = 0
+        """Entries in the queue."""
+        self.batches = 0
+        """Batches written since the start."""
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls,
+        connect: Connect,
+        chart: Chart,
+        clock: Callable[[], datetime],
+        *,
+        queue_max: int = 20_000,
+        batch_max: int = 1_000,
+    ) -> AsyncIterator[Batcher]:
+        """A batcher with its writer running; at the end what waits is still written."""
+        batcher = cls(connect, chart, clock, queue_max=queue_max, batch_max=batch_max)
+        writer = asyncio.create_task(batcher._run(), name="journal writer")
+        try:
+            yield batcher
+        finally:
+            batcher._closing = True
+            batcher._arrival.set()
+            await writer
+            await batcher._drop_connections()
+
+    async def post(self, entry: Entry) -> Outcome:
+        """The entry's outcome, once it is committed. Raises ``QueueFull`` or ``Unavailable``: nothing was posted."""
+        return (await self._ask((entry,)))[0]
+
+    async def post_all(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """An outcome for each, in order. Each is posted or refused for itself; at most ``batch_max`` at a time."""
+        outcomes: list[Outcome] = []
+        for start in range(0, len(entries), self._batch_max):
+            outcomes += await self._ask(entries[start : start + self._batch_max])
+        return outcomes
+
+    async def _ask(self, entries: Sequence[Entry]) -> list[Outcome]:
+        if self._closing:
+            raise Unavailable("the service is stopping")
+        if self.waiting + len(entries) > self._queue_max:
+            raise QueueFull(f"{self.waiting} entries are waiting")
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Asked(entries, answer))
+        self.waiting += len(entries)
+        self._arrival.set()
+        return await answer
+
+    # --- the writer ---------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        writing: asyncio.Task[None] | None = None
+        ahead_of: _Prepared | None = None
+        while True:
+            if not self._queue:
+                self._arrival.clear()
+                if self._closing:
+                    break
+                await self._arrival.wait()
+                continue
+            if writing is not None and self.waiting < AHEAD_FROM_ENTRIES:
+                await writing
+                writing = ahead_of = None
+            batch = self._take()
+            prepared = await self._prepare(batch, ahead_of)
+            if writing is not None:
+                await writing
+            writing = asyncio.create_task(self._settle(batch, prepared), name="journal batch")
+            ahead_of = prepared
+            if self.waiting < AHEAD_FROM_ENTRIES:
+                await writing
+                writing = ahead_of = None
+        if writing is not None:
+            await writing
+
+    def _take(self) -> list[_Asked]:
+        batch: list[_Asked] = []
+        room = self._batch_max
+        while self._queue and (not batch or len(self._queue[0].entries) <= room):
+            asked = self._queue.popleft()
+            room -= len(asked.entries)
+            batch.append(asked)
+        self.waiting -= self._batch_max - room
+        return batch
+
+    async def _prepare(self, batch: list[_Asked], ahead_of: _Prepared | None) -> _Prepared | None:
+        """The batch, judged without the lock; None where it has to be taken first."""
+        entries = [entry for asked in batch for entry in asked.entries]
+        try:
+            if self._reader is None or self._reader.is_closed():
+                self._reader = await self._connect(**SESSION)
+            state = await read(self._reader, self._chart, entries)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            _log.warning("the journal could not be read ahead: %s", error)
+            return None
+        if ahead_of is not None and state.batch != ahead_of.state.batch:
+            if state.batch != ahead_of.sealed.base:
+                return None
+            wanted = [entry.target for entry in entries if entry.target is not None]
+            state.follow(ahead_of.state, ahead_of.judgement, wanted)
+        judgement = judge(state, entries, self._clock())
+        return _Prepared(state, judgement, seal(state, judgement))
+
+    async def _settle(self, batch: list[_Asked], prepared: _Prepared | None) -> None:
+        """Writes the batch and answers everyone in it. Never raises."""
+        entries = [entry for asked in batch for entry in asked.entries]
+        try:
+            outcomes: list[Outcome] = await self._write(entries, prepared)
+        except Unavailable as error:
+            for asked in batch:
+                if not asked.answer.done():
+                    asked.answer.set_exception(error)
+            return
+        except Exception as error:  # noqa: BLE001  # nobody may wait for ever, whatever it was
+            _log.exception("the journal's writer met what it doesn't know")
+            for asked in batch:
+                if not asked.answer.done():
+                    asked.answer.set_exception(error)
+            return
+        self.batches += 1
+        start = 0
+        for asked in batch:
+            end = start + len(asked.entries)
+            if not asked.answer.done():  # done already: the caller was cancelled
+                asked.answer.set_result(outcomes[start:end])
+            start = end
+
+    async def _write(self, entries: list[Entry], prepared: _Prepared | None) -> list[Outcome]:
+        try:
+            if self._writer is None or self._writer.is_closed():
+                self._writer = await self._connect(**SESSION)
+                self._writer.add_log_listener(self._hear)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise Unavailable(f"no connection to the database: {error}") from error
+        self._warned = False
+        try:
+            if prepared is not None and await write(self._writer, prepared.sealed):
+                outcomes = prepared.judgement.outcomes
+            else:
+                async with self._writer.transaction():
+                    outcomes = await post(self._writer, self._chart, entries, self._clock())
+        except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError) as error:
+            return await self._halve(entries, error)
+        except (OSError, asyncpg.InterfaceError, CommitUnknown) as error:
+            return await self._lost(entries, error)
+        except asyncpg.PostgresError as error:
+            # Class 57P and 08: the server went away in the middle. Anything else was said before the commit.
+            if (error.sqlstate or "")[:3] == "57P" or (error.sqlstate or "")[:2] == "08":
+                return await self._lost(entries, error)
+            raise Unavailable(f"the database said {error.sqlstate}: {error}") from error
+        if self._warned:
+            return [Unknown(entry.id) for entry in entries]
+        return outcomes
+
+    async def _halve(self, entries: list[Entry], error: asyncpg.PostgresError) -> list[Outcome]:
+        """The database refused what the judge accepted: find the offender, and post all others."""
+        constraint = str(getattr(error, "constraint_name", None) or error.sqlstate)
+        _log.error("the database refused %d entries that the judge had accepted: %s", len(entries), error)
+        if len(entries) == 1:
+            return [Failed(entries[0].id, constraint)]
+        middle = len(entries) // 2
+        return [*await self._write(entries[:middle], None), *await self._write(entries[middle:], None)]
+
+    async def _lost(self, entries: list[Entry], error: Exception) -> list[Outcome]:
+        _log.warning("the fate of a batch of %d entries is unknown: %s", len(entries), error)
+        await self._drop_connections()
+        return [Unknown(entry.id) for entry in entries]
+
+    def _hear(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.severity == "WARNING":
+            _log.warning("a commit came with a warning: %s", message)
+            self._warned = True
+
+    async def _drop_connections(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    connection.terminate()
+        self._reader = self._writer = None

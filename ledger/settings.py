@@ -1,0 +1,165 @@
+"""What can be set from outside, and nothing else.
+
+One frozen Struct read once from the environment. Only `app` and `cli` read it; everything below gets the
+values it needs as arguments, so no module behaves differently for a variable that its signature doesn't show.
+
+Each field carries its variable, unit and meaning; the README's table is written from them and a test
+compares. A value that can't be meant fails at start with one `SettingsError` that names the variable and what
+it takes. An unset variable and an empty one are the same: the default.
+"""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+Environment = Literal["demo", "test", "live"]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+class SettingsError(Exception):
+    """A variable of the environment has a value that can't be meant; the message names it."""
+
+
+def _meaning(variable: str, unit: str, sentence: str) -> Meta:
+    return Meta(title=variable, description=sentence, extra={"unit": unit})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The service's settings, in the order of the README's table."""
+
+    dsn: Annotated[
+        str,
+        _meaning(
+            "LEDGER_DSN", "DSN", "any PostgreSQL 15 or newer; empty: the embedded one, kept in LEDGER_DATA"
+        ),
+    ] = ""
+    data: Annotated[
+        Path,
+        _meaning("LEDGER_DATA", "folder", "where the embedded PostgreSQL and the signing key are kept"),
+    ] = Path("data")
+    host: Annotated[str, _meaning("LEDGER_HOST", "address", "the address to listen on")] = "127.0.0.1"
+    port: Annotated[Port, _meaning("LEDGER_PORT", "1-65535", "the port to listen on")] = 8000
+    environment: Annotated[
+        Environment,
+        _meaning(
+            "LEDGER_ENVIRONMENT", "demo, test or live", "appears in API keys, so that none works elsewhere"
+        ),
+    ] = "demo"
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        _meaning("LEDGER_ALLOWED_HOSTS", "names, by commas", "Host headers answered, LEDGER_HOST besides"),
+    ] = ("localhost", "127.0.0.1")
+    # Two cores keep about four statements busy; the rest covers requests that wait for the writer's commit.
+    pool_size: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)],
+        _meaning(
+            "LEDGER_POOL_SIZE", "connections", "database connections for requests, the writer's own besides"
+        ),
+    ] = 10
+    # A batch of 1,000 takes about 35 ms, so a full queue is answered in about 0.7 s: below every client's
+    # patience.
+    queue_max: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000)],
+        _meaning("LEDGER_QUEUE_MAX", "entries", "entries waiting for the writer; above it requests hear 503"),
+    ] = 20_000
+    # 8,000 a batch is a quarter faster than 1,000 and makes everyone wait eight times as long.
+    batch_max: Annotated[
+        Annotated[int, Meta(ge=1, le=10_000)],
+        _meaning("LEDGER_BATCH_MAX", "entries", "entries that share one commit"),
+    ] = 1_000
+    metrics_token: Annotated[
+        str,
+        _meaning(
+            "LEDGER_METRICS_TOKEN", "secret", "bearer token of /metrics; when empty and live, /metrics is 404"
+        ),
+    ] = ""
+    signing_key: Annotated[
+        Path | None,
+        _meaning(
+            "LEDGER_SIGNING_KEY",
+            "file",
+            "the Ed25519 key of checkpoints; empty: checkpoint.key in LEDGER_DATA",
+        ),
+    ] = None
+    origin: Annotated[
+        Annotated[str, Meta(pattern=r"^[^\s+]{1,120}$")],
+        _meaning(
+            "LEDGER_ORIGIN", "name", "the log's name in checkpoints; verifiers pin it, so never change it"
+        ),
+    ] = "timecredits.local/journal"
+
+    def __repr__(self) -> str:
+        """Without the DSN and the token, for a settings object ends up in logs."""
+        shown = {
+            name: getattr(self, name)
+            for name in self.__struct_fields__
+            if name not in {"dsn", "metrics_token"}
+        }
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """Where the Ed25519 key is kept."""
+        return self.signing_key or self.data / "checkpoint.key"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Every Host header that is answered."""
+        return frozenset({*self.allowed_hosts, self.host})
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read every variable; raise SettingsError for the first value that can't be meant."""
+        known = {row.variable for row in table()}
+        for variable in sorted(environ):
+            if variable.startswith("LEDGER_") and variable not in known:
+                raise SettingsError(
+                    f"{variable} is not a setting; the settings are {', '.join(sorted(known))}."
+                )
+        values = {
+            row.field: _read(row, environ[row.variable])
+            for row in table()
+            if environ.get(row.variable, "").strip()
+        }
+        return cls(**values)  # type: ignore[arg-type]  # _read converted each to its field's own type
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One setting, as the README shows it."""
+
+    field: str
+    variable: str
+    default: str
+    unit: str
+    sentence: str
+
+
+@functools.cache
+def table() -> tuple[Row, ...]:
+    """Every setting with its documentation, in order."""
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        meta = field.type.__metadata__[-1]
+        default = field.default
+        shown = ",".join(default) if isinstance(default, tuple) else str("" if default is None else default)
+        rows.append(Row(field.name, meta.title, shown, meta.extra["unit"], meta.description))
+    return tuple(rows)
+
+
+def _read(row: Row, text: str) -> object:
+    """The field's value, in the field's own type."""
+    wanted = get_type_hints(Settings, include_extras=True)[row.field]
+    source: object = text.strip()
+    if row.field == "allowed_hosts":
+        source = [host.strip() for host in text.split(",") if host.strip()]
+    if row.field in {"data", "signing_key"}:
+        return Path(text.strip()).expanduser()
+    try:
+        return msgspec.convert(source, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        # The value itself isn't repeated: a DSN or a token has no place in a log.
+        raise SettingsError(f"{row.variable} ({row.unit}; {row.sentence}) can't be that: {error}.") from None

@@ -1,0 +1,94 @@
+"""The settings, and the README's table of them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ledger.settings import Settings, SettingsError, table
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_readme_documents_every_setting() -> None:
+    rows = [
+        f"| `{row.variable}` | {shown} | {row.unit} | {row.sentence} |"
+        for row in table()
+        for shown in [f"`{row.default}`" if row.default else "empty"]
+    ]
+    wanted = "\n".join(["| variable | default | unit | meaning |", "|---|---|---|---|", *rows])
+    section = README.read_text(encoding="utf-8").split("## Settings", 1)[-1]
+    found = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", section, re.DOTALL)
+    assert found, (
+        "README.md needs a section '## Settings' with <!-- settings --> and <!-- /settings --> lines"
+    )
+    assert found[1] == wanted, (
+        f"ledger/settings.py and README.md differ; paste this between the markers:\n{wanted}"
+    )
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_environment({"PATH": "/bin", "LEDGER_DSN": "", "LEDGER_PORT": " "}) == Settings()
+
+
+def test_every_variable_is_read() -> None:
+    given = Settings.from_environment(
+        {
+            "LEDGER_DSN": "postgresql://a:secret@b/c",
+            "LEDGER_DATA": "/var/lib/ledger",
+            "LEDGER_HOST": "0.0.0.0",  # noqa: S104  # what a container sets
+            "LEDGER_PORT": "9000",
+            "LEDGER_ENVIRONMENT": "live",
+            "LEDGER_ALLOWED_HOSTS": "credits.example, www.credits.example",
+            "LEDGER_POOL_SIZE": "5",
+            "LEDGER_QUEUE_MAX": "100",
+            "LEDGER_BATCH_MAX": "10",
+            "LEDGER_METRICS_TOKEN": "hidden",
+            "LEDGER_SIGNING_KEY": "/etc/ledger/key",
+            "LEDGER_ORIGIN": "credits.example/journal",
+        }
+    )
+    assert given == Settings(
+        dsn="postgresql://a:secret@b/c",
+        data=Path("/var/lib/ledger"),
+        host="0.0.0.0",  # noqa: S104  # the same
+        port=9000,
+        environment="live",
+        allowed_hosts=("credits.example", "www.credits.example"),
+        pool_size=5,
+        queue_max=100,
+        batch_max=10,
+        metrics_token="hidden",
+        signing_key=Path("/etc/ledger/key"),
+        origin="credits.example/journal",
+    )
+    assert "secret" not in repr(given)
+    assert "hidden" not in repr(given)
+
+
+def test_the_key_is_kept_with_the_data_unless_said_otherwise() -> None:
+    assert Settings(data=Path("/d")).signing_key_path == Path("/d/checkpoint.key")
+    assert Settings(data=Path("/d"), signing_key=Path("/k")).signing_key_path == Path("/k")
+
+
+def test_the_address_listened_on_is_an_allowed_host() -> None:
+    assert Settings(host="10.0.0.7").hosts == {"localhost", "127.0.0.1", "10.0.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LEDGER_PORT", "0"),
+        ("LEDGER_PORT", "65536"),
+        ("LEDGER_PORT", "http"),
+        ("LEDGER_ENVIRONMENT", "production"),
+        ("LEDGER_POOL_SIZE", "0"),
+        ("LEDGER_QUEUE_MAX", "-1"),
+        ("LEDGER_BATCH_MAX", "1.5"),
+        ("LEDGER_ORIGIN", "two words"),
+        ("LEDGER_POOLSIZE", "5"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_names_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{variable}\b"):
+        Settings.from_environment({variable: value})
