@@ -33,9 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     dsn: Annotated[
         str,
-        _meaning(
-            "LEDGER_DSN", "DSN", "any PostgreSQL 15 or newer; empty: the embedded one, kept in LEDGER_DATA"
-        ),
+        _meaning("LEDGER_DSN", "DSN", "any PostgreSQL 15 or newer; empty: the embedded one, kept in LEDGER_DATA"),
     ] = ""
     data: Annotated[
         Path,
@@ -45,9 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[Port, _meaning("LEDGER_PORT", "1-65535", "the port to listen on")] = 8000
     environment: Annotated[
         Environment,
-        _meaning(
-            "LEDGER_ENVIRONMENT", "demo, test or live", "appears in API keys, so that none works elsewhere"
-        ),
+        _meaning("LEDGER_ENVIRONMENT", "demo, test or live", "appears in API keys, so that none works elsewhere"),
     ] = "demo"
     allowed_hosts: Annotated[
         tuple[str, ...],
@@ -56,9 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Two cores keep about four statements busy; the rest covers requests that wait for the writer's commit.
     pool_size: Annotated[
         Annotated[int, Meta(ge=1, le=1000)],
-        _meaning(
-            "LEDGER_POOL_SIZE", "connections", "database connections for requests, the writer's own besides"
-        ),
+        _meaning("LEDGER_POOL_SIZE", "connections", "database connections for requests, the writer's own besides"),
     ] = 10
     # A batch of 1,000 takes about 35 ms, so a full queue is answered in about 0.7 s: below every client's
     # patience.
@@ -73,9 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1_000
     metrics_token: Annotated[
         str,
-        _meaning(
-            "LEDGER_METRICS_TOKEN", "secret", "bearer token of /metrics; when empty and live, /metrics is 404"
-        ),
+        _meaning("LEDGER_METRICS_TOKEN", "secret", "bearer token of /metrics; when empty and live, /metrics is 404"),
     ] = ""
     signing_key: Annotated[
         Path | None,
@@ -87,18 +79,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     origin: Annotated[
         Annotated[str, Meta(pattern=r"^[^\s+]{1,120}$")],
-        _meaning(
-            "LEDGER_ORIGIN", "name", "the log's name in checkpoints; verifiers pin it, so never change it"
-        ),
+        _meaning("LEDGER_ORIGIN", "name", "the log's name in checkpoints; verifiers pin it, so never change it"),
     ] = "timecredits.local/journal"
 
     def __repr__(self) -> str:
         """Without the DSN and the token, for a settings object ends up in logs."""
-        shown = {
-            name: getattr(self, name)
-            for name in self.__struct_fields__
-            if name not in {"dsn", "metrics_token"}
-        }
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in {"dsn", "metrics_token"}}
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
@@ -117,13 +103,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         known = {row.variable for row in table()}
         for variable in sorted(environ):
             if variable.startswith("LEDGER_") and variable not in known:
-                raise SettingsError(
-                    f"{variable} is not a setting; the settings are {', '.join(sorted(known))}."
-                )
+                raise SettingsError(f"{variable} is not a setting; the settings are {', '.join(sorted(known))}.")
         values = {
-            row.field: _read(row, environ[row.variable])
-            for row in table()
-            if environ.get(row.variable, "").strip()
+            row.field: _read(row, environ[row.variable]) for row in table() if environ.get(row.variable, "").strip()
         }
         return cls(**values)  # type: ignore[arg-type]  # _read converted each to its field's own type
 

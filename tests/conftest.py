@@ -29,9 +29,7 @@ _FOLDER_PREFIX = "ledger-tests-"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--soak", action="store_true", help="many more examples, kills and rounds: for the night"
-    )
+    parser.addoption("--soak", action="store_true", help="many more examples, kills and rounds: for the night")
 
 
 @pytest.fixture(scope="session")

@@ -136,9 +136,7 @@ async def test_a_deep_folder_gets_a_short_socket(tmp_path: Path) -> None:
 
 
 async def test_settings_are_given_to_the_server(tmp_path: Path) -> None:
-    with Embedded(
-        tmp_path, durable=False, settings={"work_mem": "7MB", "cluster_name": "it's here"}
-    ) as server:
+    with Embedded(tmp_path, durable=False, settings={"work_mem": "7MB", "cluster_name": "it's here"}) as server:
         assert await _run(server.dsn(), "SHOW work_mem") == "7MB"
         assert await _run(server.dsn(), "SHOW cluster_name") == "it's here"
         assert await _run(server.dsn(), "SHOW data_checksums") == "on"
@@ -383,9 +381,7 @@ async def test_a_role_that_loses_commits_is_refused(embedded: Embedded) -> None:
             await check(database)
 
 
-async def test_a_server_without_checksums_is_warned_about(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_server_without_checksums_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Embedded(tmp_path, durable=False) as server:
         server.stop()
         server._run("pg_checksums", "--disable", "-D", tmp_path / "cluster")
@@ -454,9 +450,7 @@ async def test_migrating_again_and_at_once_changes_nothing(postgres: Postgres) -
 async def test_a_login_user_without_superpowers_can_migrate_and_serve(postgres: Postgres) -> None:
     name = await postgres.create("template0")
     user = f"{name}_deployer"
-    await postgres.run(
-        f"CREATE ROLE {user} LOGIN PASSWORD 'deploy' IN ROLE timecredits_migrate, timecredits_app"
-    )
+    await postgres.run(f"CREATE ROLE {user} LOGIN PASSWORD 'deploy' IN ROLE timecredits_migrate, timecredits_app")
     await postgres.run(f"ALTER DATABASE {name} OWNER TO {user}")
     dsn = postgres.dsn(name).replace("://ledger@", f"://{user}:deploy@")
     try:

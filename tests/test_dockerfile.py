@@ -57,9 +57,7 @@ def test_it_listens_on_every_address_of_its_container() -> None:
 
 def test_every_file_it_copies_exists_and_is_sent_to_the_engine() -> None:
     allowed = [
-        line[1:]
-        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
-        if line[:1] == "!"
+        line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"
     ]
     for word, rest in INSTRUCTIONS:
         if word == "COPY" and "--from" not in rest:

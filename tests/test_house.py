@@ -29,7 +29,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("ledger.scheme", "ledger.journal", "ledger.database", "ledger.settings"),
     },
     "ledger.doors.cli": {
-        *("ledger.app", "ledger.doors"),
+        *("ledger.app", "ledger.bench", "ledger.doors"),
+        *("ledger.scheme", "ledger.journal", "ledger.database", "ledger.settings"),
+    },
+    # A client and a judge of the whole, from outside: it may look everywhere, and only the command line calls it.
+    "ledger.bench": {
+        *("ledger.app", "ledger.doors", "ledger.doors.api"),
         *("ledger.scheme", "ledger.journal", "ledger.database", "ledger.settings"),
     },
     # What the doors share: problems, refusals' rendering.
@@ -37,11 +42,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Packages from outside that belong in some rooms only.
 BELONGS = {
-    "litestar": ("ledger.doors.api", "ledger.doors.web", "ledger.doors", "ledger.app"),
+    "litestar": ("ledger.doors.api", "ledger.doors.web", "ledger.doors", "ledger.app", "ledger.bench"),
     "click": ("ledger.doors.cli",),
-    "rich": ("ledger.doors.cli",),
-    "sqlalchemy": ("ledger.database", "ledger.journal", "ledger.scheme"),
-    "asyncpg": ("ledger.database", "ledger.journal", "ledger.scheme"),
+    "rich": ("ledger.doors.cli", "ledger.bench"),
+    "sqlalchemy": ("ledger.database", "ledger.journal", "ledger.scheme", "ledger.bench"),
+    "asyncpg": ("ledger.database", "ledger.journal", "ledger.scheme", "ledger.bench"),
     "alembic": ("ledger.database",),
 }
 DRAWERS = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
@@ -155,11 +160,7 @@ def credits_are_never_floats(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Constant | ast.Name):
             continue
-        is_float = (
-            isinstance(node.value, float)
-            if isinstance(node, ast.Constant)
-            else node.id in {"float", "Decimal"}
-        )
+        is_float = isinstance(node.value, float) if isinstance(node, ast.Constant) else node.id in {"float", "Decimal"}
         if is_float and (module.name, owners.get(node, "")) not in SECONDS_ALLOWED:
             yield (
                 f"{module.name}:{node.lineno} has a float or Decimal: credits are integer minutes. "
@@ -179,10 +180,7 @@ def _owners(tree: ast.Module) -> dict[ast.AST, str]:
                 owner = name
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.keyword(arg=str(name)):
                 owner = name
-            case (
-                ast.AnnAssign(target=ast.Attribute(attr=name))
-                | ast.Assign(targets=[ast.Attribute(attr=name)])
-            ):
+            case ast.AnnAssign(target=ast.Attribute(attr=name)) | ast.Assign(targets=[ast.Attribute(attr=name)]):
                 owner = name
         owners[node] = owner
         for child in ast.iter_child_nodes(node):

@@ -19,12 +19,8 @@ def test_readme_documents_every_setting() -> None:
     wanted = "\n".join(["| variable | default | unit | meaning |", "|---|---|---|---|", *rows])
     section = README.read_text(encoding="utf-8").split("## Settings", 1)[-1]
     found = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", section, re.DOTALL)
-    assert found, (
-        "README.md needs a section '## Settings' with <!-- settings --> and <!-- /settings --> lines"
-    )
-    assert found[1] == wanted, (
-        f"ledger/settings.py and README.md differ; paste this between the markers:\n{wanted}"
-    )
+    assert found, "README.md needs a section '## Settings' with <!-- settings --> and <!-- /settings --> lines"
+    assert found[1] == wanted, f"ledger/settings.py and README.md differ; paste this between the markers:\n{wanted}"
 
 
 def test_nothing_set_gives_the_defaults() -> None:

@@ -105,9 +105,7 @@ async def _check_rights(connection: asyncpg.Connection, role: str) -> None:
         "SELECT bool_or(has_any_column_privilege('journal.' || name, 'UPDATE')) FROM unnest($1::text[]) name",
         ["entry", "transfer"],
     ):
-        raise Unfit(
-            f"{role} may update single columns of the journal's entries: REVOKE UPDATE on each from {role}."
-        )
+        raise Unfit(f"{role} may update single columns of the journal's entries: REVOKE UPDATE on each from {role}.")
 
 
 _migrating = threading.Lock()  # Alembic keeps its state in the module

@@ -131,9 +131,7 @@ class Database:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(
-        cls, dsn: str, *, pool_size: int = 10, role: str = "timecredits_app"
-    ) -> AsyncIterator["Database"]:
+    async def open(cls, dsn: str, *, pool_size: int = 10, role: str = "timecredits_app") -> AsyncIterator["Database"]:
         """A pool, closed at the end. It opens lazily: the first transaction makes the first connection."""
         database = cls(dsn, pool_size=pool_size, role=role)
         try:
@@ -156,9 +154,7 @@ class Database:
             "json",
             "jsonb",
         ):  # as SQLAlchemy sets them, so that a statement reads alike in and out of the pool
-            await connection.set_type_codec(
-                name, encoder=str, decoder=msgspec.json.decode, schema="pg_catalog"
-            )
+            await connection.set_type_codec(name, encoder=str, decoder=msgspec.json.decode, schema="pg_catalog")
         return connection
 
     def transaction(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:

@@ -14,8 +14,8 @@ go into one batch, and two connections are held.
 What fails how:
 
 - the head moved (another process wrote): the batch is judged anew with the lock taken first;
-- the database refuses what the judge accepted: logged as a defect, and the batch is halved until only the offender
-  gets ``Failed``;
+- the database refuses what the judge accepted, or the judge stumbles: logged as a defect, and the batch is halved until
+  only the offender gets ``Failed``;
 - the connection is lost, or COMMIT comes with a warning (a cancelled wait for a standby): every entry of the batch
   gets ``Unknown``; a retry with the same key settles it, and commits once more before it answers;
 - nothing was sent yet, or the server said no for a reason of its own (a lock or statement timeout, no connection):
@@ -200,13 +200,20 @@ class Batcher:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             _log.warning("the journal could not be read ahead: %s", error)
             return None
+        except Exception:  # noqa: BLE001  # logged with its trace; `_write` meets it again
+            _log.exception("a batch could not be read")
+            return None
         if ahead_of is not None and state.batch != ahead_of.state.batch:
             if state.batch != ahead_of.sealed.base:
                 return None
             wanted = [entry.target for entry in entries if entry.target is not None]
             state.follow(ahead_of.state, ahead_of.judgement, wanted)
-        judgement = judge(state, entries, self._clock())
-        return _Prepared(state, judgement, seal(state, judgement))
+        try:
+            judgement = judge(state, entries, self._clock())
+            return _Prepared(state, judgement, seal(state, judgement))
+        except Exception:  # noqa: BLE001  # logged with its trace; `_write` meets it again
+            _log.exception("a batch could not be judged")
+            return None
 
     async def _settle(self, batch: list[_Asked], prepared: _Prepared | None) -> None:
         """Writes the batch and answers everyone in it. Never raises."""
@@ -214,12 +221,6 @@ class Batcher:
         try:
             outcomes: list[Outcome] = await self._write(entries, prepared)
         except Unavailable as error:
-            for asked in batch:
-                if not asked.answer.done():
-                    asked.answer.set_exception(error)
-            return
-        except Exception as error:  # noqa: BLE001  # nobody may wait for ever, whatever it was
-            _log.exception("the journal's writer met what it doesn't know")
             for asked in batch:
                 if not asked.answer.done():
                     asked.answer.set_exception(error)
@@ -255,18 +256,27 @@ class Batcher:
             if (error.sqlstate or "")[:3] == "57P" or (error.sqlstate or "")[:2] == "08":
                 return await self._lost(entries, error)
             raise Unavailable(f"the database said {error.sqlstate}: {error}") from error
+        except Exception as error:  # noqa: BLE001  # nobody may wait for ever, nor fail for a stranger's entry
+            return await self._halve(entries, error)
         if self._warned:
             return [Unknown(entry.id) for entry in entries]
         return outcomes
 
-    async def _halve(self, entries: list[Entry], error: asyncpg.PostgresError) -> list[Outcome]:
-        """The database refused what the judge accepted: find the offender, and post all others."""
-        constraint = str(getattr(error, "constraint_name", None) or error.sqlstate)
-        _log.error("the database refused %d entries that the judge had accepted: %s", len(entries), error)
+    async def _halve(self, entries: list[Entry], error: Exception) -> list[Outcome]:
+        """The database, or our own code, fails on what should have passed: find the offender, post all others."""
+        _log.error("a batch of %d entries failed after it was taken: %r", len(entries), error)
         if len(entries) == 1:
-            return [Failed(entries[0].id, constraint)]
+            constraint = getattr(error, "constraint_name", None) or getattr(error, "sqlstate", None)
+            return [Failed(entries[0].id, str(constraint or type(error).__name__))]
         middle = len(entries) // 2
-        return [*await self._write(entries[:middle], None), *await self._write(entries[middle:], None)]
+        outcomes: list[Outcome] = []
+        for half in (entries[:middle], entries[middle:]):
+            try:
+                outcomes += await self._write(half, None)
+            except Unavailable:
+                # The other half may stand already, so "nothing was posted" would be too much said of the whole.
+                outcomes += [Unknown(entry.id) for entry in half]
+        return outcomes
 
     async def _lost(self, entries: list[Entry], error: Exception) -> list[Outcome]:
         _log.warning("the fate of a batch of %d entries is unknown: %s", len(entries), error)

@@ -141,9 +141,7 @@ class Verifier:
             for signature in ours:
                 key.verify(signature, text.encode())
         except InvalidSignature:
-            raise ProofError(
-                f"The checkpoint was altered: the signature of {self.name} doesn't fit it."
-            ) from None
+            raise ProofError(f"The checkpoint was altered: the signature of {self.name} doesn't fit it.") from None
         checkpoint = _parse_text(text)
         if checkpoint.origin != self.origin:
             raise ProofError(f"The checkpoint is of the log {checkpoint.origin!r}, not of {self.origin!r}.")

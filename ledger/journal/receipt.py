@@ -97,9 +97,7 @@ class Receipt:
         """Give the checkpoint whose tree is proven to hold this leaf, or raise ProofError."""
         checkpoint = verifier.open(self.checkpoint)
         if self.index >= checkpoint.size:
-            raise ProofError(
-                f"The receipt's index is {self.index}, but its log has {checkpoint.size} leaves."
-            )
+            raise ProofError(f"The receipt's index is {self.index}, but its log has {checkpoint.size} leaves.")
         leaf = leaf_hash(self.leaf)
         if not verify_inclusion(self.index, checkpoint.size, leaf, self.path, checkpoint.root):
             raise ProofError(f"The receipt's leaf is not what the signed log has at index {self.index}.")

@@ -351,9 +351,7 @@ ROWS = (
     Row("an empty name", 422, "wrong_values", line(name=b'""'), "name"),
     Row("a name of spaces", 422, "wrong_values", line(name=b'"  "'), "name"),
     Row("a name of 201 characters", 422, "wrong_values", line(name=b'"%b"' % (b"a" * 201)), "name"),
-    Row(
-        "a note of 2,001 characters", 422, "wrong_values", line(rest=b',"note":"%b"' % (b"a" * 2001)), "note"
-    ),
+    Row("a note of 2,001 characters", 422, "wrong_values", line(rest=b',"note":"%b"' % (b"a" * 2001)), "note"),
     Row("a note of 5 MB", 413, "body_too_large", line(rest=b',"note":"%b"' % (b"a" * 5_000_000))),
     Row(
         "a time without a zone",
@@ -362,9 +360,7 @@ ROWS = (
         line(rest=b',"happened_at":"2026-03-14T10:30:00"'),
         "happened_at",
     ),
-    Row(
-        "30 February", 400, "wrong_fields", line(rest=b',"happened_at":"2026-02-30T10:30:00Z"'), "happened_at"
-    ),
+    Row("30 February", 400, "wrong_fields", line(rest=b',"happened_at":"2026-02-30T10:30:00Z"'), "happened_at"),
     Row(
         "an offset of +99:00",
         400,
@@ -480,9 +476,7 @@ async def test_every_refusal_has_one_shape(row: Row) -> None:
         ("POST", "/v1/lines", b"{", 400),
     ],
 )
-async def test_every_answer_carries_the_security_headers(
-    method: str, path: str, body: bytes, status: int
-) -> None:
+async def test_every_answer_carries_the_security_headers(method: str, path: str, body: bytes, status: int) -> None:
     answer = await drive(method, path, body)
     assert answer.status == status
     assert (
@@ -516,15 +510,9 @@ async def test_the_request_id_is_new_each_time_and_known_to_handlers_and_logs() 
         pytest.param({"body": GOOD + b" " * (64 * KIB - len(GOOD))}, id="a body of just 64 KiB"),
         pytest.param({"body": GOOD, "host": "LOCALHOST:8000"}, id="the host in capitals and with a port"),
         pytest.param({"body": GOOD, "host": "ledger.example:8443"}, id="a host with the port that is listed"),
-        pytest.param(
-            {"body": GOOD, "headers": (*JSON, ("x-forwarded-host", "evil.example"))}, id="X-Forwarded-Host"
-        ),
-        pytest.param(
-            {"body": GOOD, "headers": (*JSON, ("x-http-method-override", "GET"))}, id="a method override"
-        ),
-        pytest.param(
-            {"body": GOOD, "headers": (*JSON, ("x-a", "1"), ("x-a", "2"))}, id="a harmless header twice"
-        ),
+        pytest.param({"body": GOOD, "headers": (*JSON, ("x-forwarded-host", "evil.example"))}, id="X-Forwarded-Host"),
+        pytest.param({"body": GOOD, "headers": (*JSON, ("x-http-method-override", "GET"))}, id="a method override"),
+        pytest.param({"body": GOOD, "headers": (*JSON, ("x-a", "1"), ("x-a", "2"))}, id="a harmless header twice"),
         pytest.param(
             {"body": GOOD, "headers": [*JSON, *((f"x-{n}", "1") for n in range(HEADERS_MAX - 4))]},
             id="100 headers",
@@ -533,9 +521,7 @@ async def test_the_request_id_is_new_each_time_and_known_to_handlers_and_logs() 
         pytest.param(line(name=rb'"Si\u00e2n \ud83c\udf3b"'), id="the same, escaped"),
         pytest.param(line(name=rb'"a\\u0000b"'), id="text that only looks like an escape"),
         pytest.param(line(rest=rb',"note":"two\nlines\tand a tab"'), id="line breaks and tabs in a note"),
-        pytest.param(
-            line(name=b'"<script>alert(1)</script> {{7*7}} \'; DROP TABLE x"'), id="markup and SQL as a name"
-        ),
+        pytest.param(line(name=b'"<script>alert(1)</script> {{7*7}} \'; DROP TABLE x"'), id="markup and SQL as a name"),
         pytest.param(
             line(rest=b',"happened_at":"2026-10-25T01:30:00+01:00"'),
             id="an hour that comes twice, by its offset",
@@ -577,15 +563,11 @@ async def test_a_wrong_method_is_told_which_are_right() -> None:
 
 
 async def test_probes_may_ask_by_address() -> None:
-    assert (
-        await drive("GET", "/health/live", host="10.0.0.7:8000")
-    ).status == 404  # the toy has none; no 400
+    assert (await drive("GET", "/health/live", host="10.0.0.7:8000")).status == 404  # the toy has none; no 400
 
 
 async def test_an_answer_may_bring_its_own_policy() -> None:
-    async def page(
-        _scope: object, _receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]
-    ) -> None:
+    async def page(_scope: object, _receive: object, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         headers = [(b"content-security-policy", b"default-src 'self'"), (b"cache-control", b"public")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -658,9 +640,7 @@ PLAIN = st.recursive(
     | st.integers(-(10**30), 10**30)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=("Cc", "Cs"))),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=("Cc", "Cs"))), inner)
-    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=("Cc", "Cs"))), inner),
     max_leaves=60,
 )
 

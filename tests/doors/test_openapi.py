@@ -71,9 +71,7 @@ def test_it_is_openapi_3_1_with_a_bearer_key(document: dict[str, Any]) -> None:
 def test_every_operation_answers_refusals_with_a_problem(document: dict[str, Any]) -> None:
     for path_item in document["paths"].values():
         for operation in path_item.values():
-            refusals = {
-                status: it for status, it in operation["responses"].items() if not status.startswith("2")
-            }
+            refusals = {status: it for status, it in operation["responses"].items() if not status.startswith("2")}
             assert "default" in refusals
             for refusal in refusals.values():
                 [(media_type, content)] = refusal["content"].items()
@@ -164,6 +162,7 @@ async def test_a_page_loads_nothing_from_outside(client: httpx.AsyncClient, page
     assert "default-src 'none'" in policy
     assert "script-src 'self';" in policy
     assert "http" not in policy
+    assert "unsafe" not in policy
 
 
 async def test_swagger_reads_our_document_and_sends_it_to_no_validator(client: httpx.AsyncClient) -> None:

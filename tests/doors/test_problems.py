@@ -89,9 +89,7 @@ class Register(Input, frozen=True, kw_only=True):
     ],
     ids=lambda value: value.decode() if isinstance(value, bytes) else None,
 )
-def test_a_fault_is_named_by_its_path_and_in_plain_words(
-    body: bytes, status: int, field: str, message: str
-) -> None:
+def test_a_fault_is_named_by_its_path_and_in_plain_words(body: bytes, status: int, field: str, message: str) -> None:
     with pytest.raises(msgspec.ValidationError) as wrong:
         msgspec.json.decode(body, type=Register)
     assert in_plain_words(str(wrong.value)) == (status, Fault(field, message))
@@ -228,9 +226,7 @@ async def test_a_wait_is_told_in_the_header_and_the_body(client: httpx.AsyncClie
     )
 
 
-@pytest.mark.parametrize(
-    ("query", "words"), [("", "is required"), ("?number=x", "must be a whole number, not text")]
-)
+@pytest.mark.parametrize(("query", "words"), [("", "is required"), ("?number=x", "must be a whole number, not text")])
 async def test_a_parameter_is_named(client: httpx.AsyncClient, query: str, words: str) -> None:
     answer = await client.get(f"/number{query}")
     assert answer.status_code == 400

@@ -82,9 +82,7 @@ _CONTROL_RAW: Final = re.compile(r"[\x7f-\x9f]")  # those that JSON allows unesc
 
 def _check_query(query: bytes) -> None:
     try:
-        pairs = parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX
-        )
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
     except ValueError:  # not ASCII, not UTF-8 below its percent signs, or too many
         raise Refused("wrong_parameters", "The query of the address can't be read.") from None
     seen = set()
@@ -93,9 +91,7 @@ def _check_query(query: bytes) -> None:
             raise Refused("key_in_address", "Send the key in the header Authorization, and replace this one.")
         if name in seen:
             shown = name[:100]
-            raise Refused(
-                "repeated_parameter", f"`{shown}` is given twice.", fields=[Fault(shown, "is given twice")]
-            )
+            raise Refused("repeated_parameter", f"`{shown}` is given twice.", fields=[Fault(shown, "is given twice")])
         if _CONTROL.search(name) or _CONTROL.search(value):
             raise Refused("wrong_parameters", "The query of the address holds a control character.")
         seen.add(name)
@@ -325,9 +321,7 @@ class _Guard:
         if body:
             media_type = _type_of(headers.get(b"content-type", b""))
             if media_type not in allowance.types:
-                raise Refused(
-                    "unsupported_body", f"Send the body as {' or '.join(allowance.types)}, in UTF-8."
-                )
+                raise Refused("unsupported_body", f"Send the body as {' or '.join(allowance.types)}, in UTF-8.")
             if media_type == "application/json":
                 check_json(body)
         replayed = False

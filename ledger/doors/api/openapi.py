@@ -38,9 +38,9 @@ from ledger.doors.api.problems import KINDS, MEDIA_TYPE, Kind, Problem
 
 PATH: Final = "/docs"
 
-# Swagger UI draws icons from data: addresses and sets style attributes; it evaluates nothing.
+# Seen in Chromium with every operation open: Swagger UI draws icons from data: addresses and needs no more.
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FOREVER: Final = "public, max-age=31536000, immutable"
@@ -184,9 +184,7 @@ class _Documentation(OpenAPIConfig):
         return _Mended(**{field.name: getattr(plain, field.name) for field in fields(plain) if field.init})
 
 
-def documentation(
-    *, title: str, version: str, description: str, kinds: Mapping[str, Kind] = KINDS
-) -> OpenAPIConfig:
+def documentation(*, title: str, version: str, description: str, kinds: Mapping[str, Kind] = KINDS) -> OpenAPIConfig:
     """Return Litestar's `openapi_config`; one for each application.
 
     Args:

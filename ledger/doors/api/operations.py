@@ -89,17 +89,13 @@ def operations(
     async def readiness() -> Response[Any]:
         if reason := await ready():
             kind = KINDS["unavailable"]
-            return problem(
-                kind.status, kind.title, reason, code="unavailable", retry_after=_READY_RETRY_S
-            ).response()
+            return problem(kind.status, kind.title, reason, code="unavailable", retry_after=_READY_RETRY_S).response()
         return Response({"status": "ready"})
 
     @get("/metrics", include_in_schema=False, sync_to_thread=False)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        admitted = (
-            expected is not None and scheme.lower() == "bearer" and compare_digest(given.encode(), expected)
-        )
+        admitted = expected is not None and scheme.lower() == "bearer" and compare_digest(given.encode(), expected)
         if not (metrics_open or admitted):
             raise NotFoundException
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})

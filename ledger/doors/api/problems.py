@@ -102,21 +102,15 @@ KINDS: Final[Mapping[str, Kind]] = {
     "too_many_headers": Kind(431, "There are too many headers", "A request may carry at most 100 headers."),
     "unauthorized": Kind(401, "Sign in first", "Send a valid API key as `Authorization: Bearer ...`."),
     "forbidden": Kind(403, "This is not yours to do", "The key is valid, but has no right to this."),
-    "not_found": Kind(
-        404, "There is nothing here", "The address is wrong, or what it names isn't visible to you."
-    ),
-    "method_not_allowed": Kind(
-        405, "This method is not possible here", "The header `Allow` lists those that are."
-    ),
+    "not_found": Kind(404, "There is nothing here", "The address is wrong, or what it names isn't visible to you."),
+    "method_not_allowed": Kind(405, "This method is not possible here", "The header `Allow` lists those that are."),
     "too_many_requests": Kind(429, "Too many requests", "Wait for as long as `Retry-After` says."),
     "internal": Kind(
         500,
         "We failed",
         "The failure is ours and is recorded. With the same Idempotency-Key it is safe to send it again.",
     ),
-    "unavailable": Kind(
-        503, "Not available just now", "Wait for as long as `Retry-After` says and send it again."
-    ),
+    "unavailable": Kind(503, "Not available just now", "Wait for as long as `Retry-After` says and send it again."),
 }
 
 _CODE_OF_STATUS: Final = {
@@ -193,9 +187,7 @@ def problem(
 class Refused(Exception):  # noqa: N818 - it reads "raise Refused(...)": a refusal, not an error of ours
     """A request is refused for one of `KINDS`; the handlers and the guard render it."""
 
-    def __init__(
-        self, code: str, detail: str, *, fields: Sequence[Fault] = (), retry_after: int | None = None
-    ) -> None:
+    def __init__(self, code: str, detail: str, *, fields: Sequence[Fault] = (), retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.code, self.detail, self.fields, self.retry_after = code, detail, fields, retry_after
 
@@ -257,9 +249,7 @@ _PHRASES: Final = (
     _phrase(r"Object missing required field `(?P<suffix>.*)`", 400, "is required"),
     _phrase(r"Object contains unknown field `(?P<suffix>.*)`", 400, "is not a field of this request"),
     _phrase(r"Expected `datetime` with a timezone.*", 422, f"must say its time zone, {_MOMENT_EXAMPLE}"),
-    _phrase(
-        r"Expected `([^`]+)`, got `([^`]+)`", 400, lambda m: f"must be {_types(m[1])}, not {_types(m[2])}"
-    ),
+    _phrase(r"Expected `([^`]+)`, got `([^`]+)`", 400, lambda m: f"must be {_types(m[1])}, not {_types(m[2])}"),
     _phrase(r"Expected `(\w+)` of length >= (\d+)", 422, lambda m: _sized(m[1], "at least", m[2])),
     _phrase(r"Expected `(\w+)` of length <= (\d+)", 422, lambda m: _sized(m[1], "at most", m[2])),
     _phrase(r"Expected `\w+` >= (\S+)", 422, lambda m: f"must be at least {m[1]}"),
@@ -275,9 +265,7 @@ _PHRASES: Final = (
             "is not in the form that the documentation shows",
         ),
     ),
-    _phrase(
-        r"Invalid RFC3339 encoded datetime", 400, f"must be a date with its time and zone, {_MOMENT_EXAMPLE}"
-    ),
+    _phrase(r"Invalid RFC3339 encoded datetime", 400, f"must be a date with its time and zone, {_MOMENT_EXAMPLE}"),
     _phrase(r"Invalid RFC3339 encoded date", 400, "must be a date, such as 2026-03-14"),
     _phrase(r"Invalid UUID", 400, "must be a UUID, such as 0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"),
     _phrase(r"Invalid (?:enum )?value .*", 422, "is not one of the values that are allowed"),
@@ -321,9 +309,7 @@ def _body_fault(message: str, path: str = "") -> Refused:
 
 
 def _parameter_fault(faults: Sequence[Fault]) -> Refused:
-    code = (
-        "idempotency_key" if any(fault.field == "Idempotency-Key" for fault in faults) else "wrong_parameters"
-    )
+    code = "idempotency_key" if any(fault.field == "Idempotency-Key" for fault in faults) else "wrong_parameters"
     return Refused(code, " ".join(_sentence(fault) for fault in faults), fields=faults)
 
 

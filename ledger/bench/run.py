@@ -1,0 +1,213 @@
+"""The figures, what each means, and how each is measured.
+
+=================== ==================================================================================================
+bulk_per_s          awards posted in batches of 1,000, everything on: ids, floors, Merkle log
+bulk_vs_copy        that / a bare COPY of the same rows into tables with the same indexes, 1,000 a transaction
+http_per_s          walk-in redemptions over HTTP, whole (authentication, offer, price, floors, proof, commit), 64
+                    connections, each wallet and request new
+http_vs_hello       that / an empty Litestar POST on the same server program
+hot_vs_spread       redemptions all at one venue / over fifty venues
+lone_vs_insert      median of one posting alone / median of a one-row INSERT with its commit (lower is better)
+grown_vs_empty      bulk posting onto the grown journal / onto a nearly empty one
+balance_read_ms     median of a balance read, grown journal; balance_grown_vs_small its ratio to a small journal's
+statement_read_ms   the same for the newest 50 lines of a statement
+verify_per_s        entries verified in full
+rss_mib             the service process's highest resident memory under that load
+bytes_per_entry     the database's growth / entries, indexes included
+=================== ==================================================================================================
+
+The embedded PostgreSQL runs with its defaults, durability on. The load comes from ``client``, another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+from ledger.bench.fill import Awards, fill, now
+from ledger.bench.http import measure_http
+from ledger.database import Database, Embedded, migrate
+from ledger.journal import reading, verifying
+from ledger.journal.batcher import Batcher
+from ledger.scheme.chart import CHART
+
+SMALL_ENTRIES = 10_000
+
+
+class Size(Struct, frozen=True):
+    """How much of everything."""
+
+    grown_entries: int
+    wallets: int
+    rounds: int
+    http_requests: int
+    lone: int
+    reads: int
+
+
+QUICK = Size(grown_entries=100_000, wallets=20_000, rounds=5, http_requests=2_500, lone=300, reads=300)
+FULL = Size(grown_entries=10_000_000, wallets=250_000, rounds=15, http_requests=10_000, lone=2_000, reads=2_000)
+
+Figures = dict[str, float]
+
+
+class Journal:
+    """One database with a batcher on it."""
+
+    def __init__(self, database: Database, batcher: Batcher, connection: asyncpg.Connection, awards: Awards) -> None:
+        self.database = database
+        self.batcher = batcher
+        self.connection = connection
+        self.awards = awards
+
+    async def post(self, entries: int) -> None:
+        """Post new awards, by the thousand."""
+        await fill(self.batcher, self.awards, entries)
+
+
+@asynccontextmanager
+async def _journal(server: Embedded, name: str, wallets: int) -> AsyncIterator[Journal]:
+    admin = await asyncpg.connect(server.dsn())
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    await asyncio.to_thread(migrate, server.dsn(name))
+    async with (
+        Database.open(server.dsn(name)) as database,
+        Batcher.running(database.connect, CHART, now) as batcher,
+    ):
+        connection = await asyncpg.connect(server.dsn(name))
+        try:
+            yield Journal(database, batcher, connection, Awards(wallets))
+        finally:
+            await connection.close()
+
+
+async def alternately(
+    rounds: int, first: Callable[[], Awaitable[float]], second: Callable[[], Awaitable[float]]
+) -> tuple[float, float, float]:
+    """The medians of two figures measured in turn, and the median of the rounds' ratios, first / second."""
+    pairs = [(await first(), await second()) for _ in range(rounds)]
+    return (
+        statistics.median(a for a, _ in pairs),
+        statistics.median(b for _, b in pairs),
+        statistics.median(a / b for a, b in pairs),
+    )
+
+
+async def _rate(count: int, work: Awaitable[object]) -> float:
+    started = time.perf_counter()
+    await work
+    return count / (time.perf_counter() - started)
+
+
+async def _median_ms(times: int, work: Callable[[int], Awaitable[object]]) -> float:
+    taken = []
+    for number in range(times):
+        started = time.perf_counter()
+        await work(number)
+        taken.append((time.perf_counter() - started) * 1000)
+    return statistics.median(taken)
+
+
+async def _bulk(journal: Journal, size: Size) -> Figures:
+    connection = journal.connection
+    await connection.execute(
+        "CREATE SCHEMA bare;"
+        "CREATE TABLE bare.entry (LIKE journal.entry INCLUDING INDEXES);"
+        "CREATE TABLE bare.transfer (LIKE journal.transfer INCLUDING INDEXES)"
+    )
+    batches = 10
+    taken = 0
+
+    async def posted() -> float:
+        return await _rate(batches * 1000, journal.post(batches * 1000))
+
+    async def copied() -> float:
+        nonlocal taken
+        portions = []
+        for _ in range(batches):
+            rows = [
+                [
+                    tuple(row)
+                    for row in await connection.fetch(
+                        f"SELECT * FROM journal.{table} WHERE position > $1 AND position <= $1 + 1000",
+                        taken,  # noqa: S608
+                    )
+                ]
+                for table in ("entry", "transfer")
+            ]
+            portions.append(rows)
+            taken += 1000
+
+        async def copy() -> None:
+            for entries, transfers in portions:
+                async with connection.transaction():
+                    await connection.copy_records_to_table("entry", schema_name="bare", records=entries)
+                    await connection.copy_records_to_table("transfer", schema_name="bare", records=transfers)
+
+        return await _rate(batches * 1000, copy())
+
+    rate, copy_rate, ratio = await alternately(size.rounds, posted, copied)
+    await connection.execute("DROP SCHEMA bare CASCADE")
+    return {"bulk_per_s": rate, "copy_per_s": copy_rate, "bulk_vs_copy": ratio}
+
+
+async def _lone(journal: Journal, size: Size) -> Figures:
+    connection = journal.connection
+    await connection.execute("CREATE TABLE public.bare (id bigint PRIMARY KEY, note text)")
+    insert = await connection.prepare("INSERT INTO public.bare VALUES ($1, $2)")
+    entries = journal.awards.take(size.lone * size.rounds)
+    done = 0
+
+    async def posted() -> float:
+        nonlocal done
+        done += size.lone
+        return await _median_ms(size.lone, lambda number: journal.batcher.post(entries[done - size.lone + number]))
+
+    async def inserted() -> float:
+        return await _median_ms(size.lone, lambda number: insert.fetch(done + number, "x"))
+
+    lone, one_row, ratio = await alternately(size.rounds, posted, inserted)
+    await connection.execute("DROP TABLE public.bare")
+    return {"lone_ms": lone, "insert_ms": one_row, "lone_vs_insert": ratio}
+
+
+async def _grown(grown: Journal, empty: Journal, size: Size) -> Figures:
+    await empty.post(SMALL_ENTRIES)
+    for journal in (grown, empty):
+        await journal.connection.execute("CHECKPOINT")
+    on_grown, on_empty, ratio = await alternately(
+        size.rounds, lambda: _rate(10_000, grown.post(10_000)), lambda: _rate(10_000, empty.post(10_000))
+    )
+    return {"grown_per_s": on_grown, "empty_per_s": on_empty, "grown_vs_empty": ratio}
+
+
+async def _reads(grown: Journal, small: Journal, size: Size) -> Figures:
+    figures: Figures = {}
+    for name, read in (
+        ("balance", lambda c, wallet: reading.balances(c, [wallet])),
+        ("statement", lambda c, wallet: reading.statement(c, wallet, limit=50)),
+    ):
+
+        async def measured(journal: Journal, read: Callable[..., Awaitable[object]] = read) -> float:
+            wallets = journal.awards.wallets[: size.reads]
+            async with journal.database.pooled() as connection:
+                return await _median_ms(size.reads, lambda number: read(connection, wallets[number % len(wallets)]))
+
+        for journal in (grown, small):
+            await journal.connection.execute("ANALYZE")
+        on_grown, _, ratio = await alternately(size.rounds, lambda: measured(grown), lambda: measured(small))
+        figures |= {f"{name}_read_ms": on_grown, f"{name}_grown_vs_small": ratio}
+    return figures
