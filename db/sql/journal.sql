@@ -39,18 +39,16 @@ CREATE TABLE journal.kind (
     CONSTRAINT kind_respects_floor CHECK (floor IS NULL OR floor <> 0 OR balance >= 0)
 ) WITH (fillfactor = 25);
 
--- One account: `name` is its kind, or kind:owner. `sequence` counts the transfers that touched it.
+-- One account: `name` is its kind, or kind:owner. Its balance stands in its newest transfer (see the view `balance`), so
+-- nothing is stored twice and nothing here is ever changed.
 CREATE TABLE journal.account (
-    id       bigint NOT NULL,
-    floor    bigint,
-    balance  bigint NOT NULL,
-    sequence bigint NOT NULL,
-    name     text   NOT NULL,
+    id    bigint NOT NULL,
+    floor bigint,
+    name  text   NOT NULL,
     CONSTRAINT account_pkey PRIMARY KEY (id),
     CONSTRAINT account_name_key UNIQUE (name),
-    CONSTRAINT account_respects_floor CHECK (balance >= floor),
-    CONSTRAINT account_was_used CHECK (id > 0 AND sequence > 0)
-) WITH (fillfactor = 50);
+    CONSTRAINT account_id_is_positive CHECK (id > 0)
+);
 
 -- An entry: all of its transfers or none. `target` is the position of what it resolves, refunds or reverses.
 CREATE TABLE journal.entry (
@@ -80,7 +78,8 @@ CREATE UNIQUE INDEX entry_reverses_once ON journal.entry (target) WHERE kind = '
 CREATE INDEX entry_refunds ON journal.entry (target) WHERE kind = 'refund';
 
 -- A transfer is a debit account, a credit account and minutes > 0, so an imbalance can't be written. Each keeps both
--- accounts' sequence and balance after it: statements and balances as of any moment are index reads.
+-- accounts' sequence and balance after it: balances, now and as of any moment, and statements are index reads. The
+-- floor of the debited account stands in the row, so that the database itself refuses to cross it, at every position.
 CREATE TABLE journal.transfer (
     position        bigint   NOT NULL,
     debit           bigint   NOT NULL,
@@ -90,12 +89,14 @@ CREATE TABLE journal.transfer (
     debit_balance   bigint   NOT NULL,
     credit_sequence bigint   NOT NULL,
     credit_balance  bigint   NOT NULL,
+    debit_floor     bigint,
     line            smallint NOT NULL,
     CONSTRAINT transfer_pkey PRIMARY KEY (position, line),
     CONSTRAINT transfer_debit_sequence_key UNIQUE (debit, debit_sequence),
     CONSTRAINT transfer_credit_sequence_key UNIQUE (credit, credit_sequence),
     CONSTRAINT transfer_moves_minutes CHECK (minutes > 0),
     CONSTRAINT transfer_between_two_accounts CHECK (debit <> credit),
+    CONSTRAINT transfer_respects_floor CHECK (debit_balance >= debit_floor),
     CONSTRAINT transfer_counts CHECK (line >= 0 AND debit_sequence > 0 AND credit_sequence > 0)
 );
 
@@ -152,6 +153,23 @@ CREATE VIEW journal.posting AS
     SELECT position, line, credit, minutes, credit_sequence, credit_balance
     FROM journal.transfer;
 
+-- Each account with its balance and the number of its transfers: what its newest transfer says.
+CREATE VIEW journal.balance AS
+    SELECT a.id, a.name, a.floor, newest.balance, newest.sequence
+    FROM journal.account a
+    CROSS JOIN LATERAL (
+        (
+            SELECT debit_sequence AS sequence, debit_balance AS balance FROM journal.transfer
+            WHERE debit = a.id ORDER BY debit_sequence DESC LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT credit_sequence, credit_balance FROM journal.transfer
+            WHERE credit = a.id ORDER BY credit_sequence DESC LIMIT 1
+        )
+        ORDER BY sequence DESC LIMIT 1
+    ) newest;
+
 -- What stands is never changed. These triggers hold for the owner too, and for session_replication_role = replica.
 CREATE FUNCTION journal.refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -165,13 +183,13 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['entry', 'transfer', 'node', 'refusal', 'checkpoint'] LOOP
+    FOREACH name IN ARRAY ARRAY['account', 'entry', 'transfer', 'node', 'refusal', 'checkpoint'] LOOP
         EXECUTE format('CREATE TRIGGER %1$s_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON journal.%1$s
             FOR EACH STATEMENT EXECUTE FUNCTION journal.refuse_change()', name);
         EXECUTE format('ALTER TABLE journal.%1$s ENABLE ALWAYS TRIGGER %1$s_only_grows', name);
     END LOOP;
-    -- Of these only balances and counts change, and only forwards.
-    FOREACH name IN ARRAY ARRAY['head', 'kind', 'account'] LOOP
+    -- Of these only totals and counts change, and the counts only forwards.
+    FOREACH name IN ARRAY ARRAY['head', 'kind'] LOOP
         EXECUTE format('CREATE TRIGGER %1$s_stays BEFORE DELETE OR TRUNCATE ON journal.%1$s
             FOR EACH STATEMENT EXECUTE FUNCTION journal.refuse_change()', name);
         EXECUTE format('ALTER TABLE journal.%1$s ENABLE ALWAYS TRIGGER %1$s_stays', name);
@@ -188,14 +206,6 @@ CREATE TRIGGER kind_keeps_its_rule BEFORE UPDATE ON journal.kind FOR EACH ROW
     WHEN (NEW.name <> OLD.name OR NEW.floor IS DISTINCT FROM OLD.floor)
     EXECUTE FUNCTION journal.refuse_change();
 ALTER TABLE journal.kind ENABLE ALWAYS TRIGGER kind_keeps_its_rule;
-
-CREATE TRIGGER account_goes_forward BEFORE UPDATE ON journal.account FOR EACH ROW
-    WHEN (
-        NEW.id <> OLD.id OR NEW.name <> OLD.name OR NEW.floor IS DISTINCT FROM OLD.floor
-        OR NEW.sequence <= OLD.sequence
-    )
-    EXECUTE FUNCTION journal.refuse_change();
-ALTER TABLE journal.account ENABLE ALWAYS TRIGGER account_goes_forward;
 
 -- A hold is resolved to the minute, a reversal undoes the whole, refunds together never exceed what was credited.
 -- Deferred, for an entry's transfers come after it; it runs for entries with a target only.
@@ -272,7 +282,7 @@ CREATE FUNCTION journal.sequence_at(of_account bigint, at_position bigint) RETUR
     LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     low bigint := 0;
-    high bigint := (SELECT sequence FROM journal.account WHERE id = of_account);
+    high bigint := (SELECT sequence FROM journal.balance WHERE id = of_account);
     middle bigint;
     found_at bigint;
 BEGIN
@@ -295,10 +305,9 @@ $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA journal TO timecredits_app;
 GRANT INSERT ON journal.entry, journal.transfer, journal.detail, journal.refusal, journal.node, journal.checkpoint,
     journal.account TO timecredits_app;
-GRANT UPDATE (balance, sequence) ON journal.account TO timecredits_app;
 GRANT UPDATE (balance) ON journal.kind TO timecredits_app;
 GRANT UPDATE (batch, position, accounts, recorded_at, frontier) ON journal.head TO timecredits_app;
 GRANT SELECT ON journal.head, journal.kind, journal.account, journal.entry, journal.transfer, journal.node,
-    journal.checkpoint, journal.posting TO timecredits_auditor;
-GRANT SELECT ON journal.kind, journal.posting TO timecredits_report;
+    journal.checkpoint, journal.posting, journal.balance TO timecredits_auditor;
+GRANT SELECT ON journal.kind, journal.posting, journal.balance TO timecredits_report;
 GRANT EXECUTE ON FUNCTION journal.position_at, journal.sequence_at TO timecredits_app, timecredits_auditor;

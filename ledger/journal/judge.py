@@ -39,7 +39,7 @@ from ledger.journal.entries import (
     Refused,
     Transfer,
 )
-from ledger.journal.leaf import commitment
+from ledger.journal.leaf import commitment, microseconds
 
 # A kind and at most two owners' words, each of at most 64 characters: "allowance:{offer}:{period}".
 ACCOUNT_NAME = re.compile(r"[a-z][a-z_]{0,31}(?::[A-Za-z0-9._-]{1,64}){0,2}")
@@ -182,6 +182,14 @@ class Judgement(Struct):
     touched: dict[str, Account]
     opened: range = range(0)  # the numbers of the accounts that this batch opened
 
+    def extend(self, later: Judgement) -> None:
+        """Take in what was judged next, against the same state."""
+        self.outcomes += later.outcomes
+        self.posted += later.posted
+        self.refused += later.refused
+        self.touched |= later.touched
+        self.opened = range(self.opened.start, later.opened.stop)
+
 
 def judge(state: State, entries: Iterable[Entry], recorded_at: datetime) -> Judgement:
     """Each entry's outcome, in order. ``recorded_at`` is the writer's clock; it never goes back."""
@@ -191,13 +199,13 @@ def judge(state: State, entries: Iterable[Entry], recorded_at: datetime) -> Judg
     for entry in entries:
         earlier = state.seen.get(entry.id)
         if earlier is not None:
-            judgement.outcomes.append(_again(entry, earlier))
+            judgement.outcomes.append(_again(state, entry, earlier))
             continue
         outcome = _decide(state, entry, judgement.touched)
         judgement.outcomes.append(outcome)
         if isinstance(outcome, Posted):
             judgement.posted.append((entry, outcome))
-        elif outcome.reason in KEPT or entry.refused:
+        elif outcome.reason in KEPT or outcome.reason == entry.refused:
             judgement.refused.append((entry, outcome))
         else:
             continue
@@ -207,46 +215,66 @@ def judge(state: State, entries: Iterable[Entry], recorded_at: datetime) -> Judg
 
 
 def content(entry: Entry) -> str:
-    """What an id stands for: the details where there are any, the entry's own fields otherwise."""
+    """What an id stands for: the details where there are any, the entry's own fields otherwise.
+
+    ``refused`` is no part of it, for that is an answer and not what was asked: who was told "no" by a rule hears it
+    again when the rule has changed. A moment is the same in every zone.
+    """
     if entry.details:
         return entry.details
-    fields = (entry.kind, entry.transfers, entry.target, entry.happened_at, entry.reference, entry.refused)
+    # Without a zone it is malformed, and like nothing that was kept.
+    moment = None if entry.happened_at.utcoffset() is None else microseconds(entry.happened_at)
+    fields = (entry.kind, entry.transfers, entry.target, moment, entry.reference)
     return msgspec.json.encode(fields, enc_hook=str).decode()
 
 
-def _again(entry: Entry, earlier: Earlier) -> Outcome:
-    fields = _differing(entry, earlier)
+def _again(state: State, entry: Entry, earlier: Earlier) -> Outcome:
+    fields = _differing(state, entry, earlier)
     if fields is not None:
         return Refused(id=entry.id, reason=Reason.KEY_REUSED, fields=fields)
     return msgspec.structs.replace(earlier.outcome, replayed=True)
 
 
-def _differing(entry: Entry, earlier: Earlier) -> tuple[str, ...] | None:
-    """None when the content is the same; otherwise the fields that differ, as far as they are still known."""
+def _differing(state: State, entry: Entry, earlier: Earlier) -> tuple[str, ...] | None:
+    """None when the content is the same; otherwise the fields that differ, as far as they are still known.
+
+    It is the same comparison for what came in this batch and for what was read, but for what has been erased since.
+    """
     outcome = earlier.outcome
-    if isinstance(outcome, Posted) and outcome.kind is not entry.kind:
-        return ("kind",)
+    if isinstance(outcome, Posted):
+        # A rule's refusal of the same request needn't know what the request would have become.
+        if entry.kind is not outcome.kind and not entry.refused:
+            return ("kind",)
+        if entry.target is not None or not entry.refused:
+            target = None if entry.target is None else state.target(entry.target)
+            if (None if target is None else target.posted.position) != outcome.target:
+                return ("target",)
     if earlier.entry is not None:
-        same = content(entry) == content(earlier.entry)
         before = earlier.entry.details
+        if isinstance(outcome, Posted) and not before:
+            return _differing_fields(state, entry, outcome)
+        same = content(entry) == content(earlier.entry)
     elif earlier.commitment is not None:
         # An erased salt leaves nothing to compare with: the earlier outcome stands, and nothing is posted twice.
         same = earlier.salt is None or commitment(earlier.salt, content(entry)) == earlier.commitment
         before = earlier.body
     else:
         assert isinstance(outcome, Posted)
-        return _differing_fields(entry, outcome)
+        return _differing_fields(state, entry, outcome)
     if same:
         return None
     return _differing_details(before, entry.details)
 
 
-def _differing_fields(entry: Entry, posted: Posted) -> tuple[str, ...] | None:
-    asked = [(transfer.debit, transfer.credit, transfer.minutes) for transfer in entry.transfers]
-    moved = [(transfer.debit, transfer.credit, transfer.minutes) for transfer in posted.transfers]
-    whole = posted.kind in {Kind.PLAIN, Kind.HOLD, Kind.REFUND}
+def _differing_fields(state: State, entry: Entry, posted: Posted) -> tuple[str, ...] | None:
+    asked = list(entry.transfers)
+    if posted.kind is Kind.CAPTURE and entry.target is not None:
+        hold = state.target(entry.target)
+        rest = None if hold is None else _rest(asked, hold.posted)
+        asked += rest or ()
+    moved = [Transfer(transfer.debit, transfer.credit, transfer.minutes) for transfer in posted.transfers]
     fields = []
-    if asked != (moved if whole else moved[: len(asked)]):
+    if asked != ([] if posted.kind in _DERIVED else moved):
         fields.append("transfers")
     if entry.happened_at != posted.happened_at:
         fields.append("happened_at")
@@ -260,7 +288,7 @@ def _differing_fields(entry: Entry, posted: Posted) -> tuple[str, ...] | None:
 def _differing_details(before: str, after: str) -> tuple[str, ...]:
     try:
         old, new = msgspec.json.decode(before), msgspec.json.decode(after)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ()
     if not isinstance(old, dict) or not isinstance(new, dict):
         return ()
@@ -268,9 +296,10 @@ def _differing_details(before: str, after: str) -> tuple[str, ...]:
 
 
 def _decide(state: State, entry: Entry, touched: dict[str, Account]) -> Posted | Refused:
-    if entry.refused:
+    malformed = _unbounded(entry)
+    if malformed is None and entry.refused:
         return Refused(id=entry.id, reason=entry.refused)
-    malformed = _malformed(entry)
+    malformed = malformed or _malformed(entry)
     if malformed is not None:
         return Refused(id=entry.id, reason=malformed)
 
@@ -317,6 +346,17 @@ _DERIVED = frozenset({Kind.VOID, Kind.LAPSE, Kind.REVERSAL})
 _FREE = frozenset({Kind.PLAIN, Kind.HOLD})
 
 
+def _unbounded(entry: Entry) -> Reason | None:
+    """What even a refusal of the caller's own can't be kept with."""
+    if entry.happened_at.utcoffset() is None:
+        return Reason.TIME_WITHOUT_ZONE
+    if len(entry.reference.encode()) > REFERENCE_BYTES_MAX:
+        return Reason.REFERENCE_TOO_LONG
+    if len(entry.details) * 4 > DETAILS_BYTES_MAX and len(entry.details.encode()) > DETAILS_BYTES_MAX:
+        return Reason.DETAILS_TOO_LONG
+    return None
+
+
 def _malformed(entry: Entry) -> Reason | None:
     kind, transfers = entry.kind, entry.transfers
     if kind in _DERIVED:
@@ -339,12 +379,6 @@ def _malformed(entry: Entry) -> Reason | None:
             return Reason.HOLD_AMBIGUOUS
     elif entry.target is None:
         return Reason.TARGET_MISSING
-    if entry.happened_at.tzinfo is None:
-        return Reason.TIME_WITHOUT_ZONE
-    if len(entry.reference.encode()) > REFERENCE_BYTES_MAX:
-        return Reason.REFERENCE_TOO_LONG
-    if len(entry.details) * 4 > DETAILS_BYTES_MAX and len(entry.details.encode()) > DETAILS_BYTES_MAX:
-        return Reason.DETAILS_TOO_LONG
     return None
 
 
@@ -366,13 +400,20 @@ def _against(entry: Entry, target: Target) -> list[Transfer] | Reason:
         return Reason.TARGET_OF_OTHER_KIND
     if target.resolved:
         return Reason.ALREADY_RESOLVED
-    rest = {moved.credit: moved.minutes for moved in before.transfers}
-    for transfer in entry.transfers:
-        if transfer.minutes > rest.get(transfer.debit, 0):
-            return Reason.EXCEEDS_HOLD
-        rest[transfer.debit] -= transfer.minutes
-    back = [Transfer(moved.credit, moved.debit, rest[moved.credit]) for moved in before.transfers if rest[moved.credit]]
-    return [*entry.transfers, *back]
+    rest = _rest(entry.transfers, before)
+    if rest is None:
+        return Reason.EXCEEDS_HOLD
+    return [*entry.transfers, *rest]
+
+
+def _rest(taken: Sequence[Transfer], hold: Posted) -> list[Transfer] | None:
+    """What goes back of a hold once that is taken from it; None if it is too much."""
+    left = {moved.credit: moved.minutes for moved in hold.transfers}
+    for transfer in taken:
+        if transfer.minutes > left.get(transfer.debit, 0):
+            return None
+        left[transfer.debit] -= transfer.minutes
+    return [Transfer(moved.credit, moved.debit, left[moved.credit]) for moved in hold.transfers if left[moved.credit]]
 
 
 def _refund(entry: Entry, target: Target) -> list[Transfer] | Reason:

@@ -18,9 +18,11 @@ there are two ways to take the lock, and everything between them is the same:
 
 **Judge.** Pure; see ``judge.py``. **Seal** turns its judgement into rows: leaves, frontier, commitments.
 
-**Write.** The head, accounts and kinds change in one statement. Below ``COPY_FROM_ENTRIES`` the same statement inserts
-the rows too (arrays and unnest), so that it is its own transaction; from there on the rows follow by COPY, which
-stores 1,000 entries in 8.2 ms where unnest takes 9.7, but costs five more round trips.
+**Write.** Only the head and the kinds' totals change; all else is added. Balances aren't stored a second time: an
+account's stands in its newest transfer. The head, the kinds and new accounts go in one statement. Below
+``COPY_FROM_ENTRIES`` the same statement inserts the rows too (arrays and unnest), so that it is its own transaction;
+from there on the rows follow by COPY, which stores 1,000 entries in 8.2 ms where unnest takes 9.7, but costs five more
+round trips.
 
 What was tried (PostgreSQL 18.4, two cores, transfers/s in batches of 1 / 50 / 1,000, Python's share left out):
 
@@ -42,7 +44,7 @@ of the batch is unknown, before it nothing was written.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -84,13 +86,14 @@ async def post(
 # --- read -------------------------------------------------------------------------------------------------------------
 
 _READ = """
-SELECT h.batch, h.position, h.accounts, h.recorded_at, h.frontier, a.ids, a.floors, a.balances, a.sequences, a.names,
+SELECT h.batch, h.position, h.accounts, h.recorded_at, h.frontier,
+    a.ids, a.floors, a.balances, a.sequences, a.names,
     EXISTS (SELECT FROM journal.entry WHERE id = ANY($2::uuid[]))
     OR EXISTS (SELECT FROM journal.refusal WHERE id = ANY($2::uuid[])) AS seen
 FROM journal.head h, (
     SELECT array_agg(id) AS ids, array_agg(floor) AS floors, array_agg(balance) AS balances,
         array_agg(sequence) AS sequences, array_agg(name) AS names
-    FROM journal.account WHERE name = ANY($1::text[])
+    FROM journal.balance WHERE name = ANY($1::text[])
 ) a
 """
 
@@ -134,11 +137,16 @@ GROUP BY e.target, a.name
 """
 
 
-async def read(connection: asyncpg.Connection, chart: Chart, entries: Sequence[Entry]) -> State:
-    """The journal as far as these entries need it. The head is read first: see the module's docstring."""
+async def read(
+    connection: asyncpg.Connection, chart: Chart, entries: Sequence[Entry], known: Container[str] = ()
+) -> State:
+    """The journal as far as these entries need it. The head is read first: see the module's docstring.
+
+    The accounts named in ``known`` are left out: the caller has them.
+    """
     names = {name for entry in entries for transfer in entry.transfers for name in (transfer.debit, transfer.credit)}
     ids = [entry.id for entry in entries]
-    row = await connection.fetchrow(_READ, list(names), ids)
+    row = await connection.fetchrow(_READ, [name for name in names if name not in known], ids)
     if row is None:
         raise RuntimeError("the journal has no head: the database was not migrated")
     state = State(
@@ -265,6 +273,20 @@ class Sealed(Struct):
     frontier: bytes
     rows: dict[str, list[tuple[Any, ...]]]
 
+    def extend(self, later: Sealed) -> None:
+        """Take in what was sealed next, on top of this."""
+        self.batch = later.batch
+        self.position = later.position
+        self.opened = later.opened
+        self.recorded_at = later.recorded_at
+        self.frontier = later.frontier
+        totals = dict(self.rows.pop("kind"))
+        for kind, minutes in later.rows.pop("kind"):
+            totals[kind] = totals.get(kind, 0) + minutes
+        for table in self.rows:
+            self.rows[table] += later.rows[table]
+        self.rows["kind"] = list(totals.items())
+
 
 def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os.urandom) -> Sealed:
     """Turns a judgement into rows, and brings the state's frontier and tag up to it."""
@@ -310,6 +332,7 @@ def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os
                     moved.debit_balance,
                     moved.credit_sequence,
                     moved.credit_balance,
+                    account_of[debit].floor,
                     line,
                 ),
             )
@@ -334,15 +357,11 @@ def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os
 
     nodes = frontier.extend(leaves)
     state.frontier = frontier.to_bytes()
-    new, old = [], []
-    for account in account_of.values():
-        if account.id in judgement.opened:
-            new.append((account.id, account.floor, account.balance, account.sequence, account.name))
-        else:
-            old.append((account.id, account.balance, account.sequence))
+    new = [
+        (account.id, account.floor, account.name) for account in account_of.values() if account.id in judgement.opened
+    ]
     rows: dict[str, list[tuple[Any, ...]]] = {
-        "opened": new,
-        "changed": old,
+        "account": new,
         "kind": [(name, minutes) for name, minutes in kinds.items() if minutes],
         "entry": posted_rows,
         "transfer": transfer_rows,
@@ -357,8 +376,7 @@ def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os
 
 # The columns that each list of rows fills, with their types.
 _COLUMNS: dict[str, dict[str, str]] = {
-    "opened": {"id": "bigint", "floor": "bigint", "balance": "bigint", "sequence": "bigint", "name": "text"},
-    "changed": {"id": "bigint", "balance": "bigint", "sequence": "bigint"},
+    "account": {"id": "bigint", "floor": "bigint", "name": "text"},
     "kind": {"name": "text", "minutes": "bigint"},
     "entry": {
         "position": "bigint",
@@ -382,6 +400,7 @@ _COLUMNS: dict[str, dict[str, str]] = {
         "debit_balance": "bigint",
         "credit_sequence": "bigint",
         "credit_balance": "bigint",
+        "debit_floor": "bigint",
         "line": "smallint",
     },
     "detail": {"position": "bigint", "salt": "bytea", "body": "text"},
@@ -400,13 +419,7 @@ _HEAD = (
     "UPDATE journal.head SET batch = $2, position = $3, accounts = $4, recorded_at = $5, frontier = $6 "
     "WHERE batch = $1 RETURNING 1"
 )
-# What becomes of the rows `u`; whatever stands in none of these is inserted into the table of its name.
-_EFFECTS = {
-    "opened": "INSERT INTO journal.account ({columns}) SELECT u.* FROM head, {rows}",
-    "changed": "UPDATE journal.account a SET balance = u.balance, sequence = u.sequence FROM head, {rows} "
-    "WHERE a.id = u.id",
-    "kind": "UPDATE journal.kind k SET balance = k.balance + u.minutes FROM head, {rows} WHERE k.name = u.name",
-}
+_KIND = "UPDATE journal.kind k SET balance = k.balance + u.minutes FROM head, {rows} WHERE k.name = u.name"
 
 
 @cache
@@ -418,10 +431,10 @@ def _statement(parts: tuple[str, ...]) -> str:
         columns = _COLUMNS[part]
         arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), number))
         number += len(columns)
-        # Every name here is one of _COLUMNS.
-        effect = _EFFECTS.get(part, f"INSERT INTO journal.{part} ({{columns}}) SELECT u.* FROM head, {{rows}}")  # noqa: S608
         names = ", ".join(columns)
-        clauses.append(f"{part} AS ({effect.format(columns=names, rows=f'unnest({arrays}) u ({names})')})")
+        rows = f"unnest({arrays}) u ({names})"
+        insert = f"INSERT INTO journal.{part} ({names}) SELECT u.* FROM head, {rows}"  # noqa: S608  # of _COLUMNS
+        clauses.append(f"{part} AS ({_KIND.format(rows=rows) if part == 'kind' else insert})")
     return ", ".join(clauses) + " SELECT count(*) FROM head"  # noqa: S608
 
 
@@ -456,7 +469,7 @@ async def _change(connection: asyncpg.Connection, sealed: Sealed, parts: list[st
 
 
 async def _copy(connection: asyncpg.Connection, sealed: Sealed) -> bool:
-    if not await _change(connection, sealed, ["opened", "changed", "kind", "detail", "refusal", "node"]):
+    if not await _change(connection, sealed, ["account", "kind", "detail", "refusal", "node"]):
         return False
     for table in ("entry", "transfer"):
         await connection.copy_records_to_table(

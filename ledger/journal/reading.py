@@ -56,7 +56,7 @@ async def position(connection: asyncpg.Connection) -> int:
 async def balances(connection: asyncpg.Connection, accounts: Sequence[str]) -> dict[str, int]:
     """The balance of each account in minutes; one that was never used has 0."""
     rows = await connection.fetch(
-        "SELECT name, balance FROM journal.account WHERE name = ANY($1::text[])",
+        "SELECT name, balance FROM journal.balance WHERE name = ANY($1::text[])",
         list(accounts),
     )
     found = {row["name"]: row["balance"] for row in rows}
