@@ -1,3 +1,192 @@
--- Time Credits: people, projects, hours, venues, offers, redemptions, keys. Nothing here changes a balance.
+-- Time Credits: people, projects, hours, venues, offers, keys. Nothing here changes a balance: whatever the journal can
+-- tell (awarded, captured, refunded, what somebody has) is read there and never stored a second time.
+--
+-- Times are timestamptz; minutes are integers; 60 minutes are one Time Credit. Every constraint is named, for code
+-- matches names and never messages.
 
 COMMENT ON SCHEMA scheme IS 'Time Credits: who gave, who offers, who redeems; balances are the journal''s';
+
+-- The chart of accounts, as ledger/scheme/chart.py has it; a test holds them equal.
+INSERT INTO journal.kind (name, floor) VALUES
+    ('issued', NULL),     -- :project   hours recognised, which are credits created
+    ('opening', NULL),    -- :source    imported balances, old paper notes
+    ('goodwill', NULL),   -- :reason    what the scheme bears
+    ('allocation', 0),    -- :project   what a project may still give
+    ('wallet', 0),        -- :holder    available to a person
+    ('held', 0),          -- :holder    authorised, not yet captured
+    ('pot', 0),           -- :group     a group's credits, or the community's
+    ('held_pot', 0),      -- :group     those on hold
+    ('transit', 0),       --            gifts offered, not yet accepted
+    ('paper', 0),         -- :batch     bearer vouchers outstanding
+    ('allowance', 0),     -- :offer:period  what a venue will still honour
+    ('redeemed', 0),      -- :venue     honoured by the venue
+    ('expired', 0),       --            lapsed
+    ('surrendered', 0);   --            closed, with nothing donated
+
+-- A person is erasable: the row can go, and the holder that the journal knows stays, belonging to nobody.
+CREATE TABLE scheme.person (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL, -- to be called by; the only thing a person must give
+    created_at timestamptz NOT NULL,
+    CONSTRAINT person_pkey PRIMARY KEY (id),
+    CONSTRAINT person_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200)
+);
+
+CREATE TABLE scheme.holder (
+    id     uuid NOT NULL, -- random: it tells nothing of the person
+    person uuid,
+    CONSTRAINT holder_pkey PRIMARY KEY (id),
+    CONSTRAINT holder_person_key UNIQUE (person),
+    CONSTRAINT holder_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE SET NULL
+);
+
+CREATE TABLE scheme.project (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    alias      text        NOT NULL, -- what slips and statements say: never what the project is about
+    status     text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT project_pkey PRIMARY KEY (id),
+    CONSTRAINT project_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT project_alias_is_bounded CHECK (char_length(alias) BETWEEN 1 AND 200),
+    CONSTRAINT project_status_is_known CHECK (status IN ('applied', 'active', 'suspended', 'ended'))
+);
+
+-- One posted register: when hours were given, and for which project. Lines are `hours`.
+CREATE TABLE scheme.session (
+    id          uuid        NOT NULL,
+    project     uuid        NOT NULL,
+    started_at  timestamptz NOT NULL,
+    ended_at    timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    actor       uuid        NOT NULL, -- the API key that posted it
+    CONSTRAINT session_pkey PRIMARY KEY (id),
+    CONSTRAINT session_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
+    CONSTRAINT session_ends_after_it_starts CHECK (ended_at > started_at),
+    CONSTRAINT session_is_at_most_a_day CHECK (ended_at - started_at <= interval '24 hours')
+);
+
+-- What one person gave in one session, and the entry that awards it.
+CREATE TABLE scheme.hours (
+    session uuid    NOT NULL,
+    holder  uuid    NOT NULL,
+    entry   uuid    NOT NULL,
+    minutes integer NOT NULL,
+    CONSTRAINT hours_pkey PRIMARY KEY (session, holder), -- one claim a person and session
+    CONSTRAINT hours_entry_key UNIQUE (entry),           -- one award a claim
+    CONSTRAINT hours_session_fkey FOREIGN KEY (session) REFERENCES scheme.session,
+    CONSTRAINT hours_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
+    CONSTRAINT hours_are_within_a_day CHECK (minutes BETWEEN 1 AND 1440)
+);
+CREATE INDEX hours_holder ON scheme.hours (holder);
+
+CREATE TABLE scheme.venue (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    status     text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT venue_pkey PRIMARY KEY (id),
+    CONSTRAINT venue_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT venue_status_is_known CHECK (status IN ('applied', 'active', 'suspended', 'ended'))
+);
+
+CREATE TABLE scheme.offer (
+    id         uuid        NOT NULL,
+    venue      uuid        NOT NULL,
+    title      text        NOT NULL,
+    price      integer     NOT NULL, -- minutes
+    status     text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT offer_pkey PRIMARY KEY (id),
+    CONSTRAINT offer_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT offer_title_is_bounded CHECK (char_length(title) BETWEEN 1 AND 200),
+    CONSTRAINT offer_price_is_bounded CHECK (price BETWEEN 1 AND 6000),
+    CONSTRAINT offer_status_is_known CHECK (status IN ('draft', 'published', 'paused', 'ended'))
+);
+CREATE INDEX offer_venue ON scheme.offer (venue);
+
+-- A key's scope is named and not only implied by its columns, so that a forgotten project can't make a key to everything.
+CREATE TABLE scheme.api_key (
+    id          uuid        NOT NULL,
+    secret_hash bytea       NOT NULL, -- SHA-256; the secret has 256 random bits, so no slow hash is needed
+    scope       text        NOT NULL,
+    project     uuid,
+    venue       uuid,
+    label       text        NOT NULL,
+    created_at  timestamptz NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    revoked_at  timestamptz,
+    CONSTRAINT api_key_pkey PRIMARY KEY (id),
+    CONSTRAINT api_key_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
+    CONSTRAINT api_key_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT api_key_hash_is_whole CHECK (octet_length(secret_hash) = 32),
+    CONSTRAINT api_key_scope_is_known CHECK (scope IN ('project', 'venue', 'scheme')),
+    CONSTRAINT api_key_scope_names_its_object CHECK (
+        (scope = 'project') = (project IS NOT NULL) AND (scope = 'venue') = (venue IS NOT NULL)
+    ),
+    CONSTRAINT api_key_label_is_bounded CHECK (char_length(label) BETWEEN 1 AND 200),
+    CONSTRAINT api_key_expires_after_creation CHECK (expires_at > created_at)
+);
+
+-- What was answered under a client's key, where the rows are the scheme's own. Kept for ever, as the journal keeps its
+-- entries' ids: a client that was offline for a month may still retry.
+CREATE TABLE scheme.answer (
+    principal   uuid        NOT NULL,
+    key         text        NOT NULL,
+    operation   text        NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    salt        bytea       NOT NULL,
+    digest      bytea       NOT NULL, -- SHA-256(salt || the request), so that another request is known as another
+    refusal     text,                 -- the reason, if the answer was no
+    body        text        NOT NULL, -- what was answered
+    CONSTRAINT answer_pkey PRIMARY KEY (principal, key),
+    CONSTRAINT answer_key_is_bounded CHECK (octet_length(key) BETWEEN 1 AND 255),
+    CONSTRAINT answer_operation_is_a_word CHECK (operation ~ '^[a-z][a-z_]{0,47}$'),
+    CONSTRAINT answer_refusal_is_a_word CHECK (refusal ~ '^[a-z][a-z_]{0,47}$'),
+    CONSTRAINT answer_hashes CHECK (octet_length(salt) = 16 AND octet_length(digest) = 32),
+    CONSTRAINT answer_body_is_bounded CHECK (octet_length(body) <= 1048576)
+);
+
+-- What every process keeps in memory of keys, venues and offers is true as long as this version stands.
+CREATE TABLE scheme.directory (
+    singleton     boolean NOT NULL DEFAULT true,
+    version       bigint  NOT NULL,
+    cursor_secret bytea   NOT NULL, -- signs cursors, for all processes alike
+    CONSTRAINT directory_pkey PRIMARY KEY (singleton),
+    CONSTRAINT directory_is_one_row CHECK (singleton),
+    CONSTRAINT directory_secret_is_long CHECK (octet_length(cursor_secret) = 32)
+);
+INSERT INTO scheme.directory (version, cursor_secret)
+    VALUES (1, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+
+CREATE FUNCTION scheme.bump_directory() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE scheme.directory SET version = version + 1;
+    RETURN NULL;
+END
+$$;
+
+-- Not for INSERT: only what exists is kept in memory, so a new row hides behind nothing.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['api_key', 'project', 'venue', 'offer'] LOOP
+        EXECUTE format(
+            'CREATE TRIGGER %1$s_is_in_the_directory AFTER UPDATE OR DELETE OR TRUNCATE ON scheme.%1$s '
+            'FOR EACH STATEMENT EXECUTE FUNCTION scheme.bump_directory()', name);
+        EXECUTE format('ALTER TABLE scheme.%1$s ENABLE ALWAYS TRIGGER %1$s_is_in_the_directory', name);
+    END LOOP;
+END
+$$;
+
+-- What was given and what was answered only grows; the rest changes column by column.
+GRANT SELECT, INSERT ON scheme.person, scheme.holder, scheme.project, scheme.session, scheme.hours, scheme.venue,
+    scheme.offer, scheme.api_key, scheme.answer TO timecredits_app;
+GRANT UPDATE (name), DELETE ON scheme.person TO timecredits_app;
+GRANT UPDATE (person) ON scheme.holder TO timecredits_app;
+GRANT UPDATE (name, alias, status) ON scheme.project TO timecredits_app;
+GRANT UPDATE (name, status) ON scheme.venue TO timecredits_app;
+GRANT UPDATE (title, price, status) ON scheme.offer TO timecredits_app;
+GRANT UPDATE (revoked_at) ON scheme.api_key TO timecredits_app;
+GRANT SELECT, UPDATE (version) ON scheme.directory TO timecredits_app;

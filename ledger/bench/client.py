@@ -17,8 +17,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import uvloop
+
+# A round takes a second or two; a server that has stopped answering must not stop the bench for ever.
+SECONDS_MAX = 120
 
 _LENGTH = struct.Struct(">I")
 
@@ -53,8 +57,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting from it
         self._send()
 
     def _send(self) -> None:
@@ -94,7 +97,8 @@ async def _run(port: int, connections: int, requests: list[bytes]) -> dict[str, 
     await asyncio.gather(
         *(loop.create_connection(lambda: _Connection(load), "127.0.0.1", port) for _ in range(connections))
     )
-    await load.done
+    async with asyncio.timeout(SECONDS_MAX):
+        await load.done
     nanoseconds = time.perf_counter_ns() - started
     latencies = sorted(load.latencies)
     return {

@@ -35,6 +35,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
+import uvloop
 
 from ledger.bench.fill import Awards, fill, now
 from ledger.bench.http import measure_http
@@ -77,12 +78,16 @@ class Journal:
         await fill(self.batcher, self.awards, entries)
 
 
-@asynccontextmanager
-async def _journal(server: Embedded, name: str, wallets: int) -> AsyncIterator[Journal]:
+async def _create(server: Embedded, name: str) -> None:
     admin = await asyncpg.connect(server.dsn())
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
     await asyncio.to_thread(migrate, server.dsn(name))
+
+
+@asynccontextmanager
+async def _journal(server: Embedded, name: str, wallets: int) -> AsyncIterator[Journal]:
+    await _create(server, name)
     async with (
         Database.open(server.dsn(name)) as database,
         Batcher.running(database.connect, CHART, now) as batcher,
@@ -194,20 +199,119 @@ async def _grown(grown: Journal, empty: Journal, size: Size) -> Figures:
     return {"grown_per_s": on_grown, "empty_per_s": on_empty, "grown_vs_empty": ratio}
 
 
+_READS: dict[str, Callable[[asyncpg.Connection, str], Awaitable[object]]] = {
+    "balance": lambda connection, wallet: reading.balances(connection, [wallet]),
+    "statement": lambda connection, wallet: reading.statement(connection, wallet, limit=50),
+}
+
+
 async def _reads(grown: Journal, small: Journal, size: Size) -> Figures:
     figures: Figures = {}
-    for name, read in (
-        ("balance", lambda c, wallet: reading.balances(c, [wallet])),
-        ("statement", lambda c, wallet: reading.statement(c, wallet, limit=50)),
-    ):
+    for name, read in _READS.items():
 
         async def measured(journal: Journal, read: Callable[..., Awaitable[object]] = read) -> float:
-            wallets = journal.awards.wallets[: size.reads]
-            async with journal.database.pooled() as connection:
-                return await _median_ms(size.reads, lambda number: read(connection, wallets[number % len(wallets)]))
+            wallets = journal.awards.wallets
+            return await _median_ms(size.reads, lambda number: read(journal.connection, wallets[number % len(wallets)]))
 
-        for journal in (grown, small):
-            await journal.connection.execute("ANALYZE")
         on_grown, _, ratio = await alternately(size.rounds, lambda: measured(grown), lambda: measured(small))
         figures |= {f"{name}_read_ms": on_grown, f"{name}_grown_vs_small": ratio}
     return figures
+
+
+async def _verified(journal: Journal) -> Figures:
+    entries = await reading.position(journal.connection)
+    connection = await journal.database.connect(statement_timeout="0")
+    try:
+        return {"verify_per_s": await _rate(entries, verifying.verify_journal(connection))}
+    finally:
+        await connection.close()
+
+
+async def _bytes(connection: asyncpg.Connection) -> int:
+    return int(await connection.fetchval("SELECT pg_database_size(current_database())"))
+
+
+async def measure(size: Size, console: Console) -> Figures:
+    """All the figures, on an embedded PostgreSQL of the bench's own."""
+    figures: Figures = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder,
+        Embedded(Path(folder) / "data") as server,
+        Progress(
+            "{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        ) as progress,
+    ):
+        steps = progress.add_task("HTTP", total=6)
+
+        def step(name: str) -> None:
+            progress.update(steps, advance=1, description=name)
+
+        await _create(server, "http")
+        figures |= await measure_http(server.dsn("http"), size.rounds, size.http_requests)
+        async with (
+            _journal(server, "grown", size.wallets) as grown,
+            _journal(server, "small", min(size.wallets, SMALL_ENTRIES // 40)) as small,
+        ):
+            step("bulk")
+            before = await _bytes(grown.connection)
+            figures |= await _bulk(grown, size)
+            step("growing")
+            growing = progress.add_task("entries", total=size.grown_entries)
+            posted = await reading.position(grown.connection)
+            await fill(
+                grown.batcher,
+                grown.awards,
+                max(0, size.grown_entries - posted),
+                lambda count: progress.update(growing, advance=count),
+            )
+            figures["bytes_per_entry"] = (await _bytes(grown.connection) - before) / await reading.position(
+                grown.connection
+            )
+            await small.post(SMALL_ENTRIES)
+            step("reads")
+            figures |= await _reads(grown, small, size)
+            step("lone")
+            figures |= await _lone(small, size)
+            step("grown")
+            figures |= await _grown(grown, small, size)
+            step("verify")
+            figures |= await _verified(grown)
+    return figures
+
+
+# The ratio, what the first column of ../shared/measurements.md asks for, what the second, and which way is better.
+AIMS = {
+    "bulk_vs_copy": (0.6, 0.85, ">="),
+    "http_vs_hello": (0.5, 0.75, ">="),
+    "hot_vs_spread": (0.9, 1.0, ">="),
+    "lone_vs_insert": (4.0, 2.0, "<="),
+    "grown_vs_empty": (0.8, 0.95, ">="),
+    "balance_grown_vs_small": (1.2, 1.05, "<="),
+    "statement_grown_vs_small": (1.2, 1.05, "<="),
+    "rss_mib": (200.0, 120.0, "<="),
+}
+
+
+def table(figures: Figures) -> Table:
+    """The figures for people, the aims beside them."""
+    shown = Table(title="Time Credits, measured")
+    for column in ("figure", "value", "first aim", "then"):
+        shown.add_column(column, justify="left" if column == "figure" else "right")
+    for name, value in figures.items():
+        first, then, better = AIMS.get(name, (None, None, ""))
+        shown.add_row(
+            name,
+            f"{value:,.0f}" if value >= 1000 else f"{value:.3g}",  # noqa: PLR2004  # no decimals where none matter
+            f"{better} {first}" if first else "",
+            f"{better} {then}" if then else "",
+        )
+    return shown
+
+
+def main(*, quick: bool, file: Path | None) -> None:
+    """Measure, print, and write the JSON where it is wanted."""
+    console = Console(stderr=True)
+    figures = uvloop.run(measure(QUICK if quick else FULL, console))
+    Console().print(table(figures))
+    if file is not None:
+        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -41,7 +41,7 @@ from msgspec import Struct
 from ledger.database import CommitUnknown
 from ledger.journal.entries import Chart, Entry, Failed, Outcome, Unknown
 from ledger.journal.judge import Account, Judgement, State, judge
-from ledger.journal.posting import Sealed, post, read, seal, write
+from ledger.journal.posting import COPY_FROM_ENTRIES, Sealed, post, read, seal, write
 
 _log = logging.getLogger(__name__)
 
@@ -145,16 +145,31 @@ class Batcher:
 
     async def post(self, entry: Entry) -> Outcome:
         """The entry's outcome, once it is committed. Raises ``QueueFull`` or ``Unavailable``: nothing was posted."""
-        return (await self._ask((entry,)))[0]
+        return (await self._hand_in((entry,)))[0]
 
     async def post_all(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """An outcome for each, in order. Each is posted or refused for itself; at most ``batch_max`` at a time."""
+        """An outcome for each, in order. Each is posted or refused for itself; at most ``batch_max`` at a time.
+
+        Where there are more than that, a part may be posted when ``QueueFull`` or ``Unavailable`` is raised; trying
+        again with all of them, under the same keys, is safe as ever.
+        """
         outcomes: list[Outcome] = []
-        for start in range(0, len(entries), self._batch_max):
-            outcomes += await self._ask(entries[start : start + self._batch_max])
+        # Two are handed in at a time: one is judged while the other is written.
+        answers: deque[asyncio.Future[list[Outcome]]] = deque()
+        try:
+            for start in range(0, len(entries), self._batch_max):
+                answers.append(self._hand_in(entries[start : start + self._batch_max]))
+                if len(answers) > 1:
+                    outcomes += await answers[0]
+                    answers.popleft()
+            for answer in answers:
+                outcomes += await answer
+        finally:
+            for answer in answers:
+                answer.cancel()  # nobody waits for it any more; harmless where it has come
         return outcomes
 
-    async def _ask(self, entries: Sequence[Entry]) -> list[Outcome]:
+    def _hand_in(self, entries: Sequence[Entry]) -> asyncio.Future[list[Outcome]]:
         if self._closing:
             raise Unavailable("the service is stopping")
         if self.waiting + len(entries) > self._queue_max:
@@ -163,7 +178,7 @@ class Batcher:
         self._queue.append(_Asked(entries, answer))
         self.waiting += len(entries)
         self._arrival.set()
-        return await answer
+        return answer
 
     # --- the writer ---------------------------------------------------------------------------------------------------
 
@@ -215,6 +230,8 @@ class Batcher:
             return None
         except Exception:  # noqa: BLE001  # logged with its trace; `_write` meets it again, and halves the batch
             _log.exception("a batch could not be judged")
+            # Judging had begun to move the remembered balances, and of that nothing will be written.
+            self._accounts = {}
             return None
         self._remember(prepared)
         return prepared
@@ -228,8 +245,7 @@ class Batcher:
             if ahead_of is not None and state.batch != ahead_of.sealed.batch:
                 if state.batch != ahead_of.sealed.base:
                     return None
-                wanted = [entry.target for entry in entries if entry.target is not None]
-                state.follow(ahead_of.state, ahead_of.judgement, wanted)
+                state.follow(ahead_of.state, ahead_of.judgement, entries)
             if state.batch == self._accounts_at or not known:
                 _recall(state, entries, known)
                 return state
@@ -239,14 +255,20 @@ class Batcher:
     async def _judge(self, state: State, entries: list[Entry]) -> _Prepared:
         """Judges and seals in portions, between which the batch before gets on with its writing."""
         now = self._clock()
-        judgement = judge(state, entries[:PORTION_ENTRIES], now)
-        sealed = seal(state, judgement)
-        for start in range(PORTION_ENTRIES, len(entries), PORTION_ENTRIES):
+        prepared = None
+        for start in range(0, len(entries), PORTION_ENTRIES):
+            judgement = judge(state, entries[start : start + PORTION_ENTRIES], now)
+            sealed = seal(state, judgement)
+            if len(entries) >= COPY_FROM_ENTRIES:
+                sealed.pack()
+            if prepared is None:
+                prepared = _Prepared(state, judgement, sealed)
+            else:
+                prepared.judgement.extend(judgement)
+                prepared.sealed.extend(sealed)
             await asyncio.sleep(0)
-            portion = judge(state, entries[start : start + PORTION_ENTRIES], now)
-            sealed.extend(seal(state, portion))
-            judgement.extend(portion)
-        return _Prepared(state, judgement, sealed)
+        assert prepared is not None, "a batch has at least one entry"
+        return prepared
 
     def _remember(self, prepared: _Prepared) -> None:
         """Keeps what the batch touched; the oldest go when there are too many."""

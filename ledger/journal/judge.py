@@ -137,10 +137,10 @@ class State:
         self.seen: dict[UUID, Earlier] = {}
         self.targets: dict[UUID, Target] = {}
 
-    def follow(self, earlier: State, judgement: Judgement, wanted: Iterable[UUID]) -> None:
+    def follow(self, earlier: State, judgement: Judgement, entries: Iterable[Entry]) -> None:
         """Stand behind a batch that is judged but not yet written: what it changed hides what was read.
 
-        Only what the batch itself changed is taken over, for all before it was committed when this state was read.
+        Only what the batch itself changed matters, for all before it was committed when this state was read.
         """
         self.batch = earlier.batch
         self.position = earlier.position
@@ -148,14 +148,13 @@ class State:
         self.recorded_at = earlier.recorded_at
         self.frontier = earlier.frontier
         self.accounts.update(judgement.touched)
-        for entry, posted in judgement.posted:
-            self.seen[entry.id] = Earlier(posted, entry)
-        for entry, refused in judgement.refused:
-            self.seen[entry.id] = Earlier(refused, entry)
-        for id_ in wanted:
-            target = earlier.target(id_)
+        for entry in entries:
+            seen = earlier.seen.get(entry.id)
+            if seen is not None:
+                self.seen[entry.id] = seen
+            target = None if entry.target is None else earlier.target(entry.target)
             if target is not None:
-                self.targets[id_] = target
+                self.targets[target.posted.id] = target
 
     def target(self, id_: UUID) -> Target | None:
         """The entry of that id, whether it was read or has just been posted in this batch."""

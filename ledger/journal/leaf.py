@@ -54,6 +54,7 @@ KIND_CODE = {
 }
 _KIND_OF_CODE = {code: kind for kind, code in KIND_CODE.items()}
 
+_BYTE = [bytes((number,)) for number in range(256)]
 _HEAD = struct.Struct(">BQ16sBQqq16s16s")
 _MOVE = struct.Struct(">QQqQq")
 
@@ -85,16 +86,16 @@ def encode(posted: Posted, nonce: bytes, committed: bytes | None) -> bytes:
             nonce,
         ),
         b"\x00" if committed is None else b"\x20" + committed,
-        bytes((len(reference),)),
+        _BYTE[len(reference)],
         reference,
-        bytes((len(posted.transfers),)),
+        _BYTE[len(posted.transfers)],
     ]
     for moved in posted.transfers:
         debit, credit = moved.debit.encode(), moved.credit.encode()
         parts += (
-            bytes((len(debit),)),
+            _BYTE[len(debit)],
             debit,
-            bytes((len(credit),)),
+            _BYTE[len(credit)],
             credit,
             _MOVE.pack(
                 moved.minutes,

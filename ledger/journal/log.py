@@ -35,7 +35,7 @@ import logging
 import os
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +53,7 @@ from ledger.journal.checkpoint import (
     generate_key_pem,
     load_key_pem,
 )
-from ledger.journal.leaf import KIND_CODE, VERSION
+from ledger.journal.leaf import KIND_CODE, VERSION, microseconds
 from ledger.journal.merkle import (
     EMPTY_ROOT,
     Frontier,
@@ -68,25 +68,30 @@ from ledger.journal.receipt import Receipt
 
 _log = logging.getLogger(__name__)
 
+Connect = Callable[..., Awaitable[asyncpg.Connection]]
+
 # 500 rows are 4 ms of Python: the signer shares its loop with requests, and none waits longer for it.
 CHUNK_ENTRIES = 500
 SIGN_EVERY_SECONDS = 10
 
 
 class Damaged(Exception):  # noqa: N818  # a finding, and it reads as one
-    """The stored log contradicts itself or what was signed. `position` is where, and the text says how."""
+    """The stored log contradicts itself or what was signed: between two positions, or at one, and why."""
 
-    def __init__(self, position: int, why: str) -> None:
+    def __init__(self, position: int, why: str, until: int | None = None) -> None:
         super().__init__(f"position {position}: {why}")
         self.position = position
+        self.until = position if until is None else until
         self.why = why
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
-Line = tuple[int, int, int, int, int, int, int, int, int]
+Line = tuple[int, int, int, int, int, int, int, int, int, int]
 """A transfer: position, debit account's id, credit account's id, minutes, the debit account's sequence and balance
-after it, the credit account's, and its line in the entry."""
+after it, the credit account's, the debit account's floor or `NO_FLOOR`, and its line in the entry."""
+
+NO_FLOOR = -(2**63)
 
 
 class Row(NamedTuple):
@@ -109,11 +114,12 @@ class Row(NamedTuple):
 _ENTRIES = """
 SELECT position, id, happened_at, recorded_at, actor, nonce, leaf, coalesce(target, 0), kind,
     coalesce(commitment, ''), coalesce(reference, '')
-FROM journal.entry WHERE position BETWEEN {} AND {} ORDER BY position
+FROM journal.entry WHERE position {} ORDER BY position
 """
 _TRANSFERS = """
-SELECT position, debit, credit, minutes, debit_sequence, debit_balance, credit_sequence, credit_balance, line
-FROM journal.transfer WHERE position BETWEEN {} AND {} ORDER BY position, line
+SELECT position, debit, credit, minutes, debit_sequence, debit_balance, credit_sequence, credit_balance,
+    coalesce(debit_floor, -9223372036854775808), line
+FROM journal.transfer WHERE position {} ORDER BY position, line
 """
 
 # Binary COPY: a header; then each row as the number of its fields and each field behind its length (skipped where a
@@ -122,7 +128,7 @@ FROM journal.transfer WHERE position BETWEEN {} AND {} ORDER BY position, line
 _COPY_HEADER_BYTES = 19
 _COPY_TRAILER_BYTES = 2
 _ENTRY = struct.Struct(">2x4xq4x16s4xq4xq4x16s4x16s4x32s4xqi")
-_TRANSFER = struct.Struct(">2x4xq4xq4xq4xq4xq4xq4xq4xq4xh")
+_TRANSFER = struct.Struct(">2x4xq4xq4xq4xq4xq4xq4xq4xq4xq4xh")
 _LENGTH = struct.Struct(">i")
 _SINCE_1970 = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000
 _CODE = {kind.value.encode(): code for kind, code in KIND_CODE.items()}
@@ -133,8 +139,17 @@ async def fetch(connection: asyncpg.Connection, first: int, last: int) -> Iterat
 
     Raises `Damaged` while iterated, at the first row that can't be read at all.
     """
-    entries = await _copy(connection, _ENTRIES.format(first, last))
-    transfers = await _copy(connection, _TRANSFERS.format(first, last))
+    return await _fetch(connection, f"BETWEEN {first} AND {last}", first)
+
+
+async def fetch_at(connection: asyncpg.Connection, positions: Sequence[int]) -> Iterator[Row]:
+    """The same for these positions, which need not be neighbours."""
+    return await _fetch(connection, f"= ANY('{{{','.join(map(str, positions))}}}')", positions[0])
+
+
+async def _fetch(connection: asyncpg.Connection, where: str, first: int) -> Iterator[Row]:
+    entries = await _copy(connection, _ENTRIES.format(where))
+    transfers = await _copy(connection, _TRANSFERS.format(where))
     whole = len(transfers) - len(transfers) % _TRANSFER.size
     return _rows(entries, list(_TRANSFER.iter_unpack(transfers[:whole])), first)
 
@@ -190,10 +205,9 @@ _HEAD = struct.Struct(">BQ16sBQqq16s16s")
 _MOVE = struct.Struct(">QQqQq")
 
 
-def prefixed(name: str) -> bytes:
-    """An account's name as leaves carry it: its length, then UTF-8."""
-    encoded = name.encode()
-    return bytes((len(encoded),)) + encoded
+def prefixed(name: bytes) -> bytes:
+    """An account's name as leaves carry it: behind its length."""
+    return bytes((len(name),)) + name
 
 
 def encode(row: Row, names: Callable[[int], bytes]) -> bytes:
@@ -206,9 +220,8 @@ def encode(row: Row, names: Callable[[int], bytes]) -> bytes:
         head = _HEAD.pack(VERSION, position, id_, kind, target, happened_at, recorded_at, actor, nonce)
         middle = b"%c%b%c%b%c" % (len(commitment), commitment, len(reference), reference, len(lines))
         if len(lines) == 1:  # nearly all
-            _, debit, credit, minutes, debit_sequence, debit_balance, credit_sequence, credit_balance, _ = lines[0]
-            move = _MOVE.pack(minutes, debit_sequence, debit_balance, credit_sequence, credit_balance)
-            return head + middle + names(debit) + names(credit) + move
+            (line,) = lines
+            return head + middle + names(line[1]) + names(line[2]) + _MOVE.pack(*line[3:8])
         return b"".join(
             (
                 head,
@@ -231,12 +244,13 @@ async def read(
     connection: asyncpg.Connection,
     after: int,
     last: int,
-    chunk: int = CHUNK_ENTRIES,
+    chunk: int | None = None,
 ) -> AsyncIterator[tuple[list[Row], dict[int, str]]]:
     """The entries after one position up to another, in chunks, with the names of the accounts in each.
 
     Raises `Damaged` at the first position that is missing or can't be read; what came before it has been given.
     """
+    chunk = chunk or CHUNK_ENTRIES
     for first in range(after + 1, last + 1, chunk):
         end = min(first + chunk - 1, last)
         rows = list(await fetch(connection, first, end))
@@ -248,14 +262,29 @@ async def read(
         yield rows, await account_names(connection, rows)
 
 
+@asynccontextmanager
+async def long_reading(connect: Connect) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for reading the whole journal: by index, and for as long as it takes."""
+    connection = await connect(statement_timeout="0", enable_seqscan="off")
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
 # --- proofs -----------------------------------------------------------------------------------------------------------
 
 
 class Head(NamedTuple):
-    """The newest state of the log: the number of its leaves and the roots of its perfect subtrees."""
+    """Where the log stands: its leaves, the roots of its perfect subtrees, the accounts opened so far.
+
+    `recorded_at` is the newest, in microseconds since 1970.
+    """
 
     size: int
     frontier: bytes
+    accounts: int
+    recorded_at: int
 
     @property
     def root(self) -> bytes:
@@ -268,10 +297,10 @@ class Head(NamedTuple):
 
 async def head(connection: asyncpg.Connection) -> Head:
     """Where the log stands now."""
-    row = await connection.fetchrow("SELECT position, frontier FROM journal.head")
+    row = await connection.fetchrow("SELECT position, frontier, accounts, recorded_at FROM journal.head")
     if row is None:
         raise Damaged(0, "the journal has no head")
-    return Head(row["position"], row["frontier"])
+    return Head(row["position"], row["frontier"], row["accounts"], microseconds(row["recorded_at"]))
 
 
 async def root(connection: asyncpg.Connection, size: int) -> bytes:
@@ -361,7 +390,7 @@ async def newest_checkpoint(connection: asyncpg.Connection) -> str | None:
 
 
 def _checked_leaf(row: Row, names: Mapping[int, str]) -> bytes:
-    leaf = encode(row, lambda account: prefixed(names[account]))
+    leaf = encode(row, lambda account: prefixed(names[account].encode()))
     if sha256(b"\x00" + leaf).digest() != row.leaf:
         raise Damaged(row.position, "the entry's rows don't fit its leaf")
     return leaf
@@ -388,7 +417,8 @@ class Notary:
         self.signer = signer
         self.failure: str | None = None
         self.signed_size = 0
-        self._state = key.with_name(key.name + ".signed")
+        self.key = key
+        self.state = key.with_name(key.name + ".signed")
 
     @classmethod
     def open(cls, key: Path, origin: str) -> Notary:
@@ -414,7 +444,7 @@ class Notary:
     def locked(self) -> Iterator[bool]:
         """Whether we alone may sign, for as long as the context lasts."""
         descriptor = os.open(
-            self._state.with_name(self._state.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            self.state.with_name(self.state.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -428,21 +458,21 @@ class Notary:
     def recall(self) -> Signed | None:
         """What was signed last; None if nothing was, or the file is lost. `Damaged` if it was altered."""
         try:
-            signed = msgspec.json.decode(self._state.read_bytes(), type=Signed)
+            signed = msgspec.json.decode(self.state.read_bytes(), type=Signed)
             if Frontier.from_bytes(signed.size, signed.frontier).root() == signed.root:
                 return signed
         except FileNotFoundError:
             return None
         except ValueError:  # msgspec's errors are some
             pass
-        raise Damaged(0, f"{self._state} is not what was written there: restore it, or verify and remove it")
+        raise Damaged(0, f"{self.state} is not what was written there: restore it, or verify and remove it")
 
     def remember(self, signed: Signed) -> None:
         """Write it down, so that even a power cut leaves the old state or the new one."""
-        fresh = self._state.with_name(self._state.name + ".new")
+        fresh = self.state.with_name(self.state.name + ".new")
         _write_durably(fresh, msgspec.json.encode(signed))
-        fresh.replace(self._state)
-        folder = os.open(self._state.parent, os.O_RDONLY)
+        fresh.replace(self.state)
+        folder = os.open(self.state.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -533,7 +563,7 @@ async def _extend(
 
 
 async def run(
-    connect: Callable[..., Awaitable[asyncpg.Connection]],
+    connect: Connect,
     notary: Notary,
     clock: Callable[[], datetime],
     *,
@@ -556,7 +586,7 @@ async def run(
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 notary.failure = "no checkpoint could be signed: the database or the key's folder is away"
                 _log.warning("%s: %s", notary.failure, error)
-            except Exception:
+            except Exception:  # noqa: BLE001  # a signer that died unnoticed would be worse
                 notary.failure = "no checkpoint could be signed: see the log"
                 _log.exception("the signer met what it doesn't know")
             await asyncio.sleep(every_seconds)

@@ -51,13 +51,16 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from asyncpg.pgproto import pgproto
 from msgspec import Struct
 
+from ledger.journal import packing
 from ledger.journal.entries import Chart, Entry, Kind, Moved, Outcome, Posted, Refused
 from ledger.journal.judge import Account, Earlier, Judgement, State, Target, content, judge
 from ledger.journal.leaf import commitment, encode
 from ledger.journal.merkle import Frontier, leaf_hash
+from ledger.journal.packing import pack_entries, pack_transfers
 
 # Where COPY overtakes arrays: its five more round trips cost 0.5 ms, and it saves 1.5 us a row.
 COPY_FROM_ENTRIES = 250
@@ -272,6 +275,13 @@ class Sealed(Struct):
     recorded_at: datetime
     frontier: bytes
     rows: dict[str, list[tuple[Any, ...]]]
+    packed: dict[str, list[bytes]] = msgspec.field(default_factory=lambda: {"entry": [], "transfer": []})
+
+    def pack(self) -> None:
+        """Turn entries and transfers into what COPY sends; the rows themselves are gone then."""
+        self.packed["entry"].append(pack_entries(self.rows["entry"]))
+        self.packed["transfer"].append(pack_transfers(self.rows["transfer"]))
+        self.rows["entry"], self.rows["transfer"] = [], []
 
     def extend(self, later: Sealed) -> None:
         """Take in what was sealed next, on top of this."""
@@ -285,6 +295,8 @@ class Sealed(Struct):
             totals[kind] = totals.get(kind, 0) + minutes
         for table in self.rows:
             self.rows[table] += later.rows[table]
+        for table in self.packed:
+            self.packed[table] += later.packed[table]
         self.rows["kind"] = list(totals.items())
 
 
@@ -443,17 +455,18 @@ async def write(connection: asyncpg.Connection, sealed: Sealed) -> bool:
 
     In a transaction of the caller's it takes part in that; otherwise it commits.
     """
-    rows = sealed.rows
-    if len(rows["entry"]) < COPY_FROM_ENTRIES:
-        return await _change(connection, sealed, list(rows))
+    if len(sealed.rows["entry"]) >= COPY_FROM_ENTRIES:
+        sealed.pack()
+    if not sealed.packed["entry"]:
+        return await _change(connection, sealed)
     if connection.is_in_transaction():
         return await _copy(connection, sealed)
     async with connection.transaction():
         return await _copy(connection, sealed)
 
 
-async def _change(connection: asyncpg.Connection, sealed: Sealed, parts: list[str]) -> bool:
-    filled = tuple(part for part in parts if sealed.rows[part])
+async def _change(connection: asyncpg.Connection, sealed: Sealed) -> bool:
+    filled = tuple(part for part, rows in sealed.rows.items() if rows)
     arrays = [column for part in filled for column in zip(*sealed.rows[part], strict=True)]
     moved = await connection.fetchval(
         _statement(filled),
@@ -469,13 +482,14 @@ async def _change(connection: asyncpg.Connection, sealed: Sealed, parts: list[st
 
 
 async def _copy(connection: asyncpg.Connection, sealed: Sealed) -> bool:
-    if not await _change(connection, sealed, ["account", "kind", "detail", "refusal", "node"]):
+    if not await _change(connection, sealed):
         return False
-    for table in ("entry", "transfer"):
-        await connection.copy_records_to_table(
+    for table, portions in sealed.packed.items():
+        await connection.copy_to_table(
             table,
             schema_name="journal",
-            columns=list(_COLUMNS[table]),
-            records=sealed.rows[table],
+            columns=packing.COLUMNS[table],
+            source=packing.stream(portions),
+            format="binary",
         )
     return True

@@ -204,9 +204,7 @@ def test_signatures_of_keys_that_nobody_pinned_are_passed_over() -> None:
     unknown = "— witness.example AAAAAAAAAAAA\n"
 
     assert VERIFIER.open(NOTE + OTHER_LINE + unknown) == CHECKPOINT
-    assert (
-        VERIFIER.open(f"{TEXT}\n\n{OTHER_LINE}{unknown * (SIGNATURES_MAX - 2)}{SIGNATURE_LINE}") == CHECKPOINT
-    )
+    assert VERIFIER.open(f"{TEXT}\n\n{OTHER_LINE}{unknown * (SIGNATURES_MAX - 2)}{SIGNATURE_LINE}") == CHECKPOINT
 
 
 def test_during_a_change_of_keys_each_reader_is_served_by_the_key_it_pinned() -> None:
@@ -255,9 +253,7 @@ def test_a_verifier_key_that_is_none_is_refused_with_its_reason(key: str, reason
         Verifier.parse(key)
 
 
-@pytest.mark.parametrize(
-    "name", ["", "two words", "a+b", "tab\there", "line\nbreak", "nul\0", "no\xa0break", "\ud800"]
-)
+@pytest.mark.parametrize("name", ["", "two words", "a+b", "tab\there", "line\nbreak", "nul\0", "no\xa0break", "\ud800"])
 def test_a_log_can_not_have_a_name_that_a_note_can_not_carry(name: str) -> None:
     with pytest.raises(ValueError, match="a log's name"):
         Signer(name, KEY)
@@ -300,9 +296,7 @@ def test_a_signer_does_not_show_its_key() -> None:
             "not an unencrypted private key",
         ),
         (
-            generate_private_key(SECP256R1()).private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            ),
+            generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             "not an Ed25519 key",
         ),
     ],

@@ -192,9 +192,7 @@ def test_roots_are_those_of_certificate_transparency(size: int) -> None:
 
 
 @pytest.mark.parametrize(("index", "size", "path"), CT_INCLUSION)
-def test_inclusion_paths_are_those_of_certificate_transparency(
-    index: int, size: int, path: list[str]
-) -> None:
+def test_inclusion_paths_are_those_of_certificate_transparency(index: int, size: int, path: list[str]) -> None:
     hashes = [bytes.fromhex(hash_) for hash_ in path]
 
     assert inclusion_path(index, size, nodes_of(CT_LEAVES)) == hashes

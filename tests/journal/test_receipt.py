@@ -27,9 +27,7 @@ def checkpoint_at(size: int) -> Checkpoint:
 
 
 def receipt_for(index: int, size: int) -> Receipt:
-    path = inclusion_path(
-        index, size, lambda level, at: subtree_root(LEAVES[at << level : (at + 1) << level])
-    )
+    path = inclusion_path(index, size, lambda level, at: subtree_root(LEAVES[at << level : (at + 1) << level]))
     return Receipt(ENTRIES[index], index, path, SIGNER.sign(checkpoint_at(size)))
 
 

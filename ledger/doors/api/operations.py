@@ -77,8 +77,12 @@ def operations(
     registry: CollectorRegistry,
     metrics_token: str | None = None,
     metrics_open: bool = False,
+    refresh: Callable[[], Awaitable[None]] | None = None,
 ) -> list[HTTPRouteHandler]:
-    """Return the three routes. They stand outside /v1 and its documentation, and ask for no API key."""
+    """Return the three routes. They stand outside /v1 and its documentation, and ask for no API key.
+
+    `refresh` is awaited before each scrape, for figures that have to be asked for; it must not raise.
+    """
     expected = metrics_token.encode() if metrics_token else None
 
     @get("/health/live", include_in_schema=False)
@@ -92,12 +96,14 @@ def operations(
             return problem(kind.status, kind.title, reason, code="unavailable", retry_after=_READY_RETRY_S).response()
         return Response({"status": "ready"})
 
-    @get("/metrics", include_in_schema=False, sync_to_thread=False)
-    def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    @get("/metrics", include_in_schema=False)
+    async def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         admitted = expected is not None and scheme.lower() == "bearer" and compare_digest(given.encode(), expected)
         if not (metrics_open or admitted):
             raise NotFoundException
+        if refresh is not None:
+            await refresh()
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return [live, readiness, metrics]

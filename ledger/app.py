@@ -1,0 +1,170 @@
+"""The composition root: settings -> database -> journal -> scheme -> doors.
+
+`serving` is the whole service, opened in that order and closed in the reverse; `create_app` is the same as an ASGI
+application, for servers that open and close by the lifespan protocol. Nothing below reads the settings: what a module
+needs, it gets as an argument here.
+
+It refuses to start (`Unfit`) on a database that can't be trusted with the journal.
+"""
+
+import contextlib
+import traceback
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Final
+
+from litestar import Litestar
+from prometheus_client import CollectorRegistry, Gauge
+
+from ledger.database import Database, check, driver
+from ledger.doors.api import journal, keys, parties, people, redemptions, registers
+from ledger.doors.api.access import Access
+from ledger.doors.api.answers import HANDLERS, KINDS
+from ledger.doors.api.guard import ASGIApp, Receive, Scope, Send, guard
+from ledger.doors.api.inputs import StrictRequest
+from ledger.doors.api.openapi import documentation
+from ledger.doors.api.operations import RequestMetrics, operations
+from ledger.journal import reading
+from ledger.journal.batcher import Batcher
+from ledger.scheme.chart import CHART
+from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.directory import Directory
+from ledger.scheme.hours import Hours
+from ledger.scheme.keys import Keys
+from ledger.scheme.offers import Offers
+from ledger.scheme.people import People
+from ledger.scheme.projects import Projects
+from ledger.scheme.redemptions import Redemptions
+from ledger.scheme.refusals import OUTAGES
+from ledger.scheme.venues import Venues
+from ledger.settings import Settings
+
+_ABOUT: Final = """\
+People give an hour at a community project and receive one Time Credit; they spend it at a partner venue.
+
+All amounts are whole minutes: 60 are one Time Credit. Whatever moves credits takes an `Idempotency-Key`; the same key
+and content again gives the same answer and never counts twice. Refusals are `application/problem+json`; each `code` is
+explained [here](/docs/problems)."""
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: Settings, dsn: str, *, clock: Clock = system_clock, durable: bool = True
+) -> AsyncIterator[ASGIApp]:
+    """The service on the database of that DSN, migrated before; the application answers until the block ends.
+
+    `durable=False`, for tests only, accepts a server that loses commits when the power fails.
+    """
+    async with Database.open(dsn, pool_size=settings.pool_size) as database:
+        await check(database, durable=durable)
+        async with (
+            Batcher.running(
+                database.connect,
+                CHART,
+                clock,
+                queue_max=settings.queue_max,
+                batch_max=settings.batch_max,
+            ) as batcher,
+            Directory.running(database.connect, clock, settings.environment) as directory,
+        ):
+            access = Access(directory)
+            registry = CollectorRegistry()
+            metrics = RequestMetrics(registry)
+            application = Litestar(
+                [
+                    *parties.routes(
+                        access, Projects(database, clock), Venues(database, clock), Offers(database, clock)
+                    ),
+                    *people.routes(access, People(database, clock), directory.cursor_secret),
+                    *registers.routes(access, Hours(database, batcher, clock)),
+                    *redemptions.routes(
+                        access, directory, Redemptions(database, batcher, directory, clock)
+                    ),
+                    *journal.routes(access, database),
+                    *keys.routes(access, Keys(database, clock, settings.environment)),
+                    *operations(
+                        ready=_Readiness(database),
+                        registry=registry,
+                        refresh=_JournalMetrics(registry, database, batcher),
+                        metrics_token=settings.metrics_token,
+                        metrics_open=settings.environment != "live",
+                    ),
+                ],
+                request_class=StrictRequest,
+                exception_handlers=HANDLERS,
+                openapi_config=documentation(
+                    title="Time Credits", version=version("timecredits"), description=_ABOUT, kinds=KINDS
+                ),
+                logging_config=None,
+            )
+            # Litestar's own lifespan isn't entered: nothing of ours hangs on it.
+            yield guard(
+                application,
+                hosts=settings.hosts,
+                allowances=registers.ALLOWANCES,
+                observe=metrics.observe,
+            )
+
+
+def create_app(settings: Settings, dsn: str) -> ASGIApp:
+    """The service as an ASGI application, which opens and closes with the server's lifespan messages."""
+    answering: ASGIApp | None = None
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+        elif answering is None:
+            raise RuntimeError("requests are answered between lifespan's startup and shutdown only")
+        else:
+            await answering(scope, receive, send)
+
+    async def live(receive: Receive, send: Send) -> None:
+        nonlocal answering
+        await receive()  # lifespan.startup
+        started = False
+        try:
+            async with serving(settings, dsn) as answering:
+                await send({"type": "lifespan.startup.complete"})
+                started = True
+                await receive()  # lifespan.shutdown
+                answering = None
+        except Exception:
+            failed = "shutdown" if started else "startup"
+            await send({"type": f"lifespan.{failed}.failed", "message": traceback.format_exc()})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return application
+
+
+class _Readiness:
+    """Whether work can be taken: the database answers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __call__(self) -> str | None:
+        try:
+            async with self._database.reading() as connection:
+                await reading.position(driver(connection))
+        except tuple(OUTAGES):
+            return "The database can't be reached."
+        return None
+
+
+class _JournalMetrics:
+    """The journal's figures, read when they are asked for."""
+
+    def __init__(self, registry: CollectorRegistry, database: Database, batcher: Batcher) -> None:
+        self._database = database
+        waiting = Gauge("journal_queue_entries", "Entries waiting for the writer.", registry=registry)
+        waiting.set_function(lambda: batcher.waiting)
+        # A gauge by its type, for its value is read and not counted here.
+        batches = Gauge("journal_batches", "Batches written by this process.", registry=registry)
+        batches.set_function(lambda: batcher.batches)
+        self._position = Gauge("journal_position", "Entries in the journal.", registry=registry)
+
+    async def __call__(self) -> None:
+        with contextlib.suppress(*OUTAGES):
+            async with self._database.reading() as connection:
+                self._position.set(await reading.position(driver(connection)))

@@ -1,0 +1,220 @@
+"""Redemptions over HTTP, whole, against an empty Litestar POST: three real processes beside PostgreSQL.
+
+The service is started as an operator starts it (``timecredits serve``), the empty POST by the same server program with
+the same settings, and the load is a third process. All three are ended at the end, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import sys
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.bench.client import pack
+from ledger.bench.fill import ACTOR, now
+from ledger.database import Database
+from ledger.journal.batcher import Batcher
+from ledger.journal.entries import Entry, Posted, Transfer, entry_id
+from ledger.scheme.chart import CHART
+from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.offers import Offers, Status
+from ledger.scheme.venues import Venues
+
+CONNECTIONS = 64
+VENUES = 50
+START_SECONDS = 60
+
+
+class Till(Struct, frozen=True):
+    """What a venue's till knows: its key, and the offer that it redeems."""
+
+    token: str
+    offer: uuid.UUID
+
+
+async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]:
+    """The figures over HTTP, on a freshly migrated database of that DSN."""
+    async with Database.open(dsn) as database:
+        tills = await _tills(database)
+        holders = await _holders(database, requests)
+    with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
+        folder = Path(name)
+        async with (
+            _running("-m", "ledger.bench.hello", "{port}") as hello,
+            _running("-m", "ledger.doors.cli", "serve", "--port", "{port}", LEDGER_DSN=dsn) as service,
+        ):
+            figures = await _rounds(folder, hello, service, tills, holders, rounds, requests)
+            figures["rss_mib"] = _peak_mib(service.pid)
+    return figures
+
+
+async def _rounds(
+    folder: Path,
+    hello: _Process,
+    service: _Process,
+    tills: Sequence[Till],
+    holders: Sequence[uuid.UUID],
+    rounds: int,
+    requests: int,
+) -> dict[str, float]:
+    def redemptions(of: Sequence[Till]) -> list[bytes]:
+        return [_redemption(of[number % len(of)], holders[number % len(holders)]) for number in range(requests)]
+
+    async def load(process: _Process, prepared: list[bytes], status: str) -> dict[str, float]:
+        file = folder / "requests"
+        file.write_bytes(pack(prepared))
+        client = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ledger.bench.client", str(process.port), str(CONNECTIONS), str(file)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await client.communicate()
+        if client.returncode != 0:
+            raise RuntimeError("the load could not be run; what it said stands above")
+        answered = json.loads(output)
+        if answered["statuses"] != {status: requests}:
+            raise RuntimeError(f"the bench expected {requests} answers {status} and got {answered['statuses']}")
+        return {
+            "per_s": answered["requests"] / answered["seconds"],
+            "p50_ms": answered["p50_ms"],
+            "p99_ms": answered["p99_ms"],
+        }
+
+    empty = [_post("/hello", _body(tills[0], holders[0]), tills[0].token) for _ in range(requests)]
+    for warm_up in ((hello, empty), (service, redemptions(tills))):
+        await load(*warm_up, "201")
+    rows = [
+        (
+            await load(hello, empty, "201"),
+            await load(service, redemptions(tills), "201"),
+            await load(service, redemptions(tills[:1]), "201"),
+        )
+        for _ in range(rounds)
+    ]
+
+    def median(of: int, figure: str) -> float:
+        return statistics.median(row[of][figure] for row in rows)
+
+    return {
+        "hello_per_s": median(0, "per_s"),
+        "http_per_s": median(1, "per_s"),
+        "http_p50_ms": median(1, "p50_ms"),
+        "http_p99_ms": median(1, "p99_ms"),
+        "http_vs_hello": statistics.median(spread["per_s"] / empty["per_s"] for empty, spread, _ in rows),
+        "hot_vs_spread": statistics.median(hot["per_s"] / spread["per_s"] for _, spread, hot in rows),
+    }
+
+
+# --- what the requests need -------------------------------------------------------------------------------------------
+
+
+async def _tills(database: Database) -> list[Till]:
+    keys, venues, offers = Keys(database, now, "demo"), Venues(database, now), Offers(database, now)
+    tills = []
+    for number in range(VENUES):
+        venue = await venues.create(f"Venue {number}")
+        _, token = await keys.create(Scope.VENUE, venue.id, "bench")
+        offer = await offers.create(venue.id, "An hour", 15)
+        await offers.change(offer.id, Status.PUBLISHED)
+        tills.append(Till(token, offer.id))
+    return tills
+
+
+async def _holders(database: Database, count: int) -> list[uuid.UUID]:
+    """Holders with enough for every round."""
+    connection = await asyncpg.connect(database.dsn)
+    rows = await connection.fetch(
+        "INSERT INTO scheme.holder (id) SELECT gen_random_uuid() FROM generate_series(1, $1) RETURNING id", count
+    )
+    await connection.close()
+    holders = [uuid.UUID(str(row["id"])) for row in rows]
+    async with Batcher.running(database.connect, CHART, now) as batcher:
+        outcomes = await batcher.post_all(
+            [
+                Entry(
+                    id=entry_id(ACTOR, holder.hex),
+                    transfers=(Transfer(f"issued:{ACTOR.hex}", f"wallet:{holder.hex}", 60_000),),
+                    happened_at=now(),
+                    actor=ACTOR,
+                )
+                for holder in holders
+            ]
+        )
+    assert all(isinstance(outcome, Posted) for outcome in outcomes)
+    return holders
+
+
+def _body(till: Till, holder: uuid.UUID) -> bytes:
+    return json.dumps({"offer": str(till.offer), "holder": str(holder), "capture": True}).encode()
+
+
+def _redemption(till: Till, holder: uuid.UUID) -> bytes:
+    return _post("/v1/redemptions", _body(till, holder), till.token)
+
+
+def _post(path: str, body: bytes, token: str) -> bytes:
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {uuid.uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+class _Process(Struct, frozen=True):
+    pid: int
+    port: int
+
+
+@asynccontextmanager
+async def _running(*arguments: str, **environment: str) -> AsyncIterator[_Process]:
+    """A Python process that listens on a free port, which stands for ``{port}`` in the arguments."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *(argument.format(port=port) for argument in arguments)),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            while not await _listens(port):
+                if process.returncode is not None:
+                    raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}")
+                await asyncio.sleep(0.05)
+        yield _Process(process.pid, port)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _peak_mib(pid: int) -> float:
+    """The process's highest resident memory, MiB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) / 1024

@@ -1,0 +1,81 @@
+"""Routes of API keys: make one, revoke one."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+from litestar import post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+from msgspec import Meta
+
+from ledger.doors.api.access import Access
+from ledger.doors.api.answers import Created, refused
+from ledger.doors.api.inputs import Identifier, Input, Moment, Name
+from ledger.scheme.keys import Key, Keys, Scope
+
+_TAG: Final = ["keys"]
+
+
+class KeyInput(Input, frozen=True, kw_only=True):
+    """A new key."""
+
+    scope: Scope
+    object: Annotated[
+        Identifier | None, Meta(description="The project or venue it is for; absent for the scheme.")
+    ] = None
+    label: Annotated[Name, Meta(description="Where it is used, to know which one to revoke.")]
+    expires_at: Annotated[Moment | None, Meta(description="In a year, if left out; at most in three.")] = None
+
+
+class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key with its token, which is shown only here."""
+
+    id: UUID
+    scope: Scope
+    object: UUID | None
+    label: str
+    created_at: datetime
+    expires_at: datetime
+    token: str
+
+
+def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
+    """Return the routes of API keys."""
+
+    @post(
+        "/v1/keys",
+        before_request=access.only(Scope.SCHEME),
+        summary="Make an API key",
+        description="The answer holds the token; keep it, for it is shown only this once.",
+        responses=refused(400, 401, 403, 422, 503),
+        tags=_TAG,
+    )
+    async def create(data: JSONBody[KeyInput]) -> Created[CreatedKey]:
+        key, token = await keys.create(data.scope, data.object, data.label, data.expires_at)
+        return Created(
+            CreatedKey(
+                id=key.id,
+                scope=key.scope,
+                object=key.object,
+                label=key.label,
+                created_at=key.created_at,
+                expires_at=key.expires_at,
+                token=token,
+            )
+        )
+
+    @post(
+        "/v1/keys/{key:uuid}/revoke",
+        before_request=access.only(Scope.SCHEME),
+        status_code=200,
+        summary="Revoke an API key",
+        description="It stops working at once, for good.",
+        responses=refused(401, 403, 404, 503),
+        tags=_TAG,
+    )
+    async def revoke(key: FromPath[Identifier]) -> Key:
+        return await keys.revoke(key)
+
+    return [create, revoke]

@@ -1,0 +1,244 @@
+"""Commands of the scheme: register, balance, statement, redeem, key.
+
+Whoever may run them reaches the database itself, and so speaks for the scheme. What moves credits takes a key of the
+caller's making (`--key`): the same again is the same answer and counts nothing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import click
+import msgspec
+from rich.table import Table
+
+from ledger.doors.cli.answers import Answer, Verb, credits_text
+from ledger.doors.cli.server import settings, with_database
+from ledger.journal.batcher import Batcher
+from ledger.scheme.chart import CHART
+from ledger.scheme.clock import system_clock
+from ledger.scheme.directory import Directory
+from ledger.scheme.hours import LINES_MAX, Hours, Line, Register
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.people import People
+from ledger.scheme.redemptions import Redemptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ledger.database import Database
+
+# As a request's: 5,000 lines of a UUID and minutes are 0.2 MB.
+FILE_BYTES_MAX: Final = 5 * 1024 * 1024
+_FAULTS_SHOWN: Final = 20
+_HEADER: Final = ["person", "minutes"]
+_MINUTES: Final = re.compile(r"[0-9]{1,9}")
+
+OPERATOR: Final = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+"""Whoever runs these commands; stands as the actor in what they post."""
+
+_key = click.option("--key", "idempotency_key", metavar="TEXT", help="Idempotency key, 1 to 255 characters.")
+_moment = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
+
+
+@click.group()
+def register() -> None:
+    """Hours that people gave."""
+
+
+@register.command("post", cls=Verb)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--project", type=click.UUID, required=True, help="Where the hours were given.")
+@click.option("--started", type=_moment, required=True, help="With its zone: 2026-06-01T10:00+01:00.")
+@click.option("--ended", type=_moment, required=True, help="The same.")
+@click.option("--preview", is_flag=True, help="Only check the file and say what it comes to.")
+@_key
+def register_post(
+    file: Path, project: UUID, started: datetime, ended: datetime, *, preview: bool, idempotency_key: str | None
+) -> Answer:
+    """Record a register from a CSV FILE with the columns person (an id) and minutes, and award its hours.
+
+    All lines or none. Without --key the file itself is the key: sending it again counts nothing twice.
+    """
+    lines = read_register(file)
+    total = sum(line.minutes for line in lines)
+    if preview:
+        text = f"{len(lines):,} people, {credits_text(total)}. Nothing was recorded."
+        return Answer({"lines": len(lines), "minutes": total, "recorded": False}, text)
+    asked = Register(project=project, started_at=started.astimezone(UTC), ended_at=ended.astimezone(UTC), lines=lines)
+    key = idempotency_key or hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+
+    async def work(database: Database) -> Answer:
+        async with Batcher.running(database.connect, CHART, system_clock) as batcher:
+            recorded, replayed = await Hours(database, batcher, system_clock).record(OPERATOR, key, asked)
+        again = " (already: nothing was counted twice)" if replayed else ""
+        return Answer(
+            {"replayed": replayed, **msgspec.to_builtins(recorded)},
+            f"Recorded {recorded.lines:,} people, {credits_text(recorded.minutes)}{again}.\nregister {recorded.id}",
+        )
+
+    return with_database(settings(), work)
+
+
+def read_register(file: Path) -> list[Line]:
+    """The lines of a register; a usage error that names the rows at fault, for anything that isn't one."""
+    data = file.read_bytes()
+    if len(data) > FILE_BYTES_MAX:
+        raise click.UsageError(f"{file} is larger than {FILE_BYTES_MAX // 1024 // 1024} MiB.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{file} is not in UTF-8 (byte {error.start}): save it as CSV UTF-8.") from None
+    if "\0" in text:
+        raise click.UsageError(f"{file} has NUL characters: save it as CSV UTF-8.")
+    rows = csv.reader(text.splitlines(), strict=True)
+    lines: list[Line] = []
+    faults: list[str] = []
+    try:
+        header = [name.strip().lower() for name in next(rows, [])]
+        if sorted(header) != sorted(_HEADER):
+            raise click.UsageError(f"{file} has the columns {header}; a register has {_HEADER}.")
+        for row in filter(None, rows):
+            line = _read_line(dict(zip(header, row, strict=False)), len(row))
+            if isinstance(line, str):
+                faults.append(f"row {rows.line_num}: {line}")
+            else:
+                lines.append(line)
+            if len(lines) > LINES_MAX:
+                raise click.UsageError(f"{file} has more than {LINES_MAX:,} rows.")
+    except csv.Error as error:
+        faults.append(f"row {rows.line_num}: {error}")
+    if faults:
+        more = [f"... and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+        raise click.UsageError("\n".join([f"{file} can't be read:", *faults[:_FAULTS_SHOWN], *more]))
+    return lines
+
+
+def _read_line(cells: dict[str, str], columns: int) -> Line | str:
+    """A line of the register, or what is wrong with it. Whether the minutes are allowed is for the scheme to say."""
+    if columns != len(_HEADER):
+        return f"has {columns} columns instead of {len(_HEADER)}"
+    if not _MINUTES.fullmatch(cells["minutes"].strip()):
+        return "has no whole number of minutes"
+    try:
+        return Line(UUID(cells["person"].strip()), int(cells["minutes"]))
+    except ValueError:
+        return "has no person's id"
+
+
+@click.command(cls=Verb)
+@click.argument("person", type=click.UUID)
+def balance(person: UUID) -> Answer:
+    """What a PERSON has, by their id."""
+
+    async def work(database: Database) -> Answer:
+        found = await People(database, system_clock).balance(OPERATOR, person)
+        held = f"; {credits_text(found.held)} on hold" if found.held else ""
+        return Answer(found, f"{credits_text(found.available)} available{held}")
+
+    return with_database(settings(), work)
+
+
+@click.command(cls=Verb)
+@click.argument("person", type=click.UUID)
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Lines, at most.")
+@click.option("--before", type=click.IntRange(1), help="Go on before this line's number.")
+def statement(person: UUID, limit: int, before: int | None) -> Answer:
+    """The wallet of a PERSON, newest first."""
+
+    async def work(database: Database) -> Answer:
+        lines = await People(database, system_clock).statement(person, before=before, limit=limit)
+        table = Table("number", "recorded", "what", "minutes", "balance", "entry")
+        for line in lines:
+            recorded = f"{line.recorded_at:%Y-%m-%d %H:%M}"
+            table.add_row(
+                str(line.sequence), recorded, line.kind, f"{line.minutes:+}", str(line.balance), str(line.entry)
+            )
+        return Answer(lines, table)
+
+    return with_database(settings(), work)
+
+
+@click.command(cls=Verb)
+@click.argument("offer", type=click.UUID)
+@click.argument("person", type=click.UUID)
+@click.option("--hold", is_flag=True, help="Only authorise: the venue captures later.")
+@click.option(
+    "--key", "idempotency_key", metavar="TEXT", required=True, help="Idempotency key: the same again counts once."
+)
+def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> Answer:
+    """Take the price of an OFFER from the wallet of a PERSON, for the offer's venue."""
+
+    async def work(database: Database) -> Answer:
+        holder = (await People(database, system_clock).get(person)).holder
+        async with _redeeming(database) as (directory, redemptions):
+            found = await directory.find(offer=offer, holder=holder)
+            venue = found.offer.venue if found.offer else None
+            redemption, replayed = await redemptions.redeem(
+                Caller(key=SCHEME, scope=Scope.VENUE, object=venue),
+                idempotency_key,
+                found.offer,
+                holder,
+                holder_known=found.holder,
+                capture=not hold,
+            )
+        again = " (already: nothing was counted twice)" if replayed else ""
+        text = f"{credits_text(redemption.minutes)} {redemption.status}{again}\nredemption {redemption.id}"
+        return Answer({"replayed": replayed, **msgspec.to_builtins(redemption)}, text)
+
+    return with_database(settings(), work)
+
+
+@contextlib.asynccontextmanager
+async def _redeeming(database: Database) -> AsyncIterator[tuple[Directory, Redemptions]]:
+    async with (
+        Batcher.running(database.connect, CHART, system_clock) as batcher,
+        Directory.running(database.connect, system_clock, settings().environment) as directory,
+    ):
+        yield directory, Redemptions(database, batcher, directory, system_clock)
+
+
+@click.group()
+def key() -> None:
+    """API keys: shown once when made, and of no use from the moment they are revoked."""
+
+
+@key.command("create", cls=Verb)
+@click.argument("scope", type=click.Choice([scope.value for scope in Scope]))
+@click.option("--for", "object_", type=click.UUID, help="The project or venue it speaks for.")
+@click.option("--label", default="made by timecredits key create", help="What it is for.")
+@click.option("--days", type=click.IntRange(1), help="How long it works; default: a year.")
+def key_create(scope: str, object_: UUID | None, label: str, days: int | None) -> Answer:
+    """Make a key for a project, a venue or the scheme."""
+    of = settings()
+
+    async def work(database: Database) -> Answer:
+        expires_at = None if days is None else system_clock() + timedelta(days=days)
+        keys = Keys(database, system_clock, of.environment)
+        made, token = await keys.create(Scope(scope), object_, label, expires_at)
+        return Answer(
+            {"token": token, **msgspec.to_builtins(made)},
+            f"{token}\nIt is shown only here. Key {made.id}, for the {made.scope}, until {made.expires_at:%Y-%m-%d}.",
+        )
+
+    return with_database(of, work)
+
+
+@key.command("revoke", cls=Verb)
+@click.argument("id", type=click.UUID)
+def key_revoke(id: UUID) -> Answer:  # noqa: A002  # click's name for the argument
+    """End the key with that ID, now and for good."""
+    of = settings()
+
+    async def work(database: Database) -> Answer:
+        ended = await Keys(database, system_clock, of.environment).revoke(id)
+        return Answer(ended, f"Key {ended.id} was revoked at {ended.revoked_at}.")
+
+    return with_database(of, work)

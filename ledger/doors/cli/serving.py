@@ -1,0 +1,96 @@
+"""Commands of the service itself: serve, migrate."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import msgspec
+
+from ledger import database
+from ledger.doors.cli.answers import RETRY, Answer, Verb, err
+from ledger.doors.cli.server import database_server, settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ledger.settings import Settings
+
+
+@click.command(cls=Verb)
+@click.option("--host", help="The address to listen on; default: LEDGER_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; default: LEDGER_PORT. 0 takes any free one.")
+@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Instead of LEDGER_DATA.")
+@click.option("--empty", is_flag=True, help="Don't load the demo scheme into an empty database.")
+def serve(host: str | None, port: int | None, data: Path | None, *, empty: bool) -> Answer | None:
+    """Run the service until Ctrl-C. A first start makes the database; a kill -9 is recovered from at the next."""
+    of = settings()
+    of = msgspec.structs.replace(of, host=host or of.host, data=data or of.data)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Whatever comes from here on, also what comes from uvicorn after its own end, leaves by the same door as Ctrl-C.
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        listener = socket.create_server((of.host, of.port if port is None else port))
+    except OSError as error:
+        said = f"can't listen on {of.host}:{of.port if port is None else port} ({error.strerror}): choose a --port"
+        return Answer({"error": "unavailable", "detail": said}, said, RETRY)
+    with contextlib.suppress(KeyboardInterrupt), listener:
+        of = msgspec.structs.replace(of, port=listener.getsockname()[1])
+        # Not shared: whoever started PostgreSQL would also stop it.
+        with database_server(of, create=True, share=False) as dsn:
+            database.migrate(dsn)
+            _server(of, dsn).run(sockets=[listener])
+    return None
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _server(of: Settings, dsn: str) -> uvicorn.Server:
+    """One process: the journal has one writer, and what it saves in memory is shared by all requests."""
+    import uvicorn  # noqa: PLC0415  # half a second that only this command needs
+
+    from ledger.app import create_app  # noqa: PLC0415  # the same
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _announce(of)
+
+    return Announcing(
+        uvicorn.Config(
+            create_app(of, dsn),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            date_header=True,
+        )
+    )
+
+
+def _announce(of: Settings) -> None:
+    host = f"[{of.host}]" if ":" in of.host else of.host
+    base = f"http://{host}:{of.port}"
+    err.print(f"Time Credits is at {base} (Ctrl-C stops it)", highlight=False)
+    err.print(f"  documentation  {base}/docs\n  health         {base}/health/ready", highlight=False)
+    err.print(f"  database       {'LEDGER_DSN' if of.dsn else of.data.absolute()}", highlight=False)
+
+
+@click.command(cls=Verb)
+def migrate() -> Answer:
+    """Bring the database to this program's schema; nothing happens when it is there already."""
+    with database_server(settings(), create=True) as dsn:
+        database.migrate(dsn)
+    return Answer({"migrated": True}, "The schema is up to date.")

@@ -1,0 +1,33 @@
+"""The chart of accounts: each kind with its floor in minutes, ``None`` where there is none.
+
+The same stands in ``journal.kind`` (``db/sql/scheme.sql``), and a test holds them equal. Everything scarce is an
+account with a floor, so one mechanism judges all of it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+CHART: Mapping[str, int | None] = MappingProxyType(
+    {
+        "issued": None,
+        "opening": None,
+        "goodwill": None,
+        "allocation": 0,
+        "wallet": 0,
+        "held": 0,
+        "pot": 0,
+        "held_pot": 0,
+        "transit": 0,
+        "paper": 0,
+        "allowance": 0,
+        "redeemed": 0,
+        "expired": 0,
+        "surrendered": 0,
+    }
+)
+
+
+def account(kind: str, owner: UUID) -> str:
+    """The account's name in the journal; the owner is its 32 hexadecimal digits."""
+    return f"{kind}:{owner.hex}"

@@ -1,0 +1,193 @@
+"""API keys: ``tc_<environment>_<id>_<secret>_<checksum>``, each for one project, one venue or the scheme itself.
+
+Id and secret are Crockford base32, 128 and 256 random bits. The checksum is tested first, so that a mistyped key
+costs nothing; the environment stands in it, so that a test key can't be meant for the live service. What is stored is
+the secret's SHA-256: of 256 random bits nothing can be guessed, so no slow hash is needed. The secret is shown once.
+
+A key ends at ``expires_at`` or when it is revoked, whichever comes first; ``directory`` sees to it that it stops at
+once, in every process. Two keys of one project or venue may live at a time and longer, for rotation: both speak as the
+same *principal*, so that a retry under the new key is known as a retry.
+"""
+
+import hashlib
+import os
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from msgspec import Struct
+
+from ledger.database import Database, driver
+from ledger.scheme.clock import Clock
+from ledger.scheme.refusals import Declined, Refusal
+
+# The scheme's own keys have no object; idempotency keys are scoped to this instead. Any fixed number will do.
+SCHEME = UUID("5c4e3e00-0000-8000-8000-000000000001")
+LIFETIME_DEFAULT = timedelta(days=365)
+LIFETIME_MAX = timedelta(days=3 * 365)
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_VALUE = {digit: value for value, digit in enumerate(_ALPHABET)}
+_SECRET_BYTES = 32
+_ID_DIGITS, _SECRET_DIGITS, _CHECK_DIGITS = 26, 52, 6
+_PARTS = 5
+
+
+class Scope(StrEnum):
+    """What a key speaks for."""
+
+    PROJECT = "project"
+    VENUE = "venue"
+    SCHEME = "scheme"
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who asks: the key, its scope and the project or venue it is for (None: the scheme)."""
+
+    key: UUID
+    scope: Scope
+    object: UUID | None
+    expires_at: datetime | None = None
+
+    @property
+    def principal(self) -> UUID:
+        """Whose idempotency keys these are: the object's, whatever key speaks for it."""
+        return self.object or SCHEME
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """An API key as it may be shown: without its secret."""
+
+    id: UUID
+    scope: Scope
+    object: UUID | None
+    label: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Presented(Struct, frozen=True):
+    """What a well-formed token says: the key's id and its secret's SHA-256."""
+
+    id: UUID
+    secret_hash: bytes
+
+
+def _crockford(number: int, digits: int) -> str:
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(digits)))
+
+
+def _checksum(text: str) -> str:
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4])
+    return _crockford(number >> 2, _CHECK_DIGITS)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def token(environment: str, id_: UUID, secret: bytes) -> str:
+    """The text that is presented."""
+    body = f"tc_{environment}_{_crockford(id_.int, _ID_DIGITS)}_"
+    body += _crockford(int.from_bytes(secret), _SECRET_DIGITS)
+    return f"{body}_{_checksum(body)}"
+
+
+def parse(text: str, environment: str) -> Presented | None:
+    """What the token says, or None if it is mistyped, or of another environment."""
+    body, _, checksum = text.rpartition("_")
+    if not text.isascii() or not secrets.compare_digest(checksum, _checksum(body)):
+        return None
+    parts = body.split("_")
+    if len(parts) != _PARTS - 1 or parts[:2] != ["tc", environment]:
+        return None
+    id_, secret = parts[2:]
+    if len(id_) != _ID_DIGITS or len(secret) != _SECRET_DIGITS or not {*id_, *secret} <= _VALUE.keys():
+        return None
+    number = 0
+    for digit in id_:
+        number = number << 5 | _VALUE[digit]
+    return Presented(UUID(int=number), _hash(secret)) if number < 1 << 128 else None
+
+
+class Keys:
+    """Making keys and ending them."""
+
+    def __init__(self, database: Database, clock: Clock, environment: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._environment = environment
+
+    async def create(
+        self, scope: Scope, object_: UUID | None, label: str, expires_at: datetime | None = None
+    ) -> tuple[Key, str]:
+        """A new key with its token, which is told only here. Declines an object that isn't there."""
+        now = self._clock()
+        expires_at = expires_at or now + LIFETIME_DEFAULT
+        if not now < expires_at <= now + LIFETIME_MAX:
+            raise Declined(
+                Refusal.WRONG_VALUES,
+                fields=(("expires_at", f"must lie ahead, by at most {LIFETIME_MAX.days} days"),),
+            )
+        if (scope is Scope.SCHEME) != (object_ is None):
+            said = "must be absent for a key of the scheme" if object_ else f"must name the {scope}"
+            raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
+        key = Key(
+            id=uuid4(), scope=scope, object=object_, label=label, created_at=now, expires_at=expires_at
+        )
+        text = token(self._environment, key.id, os.urandom(_SECRET_BYTES))
+        presented = parse(text, self._environment)
+        assert presented is not None
+        async with self._database.transaction() as connection:
+            created = await driver(connection).fetchval(
+                _CREATE,
+                key.id,
+                presented.secret_hash,
+                scope.value,
+                object_ if scope is Scope.PROJECT else None,
+                object_ if scope is Scope.VENUE else None,
+                label,
+                now,
+                expires_at,
+            )
+        if created is None:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("object", f"is no {scope} of this scheme"),))
+        return key, text
+
+    async def revoke(self, id_: UUID) -> Key:
+        """End a key now, for good; ending it again changes nothing."""
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            # COALESCE would write again, and so empty every process's directory for nothing.
+            await raw.execute(
+                "UPDATE scheme.api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+                id_,
+                self._clock(),
+            )
+            row = await raw.fetchrow(_BY_ID, id_)
+        if row is None:
+            raise Declined(Refusal.NOT_FOUND)
+        return Key(
+            id=row["id"],
+            scope=Scope(row["scope"]),
+            object=row["object"],
+            label=row["label"],
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            revoked_at=row["revoked_at"],
+        )
+
+
+_CREATE = """
+INSERT INTO scheme.api_key (id, secret_hash, scope, project, venue, label, created_at, expires_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8
+WHERE ($4::uuid IS NULL OR EXISTS (SELECT FROM scheme.project WHERE id = $4))
+    AND ($5::uuid IS NULL OR EXISTS (SELECT FROM scheme.venue WHERE id = $5))
+RETURNING id
+"""
+_BY_ID = """
+SELECT id, scope, coalesce(project, venue) AS object, label, created_at, expires_at, revoked_at
+FROM scheme.api_key WHERE id = $1
+"""

@@ -1,0 +1,109 @@
+"""A service under test: started whole on a database, spoken to over HTTP, with short words for what tests need."""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from ledger.app import serving
+from ledger.database import Database
+from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.keys import Keys, Scope
+from ledger.settings import Settings
+
+SETTINGS = Settings(environment="test", pool_size=8)
+_numbers = itertools.count(1)
+
+
+class Api:
+    """A running service and a key of its scheme. Ids and tokens are the texts that JSON has."""
+
+    def __init__(self, client: httpx.AsyncClient, scheme: str) -> None:
+        self.client = client
+        self.scheme = scheme
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock
+    ) -> AsyncIterator["Api"]:
+        """The service on that database; a second one on the same may be given the first one's key."""
+        async with (
+            serving(SETTINGS, dsn, clock=clock, durable=False) as app,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+        ):
+            if not scheme:
+                async with Database.open(dsn) as database:
+                    _, scheme = await Keys(database, clock, "test").create(Scope.SCHEME, None, "tests")
+            yield cls(client, scheme)
+
+    async def get(self, path: str, token: str | None = None, **query: object) -> httpx.Response:
+        return await self.client.get(
+            path,
+            headers={"authorization": f"Bearer {token or self.scheme}"},
+            params={name: str(value) for name, value in query.items()},
+        )
+
+    async def post(
+        self, path: str, body: object = None, token: str | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Post JSON with an Idempotency-Key: a fresh one unless one is given, none if it is empty."""
+        headers = {"authorization": f"Bearer {token or self.scheme}"}
+        if key != "":
+            headers["idempotency-key"] = key or f"key-{next(_numbers)}"
+        return await self.client.post(path, json=body, headers=headers)
+
+    async def made(self, path: str, body: object = None, **options: Any) -> dict[str, Any]:
+        """The body of a post that succeeds."""
+        answer = await self.post(path, body, **options)
+        assert answer.status_code in {200, 201}, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    # --- the cast ---------------------------------------------------------------------------------------
+
+    async def key(self, scope: str, object_: str) -> str:
+        body = {"scope": scope, "object": object_, "label": "a till"}
+        return str((await self.made("/v1/keys", body))["token"])
+
+    async def person(self, name: str = "Ann") -> dict[str, Any]:
+        return await self.made("/v1/people", {"name": name})
+
+    async def project(self, name: str = "Repair cafe") -> str:
+        return str((await self.made("/v1/projects", {"name": name, "alias": "Saturdays"}))["id"])
+
+    async def venue(self, name: str = "Parkside pool") -> str:
+        return str((await self.made("/v1/venues", {"name": name}))["id"])
+
+    async def offer(self, venue: str, price: int = 60, title: str = "A swim") -> str:
+        offer = await self.made(f"/v1/venues/{venue}/offers", {"title": title, "price": price})
+        await self.made(f"/v1/offers/{offer['id']}/publish")
+        return str(offer["id"])
+
+    async def give(self, project: str, given: Mapping[str, int], *, days_ago: int = 1) -> dict[str, Any]:
+        """Record a register: minutes by person."""
+        return await self.made(f"/v1/projects/{project}/registers", register(given, days_ago=days_ago))
+
+    async def balance(self, person: str) -> tuple[int, int]:
+        """Available and held."""
+        found = (await self.get(f"/v1/people/{person}/balance")).json()
+        return found["available"], found["held"]
+
+    async def trial_balance(self) -> dict[str, int]:
+        """The sums by kind, those of zero left out; their total is zero."""
+        found = (await self.get("/v1/trial-balance")).json()
+        assert found["total"] == 0
+        return {kind["kind"]: kind["balance"] for kind in found["kinds"] if kind["balance"]}
+
+
+def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 4) -> dict[str, Any]:
+    """A register's JSON: a session that began so many days ago."""
+    started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_ago)
+    return {
+        "started_at": started.isoformat(),
+        "ended_at": (started + timedelta(hours=hours)).isoformat(),
+        "lines": [{"person": person, "minutes": minutes} for person, minutes in given.items()],
+    }

@@ -1,0 +1,584 @@
+"""The batcher under all that can happen to it: strangers, offenders, cancellations, rivals and lost connections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+import asyncpg
+import msgspec
+import pytest
+
+from ledger.database import Database
+from ledger.journal import posting, reading
+from ledger.journal.batcher import AHEAD_FROM_ENTRIES, Batcher, QueueFull, Unavailable
+from ledger.journal.entries import Entry, Failed, Kind, Posted, Reason, Refused, Unknown
+from tests.journal.conftest import (
+    CHART,
+    NOON,
+    PRINCIPAL,
+    Journal,
+    award,
+    capture,
+    entry,
+    hold,
+    id_of,
+    reasons,
+    refund,
+    replayed,
+    reversal,
+    void,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+PORTIONS = (5, posting.COPY_FROM_ENTRIES + 50)
+"""Entries that go by one statement, and that go by COPY."""
+
+
+def running(
+    journal: Journal, *, queue_max: int = 20_000, batch_max: int = 1_000, said: list[str] | None = None, **session: str
+) -> AbstractAsyncContextManager[Batcher]:
+    """A batcher on the journal; `said` collects the statements of its connections."""
+
+    async def connect(**own: str) -> asyncpg.Connection:
+        connection = await journal.database.connect(**own, **session)
+        if said is not None:
+            connection.add_query_logger(lambda query: said.append(query.query))
+        return connection
+
+    return Batcher.running(connect, CHART, journal.clock, queue_max=queue_max, batch_max=batch_max)
+
+
+@asynccontextmanager
+async def head_locked(journal: Journal) -> AsyncIterator[None]:
+    """While this is open, nobody can write."""
+    async with journal.owner.transaction():
+        await journal.owner.execute("SELECT FROM journal.head FOR UPDATE")
+        yield
+
+
+async def blocked_writer(journal: Journal) -> int:
+    """The process id of the one session that waits for a lock, as soon as there is one."""
+    while True:
+        pid: int | None = await journal.owner.fetchval(
+            "SELECT pid FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid() "
+            "AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()) LIMIT 1"
+        )
+        if pid is not None:
+            return pid
+
+
+# ---- batches
+
+
+async def test_a_lone_entry_goes_at_once_without_taking_the_lock_first(journal: Journal) -> None:
+    said: list[str] = []
+    async with running(journal, said=said) as batcher:
+        outcome = await batcher.post(award("a", "ann", 60))
+
+        assert isinstance(outcome, Posted)
+        assert batcher.batches == 1
+    assert not any("FOR UPDATE" in query for query in said)
+    assert await journal.balances("wallet:ann") == [60]
+
+
+async def test_strangers_share_a_batch_and_each_gets_the_answer_to_what_it_asked(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        outcomes = await asyncio.gather(*(batcher.post(award(f"{n}", f"p{n}", n)) for n in range(1, 201)))
+
+        assert batcher.batches < 5
+    assert [(outcome.id, outcome.transfers[0].minutes) for outcome in outcomes if isinstance(outcome, Posted)] == [
+        (id_of(f"{n}"), n) for n in range(1, 201)
+    ]
+
+
+async def test_entries_are_judged_in_the_order_in_which_they_came(journal: Journal) -> None:
+    async with running(journal, batch_max=7) as batcher:
+        outcomes = await asyncio.gather(
+            batcher.post_all([award(f"a{n}", "ann", 1) for n in range(20)]),
+            batcher.post(award("b", "bob", 1)),
+            batcher.post_all([award(f"c{n}", "ann", 1) for n in range(5)]),
+        )
+
+    posted = [
+        [outcome.position for outcome in part if isinstance(outcome, Posted)]
+        for part in (outcomes[0], [outcomes[1]], outcomes[2])
+    ]
+    # The first may have more than a batch holds; then others come between its portions, and never before them.
+    assert [len(part) for part in posted] == [20, 1, 5]
+    assert posted[0] == sorted(posted[0])
+    assert posted[0][:7] == list(range(1, 8))
+    assert posted[1][0] < posted[2][0]
+    assert posted[2] == list(range(posted[2][0], posted[2][0] + 5))
+
+
+async def test_a_refusal_fails_no_stranger(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        outcomes = await asyncio.gather(
+            *(
+                batcher.post(each)
+                for each in (hold("h", "ann", 1), award("a", "ann", 1), entry("x"), hold("i", "ann", 1))
+            )
+        )
+
+    assert reasons(outcomes) == ["insufficient", "plain", "no_transfers", "hold"]
+
+
+async def test_when_the_queue_is_full_the_next_is_turned_away_and_all_before_it_are_posted(journal: Journal) -> None:
+    async with running(journal, queue_max=10) as batcher:
+        async with head_locked(journal):
+            first = asyncio.create_task(batcher.post(award("first", "ann", 1)))
+            await blocked_writer(journal)
+            waiting = [asyncio.create_task(batcher.post(award(f"{n}", "ann", 1))) for n in range(10)]
+            await asyncio.sleep(0)
+
+            assert batcher.waiting == 10
+            with pytest.raises(QueueFull):
+                await batcher.post(award("too many", "ann", 1))
+            with pytest.raises(QueueFull):
+                await batcher.post_all([award(f"too {n}", "ann", 1) for n in range(2)])
+        outcomes = await asyncio.gather(first, *waiting)
+        assert (batcher.waiting, reasons([await batcher.post(award("after", "ann", 1))])) == (0, ["plain"])
+
+    assert reasons(outcomes) == ["plain"] * 11
+    assert await journal.balances("wallet:ann") == [12]
+
+
+async def test_a_cancelled_caller_cancels_no_batch(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        async with head_locked(journal):
+            writing = asyncio.create_task(batcher.post(award("writing", "ann", 1)))
+            await blocked_writer(journal)
+            queued = asyncio.create_task(batcher.post(award("queued", "ann", 1)))
+            stranger = asyncio.create_task(batcher.post(award("stranger", "ann", 1)))
+            await asyncio.sleep(0)
+            writing.cancel()
+            queued.cancel()
+            gone = await asyncio.gather(writing, queued, return_exceptions=True)
+        assert reasons([await stranger]) == ["plain"]
+        assert all(isinstance(each, asyncio.CancelledError) for each in gone)
+
+        again = await batcher.post_all([award("writing", "ann", 1), award("queued", "ann", 1)])
+    assert reasons(again) == ["plain*", "plain*"]
+    assert await journal.balances("wallet:ann") == [3]
+
+
+async def test_closing_writes_what_waits_and_then_takes_nothing_more(journal: Journal) -> None:
+    async with running(journal, batch_max=10) as batcher:
+        tasks = [asyncio.create_task(batcher.post(award(f"{n}", "ann", 1))) for n in range(95)]
+        await asyncio.sleep(0)
+
+    assert reasons([await task for task in tasks]) == ["plain"] * 95
+    with pytest.raises(Unavailable):
+        await batcher.post(award("late", "ann", 1))
+    assert await journal.balances("wallet:ann") == [95]
+
+
+# ---- reading ahead
+
+
+async def test_a_target_may_stand_in_the_batch_that_is_still_being_written(journal: Journal) -> None:
+    count = AHEAD_FROM_ENTRIES + 50
+    people = [f"p{n}" for n in range(count)]
+    chunks = [
+        [award(f"award {who}", who, 100) for who in people],
+        [hold(f"hold {who}", who, 60, details="{}") for who in people],
+        [capture(f"capture {who}", f"hold {who}", who, 50) for who in people],
+        [refund(f"refund {who}", f"capture {who}", who, 30) for who in people],
+        [*(void(f"void {who}", f"hold {who}") for who in people)],
+        [*(refund(f"more {who}", f"capture {who}", who, 21) for who in people)],
+        [*(hold(f"hold {who}", who, 60, details="{}") for who in people)],
+        [*(hold(f"again {who}", who, 81) for who in people)],
+    ]
+    said: list[str] = []
+    async with running(journal, batch_max=count, said=said) as batcher:
+        outcomes = await asyncio.gather(*map(batcher.post_all, chunks))
+        assert batcher.batches == len(chunks)
+
+    assert [set(reasons(part)) for part in outcomes] == [
+        *({"plain"}, {"hold"}, {"capture"}, {"refund"}, {"already_resolved"}, {"exceeds_capture"}),
+        *({"hold*"}, {"insufficient"}),
+    ]
+    assert not any("FOR UPDATE" in query for query in said), "each was judged while the one before was written"
+    assert await journal.balances("wallet:p0", f"wallet:p{count - 1}", "redeemed:pool") == [80, 80, 20 * count]
+
+
+async def test_reading_ahead_gives_what_one_batch_after_the_other_gives(
+    journal: Journal,
+    twin: Journal,
+    soak: bool,  # noqa: FBT001  # a fixture
+) -> None:
+    # Few accounts and near targets, so that nearly every entry depends on one in the batch before it.
+    choose = random.Random(20260601)  # noqa: S311  # a table of examples, not a secret
+    entries: list[Entry] = []
+    for number in range(30_000 if soak else 2_000):
+        again = choose.random() < 0.1 and number > 0
+        entries.append(choose.choice(entries[-300:]) if again else _any_entry(choose, number, entries))
+    journal.clock = twin.clock = lambda: NOON
+    said: list[str] = []
+    async with running(journal, queue_max=30_000, batch_max=AHEAD_FROM_ENTRIES, said=said) as batcher:
+        parts = await asyncio.gather(
+            *(batcher.post_all(entries[at : at + 50]) for at in range(0, len(entries), 50)),
+        )
+    ahead = [outcome for part in parts for outcome in part]
+
+    alone = [outcome for at in range(0, len(entries), 97) for outcome in await twin.post(*entries[at : at + 97])]
+
+    assert not any("FOR UPDATE" in query for query in said)
+    assert ahead == alone
+    kinds = {kind.value for kind in Kind} - {"lapse"}
+    assert kinds | {"insufficient", "key_reused", "plain*", "already_resolved"} <= set(reasons(ahead))
+
+
+def _any_entry(choose: random.Random, number: int, past: list[Entry]) -> Entry:
+    """Mostly something that the journal would do, in a wallet that is nearly empty, against something recent."""
+    key = f"k{number if choose.random() < 0.95 else choose.randrange(number + 1)}"
+    who, other = choose.sample(["ann", "bob", "cat"], 2)
+    wanted = choose.choice([Kind.PLAIN, Kind.HOLD, Kind.CAPTURE])
+    target = choose.choice([each for each in past[-400:] if each.kind is wanted] or [award("none", who, 1)])
+    of = target.id if target.id in {each.id for each in past} else id_of("none")
+    if target.transfers and choose.random() < 0.9:
+        who = next(
+            (each.debit.partition(":")[2] for each in target.transfers if each.debit.startswith(("wallet", "held"))),
+            who,
+        )
+    match choose.randrange(9):
+        case 0 | 1:
+            return award(key, who, choose.randrange(1, 40))
+        case 2:
+            return entry(key, (f"wallet:{who}", f"wallet:{other}", choose.randrange(1, 20)))
+        case 3 | 4:
+            return hold(key, who, choose.randrange(1, 30))
+        case 5:
+            made = capture(key, "", who, choose.randrange(1, 15))
+        case 6:
+            made = void(key, "")
+        case 7:
+            made = reversal(key, "")
+        case _:
+            made = refund(key, "", who, choose.randrange(1, 10))
+    return msgspec.structs.replace(made, target=of)
+
+
+# ---- offenders
+
+
+@pytest.mark.parametrize("count", PORTIONS)
+async def test_what_the_database_alone_refuses_fails_and_all_others_are_posted(journal: Journal, count: int) -> None:
+    await journal.owner.execute("ALTER TABLE journal.transfer ADD CONSTRAINT unlucky CHECK (minutes <> 13) NOT VALID")
+    entries = [award(f"{n}", "ann", 13 if n in {1, count - 1} else 12) for n in range(count)]
+    async with running(journal) as batcher:
+        outcomes = await batcher.post_all(entries)
+        again = await batcher.post_all(entries[:3])
+
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Posted)] == [
+        Failed(id_of("1"), "unlucky"),
+        Failed(id_of(f"{count - 1}"), "unlucky"),
+    ]
+    assert again == [replayed(outcomes[0]), Failed(id_of("1"), "unlucky"), replayed(outcomes[2])]
+    assert await journal.balances("wallet:ann") == [12 * (count - 2)]
+
+
+UNWRITABLE = {
+    "a lone surrogate": ("\ud800", "UnicodeEncodeError"),
+    "a NUL": ("\0", "22021"),
+}
+
+
+@pytest.mark.parametrize("word", UNWRITABLE)
+@pytest.mark.parametrize("where", ["details", "reference"])
+async def test_text_that_cannot_be_written_fails_alone_and_moves_nothing(
+    journal: Journal, where: str, word: str
+) -> None:
+    text, why = UNWRITABLE[word]
+    poison = award("poison", "ann", 60, **{where: text})
+    async with running(journal) as batcher:
+        together = await asyncio.gather(
+            batcher.post(award("1", "ann", 1)), batcher.post(poison), batcher.post(award("2", "ann", 1))
+        )
+        # Alone, with the balances that the batcher remembers: a minute of it would be spent here.
+        alone = [
+            await batcher.post(each)
+            for each in (award("3", "ann", 1), poison, hold("h", "ann", 4), hold("i", "ann", 3))
+        ]
+
+    assert reasons(together) == ["plain", "failed", "plain"]
+    assert together[1] == alone[1] == Failed(id_of("poison"), why)
+    assert reasons(alone) == ["plain", "failed", "insufficient", "hold"]
+    assert await journal.balances("wallet:ann", "held:ann") == [0, 3]
+
+
+# ---- rivals
+
+
+async def test_batchers_of_two_processes_on_one_journal_post_everything_once(journal: Journal) -> None:
+    there, back = ("wallet:ann", "wallet:bob", 1), ("wallet:bob", "wallet:ann", 1)
+    await journal.post(award("a", "ann", 1_000), award("b", "bob", 1_000))
+    async with running(journal) as one, running(journal) as two:
+        mine = [entry(f"1 {n}", there, back) for n in range(400)]
+        theirs = [entry(f"2 {n}", back, there) for n in range(400)]
+        parts = await asyncio.gather(
+            *(
+                batcher.post(each)
+                for pair in zip(mine, theirs, strict=True)
+                for batcher, each in zip((one, two), pair, strict=True)
+            ),
+            *(batcher.post(award(f"both {n}", "cat", 1)) for n in range(100) for batcher in (one, two)),
+        )
+
+    posted = [outcome for outcome in parts if isinstance(outcome, Posted)]
+    assert len(posted) == len(parts)
+    assert sorted(outcome.position for outcome in posted if not outcome.replayed) == list(range(3, 903))
+    assert await journal.balances("wallet:ann", "wallet:bob", "wallet:cat") == [1_000, 1_000, 100]
+
+
+async def test_a_batch_read_ahead_is_judged_anew_when_a_rival_moved_the_head(journal: Journal) -> None:
+    await journal.post(award("a", "ann", 5))
+    async with running(journal) as batcher:
+        async with head_locked(journal):
+            # Judged already on five minutes, and waiting for the head ...
+            spending = asyncio.create_task(batcher.post_all([hold(f"{n}", "ann", 1) for n in range(5)]))
+            await blocked_writer(journal)
+            # ... of which the holder of the lock now takes three.
+            await posting.post(journal.owner, CHART, [entry("rival", ("wallet:ann", "transit", 3))], journal.clock())
+        outcomes = await spending
+        after = await batcher.post_all([award("b", "ann", 1), hold("6", "ann", 2), hold("7", "ann", 1)])
+
+    assert reasons(outcomes) == ["hold", "hold", "insufficient", "insufficient", "insufficient"]
+    assert reasons(after) == ["plain", "insufficient", "hold"]
+    assert await journal.balances("wallet:ann", "held:ann", "transit") == [0, 3, 3]
+
+
+async def test_a_refusal_is_the_same_in_every_process_though_it_would_pass_by_now(journal: Journal) -> None:
+    spend = hold("spend", "ann", 60)
+    async with running(journal) as one, running(journal) as two:
+        first = await one.post(spend)
+        await two.post(award("a", "ann", 100))
+        again = [await two.post(spend), await one.post(spend), *await journal.post(spend)]
+
+    assert first == Refused(id=id_of("spend"), reason=Reason.INSUFFICIENT, account="wallet:ann")
+    assert again == [replayed(first)] * 3
+
+
+async def test_of_a_refusal_and_a_posting_of_one_id_in_two_processes_one_wins_and_both_hear_it(
+    journal: Journal,
+) -> None:
+    async with running(journal) as one, running(journal) as two:
+        for number in range(40):
+            key = f"k{number}"
+            posted = award(key, "ann", 1, details="{}")
+            ruled_out = award(key, "ann", 1, details="{}", refused="quota_full")
+            pair = [one.post(posted), two.post(ruled_out)][:: 1 if number % 2 else -1]
+            outcomes = await asyncio.gather(*pair)
+            assert len({type(outcome) for outcome in outcomes}) == 1
+            assert sorted(bool(getattr(outcome, "replayed", None)) for outcome in outcomes) == [False, True]
+
+
+# ---- lost connections
+
+
+async def test_a_writer_that_is_cut_off_before_it_wrote_leaves_an_unknown_that_a_retry_posts(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        await batcher.post(award("before", "ann", 1))
+        async with head_locked(journal):
+            cut = asyncio.create_task(batcher.post(award("a", "ann", 60)))
+            await journal.owner.execute("SELECT pg_terminate_backend($1)", await blocked_writer(journal))
+            assert await cut == Unknown(id_of("a"))
+
+        assert reasons([await batcher.post(award("a", "ann", 60)), await batcher.post(award("a", "ann", 60))]) == [
+            "plain",
+            "plain*",
+        ]
+    assert await journal.balances("wallet:ann") == [61]
+
+
+class Proxy:
+    """Stands between a batcher and the server, and loses what it is told to lose."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self._real = urlsplit(dsn)
+        self._folder = folder
+        self.dsn = urlunsplit(
+            self._real._replace(netloc=f"{self._real.username or ''}@", query=f"host={quote(str(folder))}")
+        )
+        self.lose_answer_to: bytes | None = None
+        """The answer to the next message that contains this, and the connection with it."""
+        self.lose: bytes | None = None
+        """The next message that contains this, and the connection with it."""
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, self._folder / ".s.PGSQL.5432")
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        (self._folder / ".s.PGSQL.5432").unlink(missing_ok=True)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host = parse_qs(self._real.query).get("host", [self._real.hostname or "localhost"])[0]
+        port = self._real.port or 5432
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
+
+    async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        from_server, to_server = await self._dial()
+        lost = False
+
+        async def forward() -> None:
+            nonlocal lost
+            while data := await from_client.read(65_536):
+                if self.lose is not None and self.lose in data:
+                    self.lose = None
+                    return
+                if self.lose_answer_to is not None and self.lose_answer_to in data:
+                    self.lose_answer_to, lost = None, True
+                to_server.write(data)
+
+        async def answer() -> None:
+            while data := await from_server.read(65_536):
+                if lost:
+                    return
+                to_client.write(data)
+
+        try:
+            done, rest = await asyncio.wait(
+                [asyncio.create_task(forward()), asyncio.create_task(answer())], return_when=asyncio.FIRST_COMPLETED
+            )
+            for each in rest:
+                each.cancel()
+            await asyncio.gather(*done, *rest, return_exceptions=True)
+        except asyncio.CancelledError:
+            pass  # by `stop`: asyncio's server would log it as an error
+        finally:
+            to_client.close()
+            to_server.close()
+            self._tasks.discard(task)
+
+
+@pytest.fixture
+async def proxy(dsn: str, tmp_path: Path) -> AsyncIterator[Proxy]:
+    proxy = Proxy(dsn, tmp_path)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture
+async def far(journal: Journal, proxy: Proxy) -> AsyncIterator[Journal]:
+    """The journal, seen through the proxy."""
+    async with Database.open(proxy.dsn) as database:
+        yield Journal(database, journal.owner)
+
+
+# Each way to write, and what only the message that decides it contains: the actor stands in no message of the reader.
+DECIDING = [(PORTIONS[0], PRINCIPAL.bytes), (PORTIONS[1], b"COMMIT\0")]
+
+
+@pytest.mark.parametrize(("count", "message"), DECIDING, ids=["one statement", "copy"])
+async def test_an_answer_lost_after_the_commit_is_an_unknown_whose_retry_hears_what_was_posted(
+    far: Journal, proxy: Proxy, count: int, message: bytes
+) -> None:
+    entries = [award(f"{n}", "ann", 1) for n in range(count)]
+    async with running(far) as batcher:
+        await batcher.post(award("before", "ann", 1))
+        proxy.lose_answer_to = message
+        assert await batcher.post_all(entries) == [Unknown(each.id) for each in entries]
+        assert await reading.position(far.owner) == count + 1
+
+        assert reasons(await batcher.post_all([*entries, award("after", "ann", 1)])) == ["plain*"] * count + ["plain"]
+    assert await far.balances("wallet:ann") == [count + 2]
+
+
+@pytest.mark.parametrize(("count", "message"), DECIDING, ids=["one statement", "copy"])
+async def test_a_message_lost_before_the_commit_is_an_unknown_whose_retry_posts(
+    far: Journal, proxy: Proxy, count: int, message: bytes
+) -> None:
+    entries = [award(f"{n}", "ann", 1) for n in range(count)]
+    async with running(far) as batcher:
+        await batcher.post(award("before", "ann", 1))
+        proxy.lose = message
+        assert await batcher.post_all(entries) == [Unknown(each.id) for each in entries]
+
+        assert reasons(await batcher.post_all([*entries, award("after", "ann", 1)])) == ["plain"] * (count + 1)
+    assert await far.balances("wallet:ann") == [count + 2]
+
+
+async def test_a_batch_judged_on_one_whose_fate_is_unknown_is_posted_all_the_same(far: Journal, proxy: Proxy) -> None:
+    count = AHEAD_FROM_ENTRIES + 50
+    async with running(far, batch_max=count) as batcher:
+        await batcher.post(award("before", "ann", 1))
+        proxy.lose_answer_to = b"COMMIT\0"
+        first, second, third = await asyncio.gather(
+            batcher.post_all([award(f"a{n}", f"p{n}", 10) for n in range(count)]),
+            batcher.post_all([hold(f"h{n}", f"p{n}", 10) for n in range(count)]),
+            batcher.post_all([void(f"v{n}", f"h{n}") for n in range(count)]),
+        )
+
+    assert [set(reasons(part)) for part in (first, second, third)] == [{"unknown"}, {"hold"}, {"void"}]
+    assert await far.balances("wallet:p0", "held:p0") == [10, 0]
+
+
+async def test_without_a_server_the_journal_is_unavailable_until_there_is_one_again(far: Journal, proxy: Proxy) -> None:
+    async with running(far) as batcher:
+        assert reasons([await batcher.post(award("a", "ann", 1))]) == ["plain"]
+        await proxy.stop()
+        outcomes = await asyncio.gather(
+            *(batcher.post(award(f"b{n}", "ann", 1)) for n in range(3)), return_exceptions=True
+        )
+        # The first may have found its connection still open.
+        assert {type(outcome) for outcome in outcomes} <= {Unavailable, Unknown}
+        with pytest.raises(Unavailable):
+            await batcher.post(award("c", "ann", 1))
+        assert await reading.position(far.owner) == 1
+        await proxy.start()
+        assert reasons(await batcher.post_all([award("a", "ann", 1), award("c", "ann", 1)])) == ["plain*", "plain"]
+
+
+async def test_a_wait_for_the_head_that_takes_too_long_is_told_as_unavailable_and_wrote_nothing(
+    journal: Journal,
+) -> None:
+    async with running(journal, lock_timeout="50ms") as batcher:
+        await batcher.post(award("a", "ann", 5))
+        async with head_locked(journal):
+            with pytest.raises(Unavailable, match="55P03"):
+                await batcher.post(award("b", "ann", 5))
+        outcomes = [
+            await batcher.post(each) for each in (hold("h", "ann", 6), award("b", "ann", 5), hold("i", "ann", 6))
+        ]
+
+    assert reasons(outcomes) == ["insufficient", "plain", "hold"]
+
+
+@pytest.mark.parametrize("count", PORTIONS)
+async def test_a_commit_that_comes_with_a_warning_is_unknown(journal: Journal, count: int) -> None:
+    # As when somebody cancels the wait for a synchronous standby: the commit stands here, and perhaps not there.
+    await journal.owner.execute("""
+        CREATE FUNCTION scheme.warn() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE WARNING 'the transaction may not have been replicated';
+            RETURN NULL;
+        END $$;
+        GRANT EXECUTE ON FUNCTION scheme.warn TO timecredits_app;
+        CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON journal.entry DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION scheme.warn();
+    """)
+    entries = [award(f"{n}", "ann", 1) for n in range(count)]
+    async with running(journal) as batcher:
+        assert await batcher.post_all(entries) == [Unknown(each.id) for each in entries]
+        assert reasons(await batcher.post_all(entries)) == ["plain*"] * count
