@@ -77,9 +77,7 @@ async def serving(
                     ),
                     *people.routes(access, People(database, clock), directory.cursor_secret),
                     *registers.routes(access, Hours(database, batcher, clock)),
-                    *redemptions.routes(
-                        access, directory, Redemptions(database, batcher, directory, clock)
-                    ),
+                    *redemptions.routes(access, directory, Redemptions(database, batcher, directory, clock)),
                     *journal.routes(access, database),
                     *keys.routes(access, Keys(database, clock, settings.environment)),
                     *operations(
@@ -123,7 +121,8 @@ def create_app(settings: Settings, dsn: str) -> ASGIApp:
         await receive()  # lifespan.startup
         started = False
         try:
-            async with serving(settings, dsn) as answering:
+            async with serving(settings, dsn) as opened:
+                answering = opened
                 await send({"type": "lifespan.startup.complete"})
                 started = True
                 await receive()  # lifespan.shutdown

@@ -1,4 +1,6 @@
-"""The load: a process of its own that sends prepared requests over keep-alive connections, each as the last is answered.
+"""The load: a process of its own that sends prepared requests over keep-alive connections.
+
+A connection sends its next request as soon as the last is answered.
 
 ``python -m ledger.bench.client PORT CONNECTIONS FILE`` reads requests from FILE (each a 4-byte length and its bytes,
 whole, with headers), sends every one of them once, and prints a line of JSON: requests, seconds, answers by status,
@@ -84,7 +86,7 @@ class _Connection(asyncio.Protocol):
         self._received = b""
         self._send()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._load.open -= 1
         if self._load.open == 0 and not self._load.done.done():
             self._load.done.set_result(None)
@@ -113,4 +115,4 @@ async def _run(port: int, connections: int, requests: list[bytes]) -> dict[str, 
 if __name__ == "__main__":
     port, connections, file = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     prepared = list(_unpack(file.read_bytes()))
-    print(json.dumps(uvloop.run(_run(port, connections, prepared))))
+    sys.stdout.write(json.dumps(uvloop.run(_run(port, connections, prepared))) + "\n")

@@ -56,12 +56,21 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
             _running("-m", "ledger.bench.hello", "{port}") as hello,
             _running("-m", "ledger.doors.cli", "serve", "--port", "{port}", LEDGER_DSN=dsn) as service,
         ):
-            figures = await _rounds(folder, hello, service, tills, holders, rounds, requests)
+            figures = await _rounds(
+                folder=folder,
+                hello=hello,
+                service=service,
+                tills=tills,
+                holders=holders,
+                rounds=rounds,
+                requests=requests,
+            )
             figures["rss_mib"] = _peak_mib(service.pid)
     return figures
 
 
 async def _rounds(
+    *,
     folder: Path,
     hello: _Process,
     service: _Process,

@@ -31,11 +31,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+import uvloop
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
-import uvloop
 
 from ledger.bench.fill import Awards, fill, now
 from ledger.bench.http import measure_http
@@ -51,15 +51,16 @@ class Size(Struct, frozen=True):
     """How much of everything."""
 
     grown_entries: int
-    wallets: int
     rounds: int
     http_requests: int
     lone: int
     reads: int
 
 
-QUICK = Size(grown_entries=100_000, wallets=20_000, rounds=5, http_requests=2_500, lone=300, reads=300)
-FULL = Size(grown_entries=10_000_000, wallets=250_000, rounds=15, http_requests=10_000, lone=2_000, reads=2_000)
+QUICK = Size(grown_entries=120_000, rounds=5, http_requests=3_000, lone=300, reads=300)
+FULL = Size(grown_entries=10_000_000, rounds=15, http_requests=10_000, lone=2_000, reads=2_000)
+# A wallet in use has this many lines at any size, or the statements of two journals couldn't be compared.
+LINES = 40
 
 Figures = dict[str, float]
 
@@ -73,9 +74,10 @@ class Journal:
         self.connection = connection
         self.awards = awards
 
-    async def post(self, entries: int) -> None:
-        """Post new awards, by the thousand."""
-        await fill(self.batcher, self.awards, entries)
+    async def rate(self, entries: int) -> float:
+        """Awards posted in a second, by the thousand; making them isn't counted."""
+        made = self.awards.take(entries)
+        return await _rate(entries, self.batcher.post_all(made))
 
 
 async def _create(server: Embedded, name: str) -> None:
@@ -92,7 +94,7 @@ async def _journal(server: Embedded, name: str, wallets: int) -> AsyncIterator[J
         Database.open(server.dsn(name)) as database,
         Batcher.running(database.connect, CHART, now) as batcher,
     ):
-        connection = await asyncpg.connect(server.dsn(name))
+        connection = await database.connect(role="ledger")
         try:
             yield Journal(database, batcher, connection, Awards(wallets))
         finally:
@@ -137,23 +139,13 @@ async def _bulk(journal: Journal, size: Size) -> Figures:
     taken = 0
 
     async def posted() -> float:
-        return await _rate(batches * 1000, journal.post(batches * 1000))
+        return await journal.rate(batches * 1000)
 
     async def copied() -> float:
         nonlocal taken
         portions = []
         for _ in range(batches):
-            rows = [
-                [
-                    tuple(row)
-                    for row in await connection.fetch(
-                        f"SELECT * FROM journal.{table} WHERE position > $1 AND position <= $1 + 1000",
-                        taken,  # noqa: S608
-                    )
-                ]
-                for table in ("entry", "transfer")
-            ]
-            portions.append(rows)
+            portions.append([await _rows(connection, table, taken) for table in ("entry", "transfer")])
             taken += 1000
 
         async def copy() -> None:
@@ -167,6 +159,12 @@ async def _bulk(journal: Journal, size: Size) -> Figures:
     rate, copy_rate, ratio = await alternately(size.rounds, posted, copied)
     await connection.execute("DROP SCHEMA bare CASCADE")
     return {"bulk_per_s": rate, "copy_per_s": copy_rate, "bulk_vs_copy": ratio}
+
+
+async def _rows(connection: asyncpg.Connection, table: str, after: int) -> list[tuple[object, ...]]:
+    """The rows of a thousand entries, as they stand in the journal."""
+    query = f"SELECT * FROM journal.{table} WHERE position > $1 AND position <= $1 + 1000"  # noqa: S608  # two tables
+    return [tuple(row) for row in await connection.fetch(query, after)]
 
 
 async def _lone(journal: Journal, size: Size) -> Figures:
@@ -190,12 +188,9 @@ async def _lone(journal: Journal, size: Size) -> Figures:
 
 
 async def _grown(grown: Journal, empty: Journal, size: Size) -> Figures:
-    await empty.post(SMALL_ENTRIES)
     for journal in (grown, empty):
         await journal.connection.execute("CHECKPOINT")
-    on_grown, on_empty, ratio = await alternately(
-        size.rounds, lambda: _rate(10_000, grown.post(10_000)), lambda: _rate(10_000, empty.post(10_000))
-    )
+    on_grown, on_empty, ratio = await alternately(size.rounds, lambda: grown.rate(10_000), lambda: empty.rate(10_000))
     return {"grown_per_s": on_grown, "empty_per_s": on_empty, "grown_vs_empty": ratio}
 
 
@@ -207,6 +202,8 @@ _READS: dict[str, Callable[[asyncpg.Connection, str], Awaitable[object]]] = {
 
 async def _reads(grown: Journal, small: Journal, size: Size) -> Figures:
     figures: Figures = {}
+    for journal in (grown, small):
+        await journal.connection.execute("ANALYZE")
     for name, read in _READS.items():
 
         async def measured(journal: Journal, read: Callable[..., Awaitable[object]] = read) -> float:
@@ -249,8 +246,8 @@ async def measure(size: Size, console: Console) -> Figures:
         await _create(server, "http")
         figures |= await measure_http(server.dsn("http"), size.rounds, size.http_requests)
         async with (
-            _journal(server, "grown", size.wallets) as grown,
-            _journal(server, "small", min(size.wallets, SMALL_ENTRIES // 40)) as small,
+            _journal(server, "grown", size.grown_entries // LINES) as grown,
+            _journal(server, "small", SMALL_ENTRIES // LINES) as small,
         ):
             step("bulk")
             before = await _bytes(grown.connection)
@@ -267,7 +264,7 @@ async def measure(size: Size, console: Console) -> Figures:
             figures["bytes_per_entry"] = (await _bytes(grown.connection) - before) / await reading.position(
                 grown.connection
             )
-            await small.post(SMALL_ENTRIES)
+            await small.rate(SMALL_ENTRIES)
             step("reads")
             figures |= await _reads(grown, small, size)
             step("lone")

@@ -58,7 +58,6 @@ ACCOUNTS_MAX = 50_000
 
 # Index reads only: a journal that grew since its last ANALYZE must not talk the planner into reading all of it.
 SESSION = {
-    "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",

@@ -1,12 +1,10 @@
-"""A small scheme to look at: three projects, four venues, a dozen people, two weeks of giving and spending.
+"""A small scheme to look at: three projects, four venues, a dozen people, a fortnight of giving and spending.
 
-Made through the public verbs, so that it is as real as anything else in the journal; only in a database that has no
-project yet. The keys are told once, to be printed: a second start has them no more.
+Made through the public verbs, so it is as real as anything else in the journal; only in a database that has no project
+yet. The keys are told once, to be printed: a second start has them no more.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
-from itertools import count
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -15,65 +13,103 @@ from ledger.journal.batcher import Batcher
 from ledger.scheme.clock import Clock
 from ledger.scheme.directory import Directory
 from ledger.scheme.hours import Hours, Line, Register
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Offers, Status
+from ledger.scheme.keys import Caller, Keys, Scope
+from ledger.scheme.offers import Offer, Offers, Status
 from ledger.scheme.people import People, Person
-from ledger.scheme.projects import Projects
+from ledger.scheme.projects import Project, Projects
 from ledger.scheme.redemptions import Redemptions
-from ledger.scheme.venues import Venues
+from ledger.scheme.venues import Venue, Venues
 
 _PEOPLE = (
     *("Ann", "Bilal", "Carys", "Dev", "Edith", "Femi"),
     *("Grace", "Hamid", "Iris", "Jola", "Kit", "Lwazi"),
 )
-# Name, alias, hour it starts, and how much each of some people gives: (index of the person, minutes).
+# Name, alias, and what some of the people give each time: (place in _PEOPLE, minutes).
 _PROJECTS = (
     ("Repair cafe", "Saturdays", ((0, 150), (1, 150), (2, 150), (3, 45), (9, 120))),
-    ("Open door, a drop-in of Cambridge Mind", "The garden room", ((4, 120), (5, 120), (6, 90), (7, 60))),
+    ("Open door drop-in", "The garden room", ((4, 120), (5, 120), (6, 90), (7, 60), (1, 60))),
     ("River clean-up", "By the river", ((8, 180), (9, 180), (10, 180), (11, 165), (0, 180))),
 )
-# Venue, and its offers with their prices in minutes.
+# Name, and its offers with their prices in minutes.
 _VENUES = (
     ("Parkside pool", (("A swim", 60), ("Aqua aerobics", 90))),
     ("Corner theatre", (("A seat on Tuesday", 120), ("A tour backstage", 60))),
     ("The Tower", (("A ticket for one", 180), ("A late opening", 120))),
     ("Adult learning centre", (("Pottery, one evening", 120), ("First steps in Welsh", 60))),
 )
+# Who spends, on which offer (places in the lists above, offers counted through), and whether at once or on hold.
+_VISITS = ((0, 0, True), (1, 0, True), (2, 2, True), (4, 7, True), (8, 4, True), (9, 1, True), (0, 6, False))
 
 
 class Demo(Struct, frozen=True, kw_only=True):
-    """What to show: a key for each role, and a person and offers to try them with."""
+    """What to show: a token for each role, and what to try them with."""
 
-    scheme_key: str
-    project_key: str
-    venue_key: str
-    project: str
-    offer: str
+    scheme_token: str
+    project_token: str
+    venue_token: str
+    project: Project
+    venue: Venue
+    offer: Offer
     person: Person
-
-
-class Nouns(Struct, frozen=True, kw_only=True):
-    """The verbs that the demo speaks with."""
-
-    people: People
-    projects: Projects
-    hours: Hours
-    venues: Venues
-    offers: Offers
-    redemptions: Redemptions
-    keys: Keys
 
 
 async def load(
     database: Database, batcher: Batcher, directory: Directory, clock: Clock, environment: str
 ) -> Demo | None:
-    """Fill an empty scheme; None, and nothing done, if there is a project already."""
+    """Fill an empty scheme; None, and nothing done, where there is a project already."""
     async with database.reading() as connection:
         if await driver(connection).fetchval("SELECT EXISTS (SELECT FROM scheme.project)"):
             return None
-    projects, venues, offers = Projects(database, clock), Venues(database, clock), Offers(database, clock)
-    hours, keys = Hours(database, batcher, clock), Keys(database, clock, environment)
-    redemptions = Redemptions(database, batcher, directory, clock)
-    people = [await People(database, clock).create(name) for name in _PEOPLE]
+    keys = Keys(database, clock, environment)
     scheme_key, scheme_token = await keys.create(Scope.SCHEME, None, "demo: the office")
     office = Caller(key=scheme_key.id, scope=Scope.SCHEME, object=None)
+    people = [await People(database, clock).create(name) for name in _PEOPLE]
+    projects = [await Projects(database, clock).create(name, alias) for name, alias, _ in _PROJECTS]
+    venues = [await Venues(database, clock).create(name) for name, _ in _VENUES]
+    offers = [
+        await _published(Offers(database, clock), venue, title, price)
+        for venue, (_, made) in zip(venues, _VENUES, strict=True)
+        for title, price in made
+    ]
+    await _give(Hours(database, batcher, clock), office, projects, people, clock())
+
+    redemptions = Redemptions(database, batcher, directory, clock)
+    for number, (who, what, capture) in enumerate(_VISITS):
+        found = await directory.find(offer=offers[what].id, holder=people[who].holder)
+        till = Caller(key=scheme_key.id, scope=Scope.VENUE, object=offers[what].venue)
+        await redemptions.redeem(
+            till,
+            f"demo-visit-{number}",
+            found.offer,
+            people[who].holder,
+            holder_known=found.holder,
+            capture=capture,
+        )
+    return Demo(
+        scheme_token=scheme_token,
+        project_token=(await keys.create(Scope.PROJECT, projects[0].id, "demo: a coordinator"))[1],
+        venue_token=(await keys.create(Scope.VENUE, venues[0].id, "demo: the till at the pool"))[1],
+        project=projects[0],
+        venue=venues[0],
+        offer=offers[0],
+        person=people[0],
+    )
+
+
+async def _published(offers: Offers, venue: Venue, title: str, price: int) -> Offer:
+    offer = await offers.create(venue.id, title, price)
+    return await offers.change(offer.id, Status.PUBLISHED)
+
+
+async def _give(hours: Hours, office: Caller, projects: list[Project], people: list[Person], now: datetime) -> None:
+    """Two weeks of registers, each project on a day of its own."""
+    for days_ago in (14, 7):
+        for day, (project, (_, _, given)) in enumerate(zip(projects, _PROJECTS, strict=True)):
+            started = now - timedelta(days=days_ago - day)
+            register = Register(
+                project=project.id,
+                started_at=started,
+                ended_at=started + timedelta(hours=3),
+                lines=[Line(people[who].id, minutes) for who, minutes in given],
+            )
+            await hours.record(office, f"demo-register-{days_ago}-{day}", register)

@@ -9,7 +9,8 @@ that query: no timer, and at 64 requests in flight a sixty-fourth of a round tri
 offer stops working at once, everywhere. Whether holders exist is read in the same query and never kept.
 
 What bounds it: ``CALLERS_MAX`` and ``OFFERS_MAX`` in memory (whichever is fuller is emptied, and fills again with what
-is in use); ``WAITING_MAX`` questions waiting (above that ``QueueFull``); one connection. Only what exists is kept, so nobody fills it with guesses.
+is in use); ``WAITING_MAX`` questions waiting (above that ``QueueFull``); one connection. Only what exists is kept, so
+nobody fills it with guesses.
 
 What fails how: without the database every question raises ``Unavailable``, and the next one tries to connect anew. A
 caller that is cancelled leaves its question behind, which harms nobody.
@@ -93,9 +94,7 @@ class Directory:
         """A directory that answers."""
         directory = cls(connect, clock, environment)
         directory._connection = await connect(**SESSION)
-        directory.cursor_secret = await directory._connection.fetchval(
-            "SELECT cursor_secret FROM scheme.directory"
-        )
+        directory.cursor_secret = await directory._connection.fetchval("SELECT cursor_secret FROM scheme.directory")
         answering = asyncio.create_task(directory._run(), name="directory")
         try:
             yield directory
@@ -110,9 +109,7 @@ class Directory:
         caller = self._callers.get(hashlib.sha256(token.encode()).digest())
         return None if caller is None else self._live(caller)
 
-    async def find(
-        self, token: str = "", *, offer: UUID | None = None, holder: UUID | None = None
-    ) -> Found:
+    async def find(self, token: str = "", *, offer: UUID | None = None, holder: UUID | None = None) -> Found:
         """Who and what this is, as of a moment after the call. Raises ``Unavailable`` or ``QueueFull``."""
         if self._closing:
             raise Unavailable("the service is stopping")

@@ -107,7 +107,7 @@ class Hours:
                 elif faults:
                     raise Declined(Refusal.WRONG_VALUES, fields=faults)
                 else:
-                    outcome = await self._record(raw, caller, key, register, request, now)
+                    outcome = await self._record(raw, caller, key, register, request=request, now=now)
             if earlier is not None:
                 return _replayed(earlier, request), True
             if isinstance(outcome, Declined):
@@ -122,6 +122,7 @@ class Hours:
         caller: Caller,
         key: str,
         register: Register,
+        *,
         request: bytes,
         now: datetime,
     ) -> Recorded | Declined | None:

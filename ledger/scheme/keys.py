@@ -134,9 +134,7 @@ class Keys:
         if (scope is Scope.SCHEME) != (object_ is None):
             said = "must be absent for a key of the scheme" if object_ else f"must name the {scope}"
             raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
-        key = Key(
-            id=uuid4(), scope=scope, object=object_, label=label, created_at=now, expires_at=expires_at
-        )
+        key = Key(id=uuid4(), scope=scope, object=object_, label=label, created_at=now, expires_at=expires_at)
         text = token(self._environment, key.id, os.urandom(_SECRET_BYTES))
         presented = parse(text, self._environment)
         assert presented is not None

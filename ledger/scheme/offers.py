@@ -55,9 +55,7 @@ class Offers:
 
     async def create(self, venue: UUID, title: str, price: int) -> Offer:
         """A new offer, a draft at first."""
-        offer = Offer(
-            id=uuid4(), venue=venue, title=title, price=price, status=Status.DRAFT, created_at=self._clock()
-        )
+        offer = Offer(id=uuid4(), venue=venue, title=title, price=price, status=Status.DRAFT, created_at=self._clock())
         async with self._database.transaction() as connection:
             created = await driver(connection).fetchval(
                 "INSERT INTO scheme.offer (id, venue, title, price, status, created_at) "

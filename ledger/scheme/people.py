@@ -59,17 +59,13 @@ class People:
         async with self._database.reading() as connection:
             raw = driver(connection)
             person = await _person(raw, id_)
-            if caller.scope is Scope.PROJECT and not await raw.fetchval(
-                _GAVE_HOURS_TO, person.holder, caller.object
-            ):
+            if caller.scope is Scope.PROJECT and not await raw.fetchval(_GAVE_HOURS_TO, person.holder, caller.object):
                 raise Declined(Refusal.NOT_FOUND)
             wallet, held = account("wallet", person.holder), account("held", person.holder)
             found = await reading.balances(raw, [wallet, held])
         return Balance(available=found[wallet], held=found[held])
 
-    async def statement(
-        self, id_: UUID, *, before: int | None, limit: int
-    ) -> Sequence[reading.Line]:
+    async def statement(self, id_: UUID, *, before: int | None, limit: int) -> Sequence[reading.Line]:
         """The wallet's newest lines, newest first; ``before`` is the sequence number of the last one seen."""
         async with self._database.reading() as connection:
             raw = driver(connection)

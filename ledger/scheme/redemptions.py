@@ -102,9 +102,7 @@ class Redemptions:
                     id=entry_id(caller.principal, key),
                     kind=Kind.PLAIN if capture else Kind.HOLD,
                     transfers=(
-                        Transfer(
-                            "wallet:" + digits, offer.redeemed if capture else "held:" + digits, offer.price
-                        ),
+                        Transfer("wallet:" + digits, offer.redeemed if capture else "held:" + digits, offer.price),
                     ),
                     happened_at=self._clock(),
                     actor=caller.key,
@@ -132,9 +130,7 @@ class Redemptions:
             recorded_at=posted.recorded_at,
         )
 
-    async def capture(
-        self, caller: Caller, key: str, id_: UUID, minutes: int | None
-    ) -> tuple[Step, bool]:
+    async def capture(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
         """Take what was authorised, or some of it; the rest goes back to the holder in the same entry."""
         hold, offer = await self._own(caller, id_)
         held = hold.transfers[0]

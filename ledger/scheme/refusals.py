@@ -240,5 +240,5 @@ def settled(outcome: Outcome) -> Posted:
         fields = tuple((field, "differs from what came first under this key") for field in outcome.fields)
         raise Declined(reason, fields=fields, replayed=outcome.replayed)
     if isinstance(outcome, Failed):
-        raise RuntimeError(f"the database refused what the judge had accepted: {outcome.constraint}")
+        raise RuntimeError(f"the database refused what the judge had accepted: {outcome.constraint}")  # noqa: TRY004  # no wrong type, but a defect
     raise Declined(Refusal.UNKNOWN)

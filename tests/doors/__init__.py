@@ -1,0 +1,1 @@
+"""The doors, as those who knock find them."""

@@ -27,9 +27,7 @@ class Api:
 
     @classmethod
     @asynccontextmanager
-    async def running(
-        cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock
-    ) -> AsyncIterator["Api"]:
+    async def running(cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock) -> AsyncIterator["Api"]:
         """The service on that database; a second one on the same may be given the first one's key."""
         async with (
             serving(SETTINGS, dsn, clock=clock, durable=False) as app,
@@ -56,7 +54,7 @@ class Api:
             headers["idempotency-key"] = key or f"key-{next(_numbers)}"
         return await self.client.post(path, json=body, headers=headers)
 
-    async def made(self, path: str, body: object = None, **options: Any) -> dict[str, Any]:
+    async def made(self, path: str, body: object = None, **options: str) -> dict[str, Any]:
         """The body of a post that succeeds."""
         answer = await self.post(path, body, **options)
         assert answer.status_code in {200, 201}, answer.text

@@ -199,9 +199,7 @@ async def test_the_same_key_of_another_venue_is_another_key(till: Till) -> None:
     venue = await till.api.venue("The theatre")
     offer, token = await till.api.offer(venue, price=30), await till.api.key("venue", venue)
     await till.redeem("k")
-    other = await till.api.post(
-        "/v1/redemptions", {"offer": offer, "holder": till.ann["holder"]}, token, "k"
-    )
+    other = await till.api.post("/v1/redemptions", {"offer": offer, "holder": till.ann["holder"]}, token, "k")
     assert other.status_code == 201
     assert await till.balance() == (150, 0)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -71,9 +70,7 @@ async def test_a_key_used_for_another_register_or_act_is_refused(api: Api) -> No
 @pytest.mark.parametrize("minutes", [14, 20, 481, 495])
 async def test_minutes_off_the_rules_name_the_line(api: Api, minutes: int) -> None:
     ann, bob, project = await api.person(), await api.person("Bob"), await api.project()
-    answer = await api.post(
-        f"/v1/projects/{project}/registers", register({ann["id"]: 60, bob["id"]: minutes}), key="k"
-    )
+    answer = await api.post(f"/v1/projects/{project}/registers", register({ann["id"]: 60, bob["id"]: minutes}), key="k")
     assert refusal(answer) == (422, "wrong_values")
     assert fields(answer) == ["lines[1].minutes"]
     mended = register({ann["id"]: 60, bob["id"]: 15})
@@ -189,9 +186,7 @@ async def test_five_thousand_lines_at_once(api: Api, owner: asyncpg.Connection) 
     body = register(dict.fromkeys(people, 60))
     path = f"/v1/projects/{project}/registers"
 
-    started = perf_counter()
     first = await api.post(path, body, key="k")
-    print(f"5,000 lines: {perf_counter() - started:.2f} s")
 
     assert first.status_code == 201, first.text
     assert (first.json()["lines"], first.json()["minutes"]) == (5_000, 300_000)
@@ -208,13 +203,11 @@ async def test_a_statement_page_by_page(api: Api) -> None:
         await api.give(project, {ann["id"]: 15 * days, bob["id"]: 15}, days_ago=days)
     path = f"/v1/people/{ann['id']}/statement"
     seen: list[dict[str, Any]] = []
-    cursor: dict[str, object] = {}
-    while True:
-        page = (await api.get(path, limit=2, **cursor)).json()
+    page = (await api.get(path, limit=2)).json()
+    seen += page["lines"]
+    while page["next"] is not None:
+        page = (await api.get(path, limit=2, cursor=page["next"])).json()
         seen += page["lines"]
-        if page["next"] is None:
-            break
-        cursor = {"cursor": page["next"]}
     assert [line["minutes"] for line in seen] == [75, 60, 45, 30, 15]
     assert [line["balance"] for line in seen] == [225, 150, 90, 45, 15]
 

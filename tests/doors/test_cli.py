@@ -266,6 +266,9 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
         (("verify", "journal", "--verifier", "nonsense"), {}, 4, "has the form name+keyid+base64"),
         (("verify", "receipt", "-"), {"LEDGER_DATA": "/nowhere"}, 2, "Name the key that you trust"),
         (("balance", UUID(int=1)), {}, 1, "not_found"),
+        (("export", "csv", "--output", "/nowhere/x.csv"), {}, 2, "can't be written"),
+        (("checkpoint",), {"LEDGER_SIGNING_KEY": "/etc/hostname"}, 2, "not an unencrypted private key"),
+        (("verify", "journal", "--against", sys.executable), {}, 2, "not text in UTF-8"),
     ],
 )
 def test_what_goes_wrong_has_its_exit_code(

@@ -103,6 +103,7 @@ def shapes(number: int, minutes: int) -> tuple[list[Shape], list[Shape]]:
         ("r", "refund", ((f"wallet:{other}", wallet, 1),), "g"),
         ("y", "reversal", (), "g"),
         ("v", "reversal", (), "a"),
+        ("y", "refund", ((wallet, "pot:club", 1),), "c"),  # of a rest that went back
     ]
     malformed: list[Shape] = [
         ("a", "plain", (), ""),
@@ -133,12 +134,16 @@ def story(draw: st.DrawFn) -> list[Asked]:
     number = draw(NUMBERS)
     possible, _ = shapes(number, draw(st.integers(1, 9)))
     lives = (
-        *("awarded held taken repaid", "awarded held taken repaid repaid-in-parts", "awarded held freed taken"),
+        *(
+            "awarded held taken repaid rest-too",
+            "awarded held taken repaid repaid-in-parts",
+            "awarded held freed taken",
+        ),
         *("awarded held taken-or-more lapsed", "awarded held lapsed freed repaid", "awarded held taken undone"),
         *("awarded given undone undone-again", "awarded given given-back undone", "awarded given undone given-back"),
     )
     at = {"awarded": 0, "given": 3, "held": 5, "taken": 8, "freed": 11, "repaid": 14, "repaid-in-parts": 15}
-    at |= {"taken-or-more": 7, "lapsed": 12, "given-back": 16, "undone": 17, "undone-again": 17}
+    at |= {"taken-or-more": 7, "rest-too": 19, "lapsed": 12, "given-back": 16, "undone": 17, "undone-again": 17}
     told: list[Asked] = []
     for step in draw(st.sampled_from(lives)).split():
         letter, kind, moves, target = possible[at[step]]

@@ -1,0 +1,1 @@
+"""Time Credits, noun by noun."""

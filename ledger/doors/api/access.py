@@ -7,8 +7,8 @@ A key is sent as `Authorization: Bearer tc_...`. The rights are read anew for ev
 answer.
 
 `only(...)` goes to `before_request=`, for Litestar copies the whole route handler at every request that has `guards`
-(12 us). The handler then reads `request.user`, a `Caller`. On the hot path, where the key is looked up together with the
-offer and the holder, `only(..., recalled=True)` turns strangers away by what was last known, before their body is
+(12 us). The handler then reads `request.user`, a `Caller`. On the hot path, where the key is looked up together with
+the offer and the holder, `only(..., recalled=True)` turns strangers away by what was last known, before their body is
 looked at, and the handler itself asks `admitted`.
 """
 

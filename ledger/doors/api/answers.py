@@ -14,12 +14,11 @@ import structlog
 from litestar import Request, Response
 from litestar.openapi import ResponseSpec
 from litestar.response.base import ASGIResponse
+from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
-from ledger.doors.api.guard import Receive, Scope, Send
-from ledger.doors.api.problems import MEDIA_TYPE, PAGE, Fault, Kind, Problem
 from ledger.doors.api.problems import HANDLERS as OF_REQUESTS
 from ledger.doors.api.problems import KINDS as OF_REQUESTS_KINDS
-from ledger.doors.api.problems import problem
+from ledger.doors.api.problems import MEDIA_TYPE, PAGE, Fault, Kind, Problem, problem
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -53,7 +52,7 @@ class _Sent(ASGIResponse):
 
     def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         self.body = body
-        self._start = {"type": "http.response.start", "status": 201, "headers": headers}
+        self._start: HTTPResponseStartEvent = {"type": "http.response.start", "status": 201, "headers": headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         await send(self._start)

@@ -22,9 +22,9 @@ class KeyInput(Input, frozen=True, kw_only=True):
     """A new key."""
 
     scope: Scope
-    object: Annotated[
-        Identifier | None, Meta(description="The project or venue it is for; absent for the scheme.")
-    ] = None
+    object: Annotated[Identifier | None, Meta(description="The project or venue it is for; absent for the scheme.")] = (
+        None
+    )
     label: Annotated[Name, Meta(description="Where it is used, to know which one to revoke.")]
     expires_at: Annotated[Moment | None, Meta(description="In a year, if left out; at most in three.")] = None
 

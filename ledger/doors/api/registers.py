@@ -11,7 +11,7 @@ from msgspec import Meta
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.guard import KIB, Allowance
-from ledger.doors.api.inputs import Identifier, IdempotencyKey, Input, Minutes, Moment
+from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input, Minutes, Moment
 from ledger.scheme.hours import LINES_MAX, Hours, Line, Recorded, Register, Reversed
 from ledger.scheme.keys import Scope
 

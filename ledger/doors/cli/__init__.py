@@ -21,6 +21,7 @@ every command shares), `server` (where the database is), then the commands: `ser
 
 import click
 
+from ledger.doors.cli.bench import bench
 from ledger.doors.cli.books import checkpoint, export, receipt, verify
 from ledger.doors.cli.scheme import balance, key, redeem, register, statement
 from ledger.doors.cli.serving import migrate, serve
@@ -42,6 +43,6 @@ def main() -> None:
 for command in (
     *(serve, migrate),
     *(register, balance, statement, redeem, key),
-    *(verify, checkpoint, receipt, export),
+    *(verify, checkpoint, receipt, export, bench),
 ):
     main.add_command(command)

@@ -50,6 +50,8 @@ class Verb(click.Command):
                 return
             if as_json:
                 click.echo(msgspec.json.encode(answer.value))
+            elif isinstance(answer.text, str):
+                click.echo(answer.text)  # as it is: a note or a receipt is signed to the byte
             else:
                 out.print(answer.text, highlight=False)
         except click.ClickException:

@@ -132,13 +132,12 @@ def checkpoint(*, sign: bool) -> Answer:
     async def work(database: Database) -> Answer:
         async with log.long_reading(database.connect) as connection:
             if sign:
-                notary = log.Notary.open(of.signing_key_path, of.origin)
-                await log.sign_next(connection, notary, system_clock)
+                await log.sign_next(connection, _notary(of), system_clock)
             note = await log.newest_checkpoint(connection)
-        keys = [each.name for each in _verifiers(of, ())]
         if note is None:
-            return Answer({"note": None}, f"Nothing {'is there to be' if sign else 'has been'} signed yet.", REFUSED)
-        verifier = log.Notary.open(of.signing_key_path, of.origin).verifier if keys else None
+            text = "There is nothing to sign yet." if sign else "Nothing has been signed yet."
+            return Answer({"note": None}, text, REFUSED)
+        verifier = _notary(of).verifier if of.signing_key_path.exists() else None
         if verifier is not None:
             remark(f"verifier key: {verifier}")
         return Answer({"note": note, "verifier": verifier}, note.rstrip("\n"))
@@ -167,6 +166,11 @@ def receipt(entry: UUID) -> Answer:
 @click.option("--after", type=click.IntRange(0), default=0, help="Go on after this position.")
 def export(form: str, output: Path | None, after: int) -> Answer | None:
     """Write the whole journal as jsonl, csv, beancount or hledger."""
+    try:
+        # Bytes, so that lines end on every machine as the format has them.
+        file = output.open("wb") if output else sys.stdout.buffer
+    except OSError as error:
+        raise click.UsageError(f"{output} can't be written: {error.strerror}.") from None
 
     async def work(database: Database) -> int:
         last = after
@@ -176,21 +180,18 @@ def export(form: str, output: Path | None, after: int) -> Answer | None:
             last = done
             told(done, total)
 
-        # Bytes, so that lines end on every machine as the format has them.
-        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file, progress("Exporting") as told:
+        with progress("Exporting") as told:
             async with log.long_reading(database.connect) as connection:
-                async for text in exporting.export(
-                    connection,
-                    exporting.Form(form),
-                    after=after,
-                    commodities=COMMODITIES,
-                    progress=tell,
-                ):
+                parts = exporting.export(
+                    connection, exporting.Form(form), after=after, commodities=COMMODITIES, progress=tell
+                )
+                async for text in parts:
                     file.write(text.encode())
-            file.flush()
+        file.flush()
         return last
 
-    last = with_database(settings(), work)
+    with file if output else nullcontext():
+        last = with_database(settings(), work)
     if output is None:
         return None
     return Answer({"last": last}, f"Written up to position {last:,}; go on later with --after {last}.")
@@ -201,8 +202,16 @@ def _verifiers(of: Settings, keys: tuple[str, ...]) -> list[Verifier]:
     if keys:
         return [Verifier.parse(key, of.origin) for key in keys]
     if of.signing_key_path.exists():
-        return [Verifier.parse(log.Notary.open(of.signing_key_path, of.origin).verifier)]
+        return [Verifier.parse(_notary(of).verifier)]
     return []
+
+
+def _notary(of: Settings) -> log.Notary:
+    """This service's own key, made at first use."""
+    try:
+        return log.Notary.open(of.signing_key_path, of.origin)
+    except ValueError as error:
+        raise click.UsageError(f"{of.signing_key_path}: {error}") from None
 
 
 def _checkpoints(against: tuple[Path, ...], verifiers: list[Verifier]) -> list[Checkpoint]:
@@ -213,7 +222,10 @@ def _checkpoints(against: tuple[Path, ...], verifiers: list[Verifier]) -> list[C
     ]
     if files and not verifiers:
         raise click.UsageError("Name the key that signed the checkpoints: --verifier name+id+base64.")
-    return [each for file in files for each in open_notes(file.read_text(encoding="utf-8"), verifiers)]
+    try:
+        return [each for file in files for each in open_notes(file.read_text(encoding="utf-8"), verifiers)]
+    except UnicodeDecodeError:
+        raise click.UsageError("These are not checkpoints: they are not text in UTF-8.") from None
 
 
 def _broken(found: Broken) -> Answer:
