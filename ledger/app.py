@@ -7,6 +7,7 @@ needs, it gets as an argument here.
 It refuses to start (`Unfit`) on a database that can't be trusted with the journal.
 """
 
+import asyncio
 import contextlib
 import traceback
 from collections.abc import AsyncIterator
@@ -17,14 +18,15 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry, Gauge
 
 from ledger.database import Database, check, driver
-from ledger.doors.api import journal, keys, parties, people, redemptions, registers
+from ledger.doors.api import journal, keys, parties, people, proofs, redemptions, registers
 from ledger.doors.api.access import Access
 from ledger.doors.api.answers import HANDLERS, KINDS
+from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import ASGIApp, Receive, Scope, Send, guard
 from ledger.doors.api.inputs import StrictRequest
 from ledger.doors.api.openapi import documentation
 from ledger.doors.api.operations import RequestMetrics, operations
-from ledger.journal import reading
+from ledger.journal import log, reading
 from ledger.journal.batcher import Batcher
 from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock, system_clock
@@ -66,6 +68,7 @@ async def serving(
                 batch_max=settings.batch_max,
             ) as batcher,
             Directory.running(database.connect, clock, settings.environment) as directory,
+            _signing(settings, database, clock) as notary,
         ):
             access = Access(directory)
             registry = CollectorRegistry()
@@ -79,11 +82,12 @@ async def serving(
                     *registers.routes(access, Hours(database, batcher, clock)),
                     *redemptions.routes(access, directory, Redemptions(database, batcher, directory, clock)),
                     *journal.routes(access, database),
+                    *proofs.routes(access, database, notary.verifier),
                     *keys.routes(access, Keys(database, clock, settings.environment)),
                     *operations(
                         ready=_Readiness(database),
                         registry=registry,
-                        refresh=_JournalMetrics(registry, database, batcher),
+                        refresh=_JournalMetrics(registry, database, batcher, notary),
                         metrics_token=settings.metrics_token,
                         metrics_open=settings.environment != "live",
                     ),
@@ -91,7 +95,11 @@ async def serving(
                 request_class=StrictRequest,
                 exception_handlers=HANDLERS,
                 openapi_config=documentation(
-                    title="Time Credits", version=version("timecredits"), description=_ABOUT, kinds=KINDS
+                    title="Time Credits",
+                    version=version("timecredits"),
+                    description=_ABOUT,
+                    kinds=KINDS,
+                    examples=EXAMPLES,
                 ),
                 logging_config=None,
             )
@@ -104,7 +112,20 @@ async def serving(
             )
 
 
-def create_app(settings: Settings, dsn: str) -> ASGIApp:
+@contextlib.asynccontextmanager
+async def _signing(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[log.Notary]:
+    """The notary, with its key from the settings, signing for as long as the context lasts."""
+    notary = log.Notary.open(settings.signing_key_path, settings.origin)
+    signing = asyncio.create_task(log.run(database.connect, notary, clock), name="signer")
+    try:
+        yield notary
+    finally:
+        signing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await signing
+
+
+def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp:
     """The service as an ASGI application, which opens and closes with the server's lifespan messages."""
     answering: ASGIApp | None = None
 
@@ -121,7 +142,7 @@ def create_app(settings: Settings, dsn: str) -> ASGIApp:
         await receive()  # lifespan.startup
         started = False
         try:
-            async with serving(settings, dsn) as opened:
+            async with serving(settings, dsn, durable=durable) as opened:
                 answering = opened
                 await send({"type": "lifespan.startup.complete"})
                 started = True
@@ -154,13 +175,19 @@ class _Readiness:
 class _JournalMetrics:
     """The journal's figures, read when they are asked for."""
 
-    def __init__(self, registry: CollectorRegistry, database: Database, batcher: Batcher) -> None:
+    def __init__(self, registry: CollectorRegistry, database: Database, batcher: Batcher, notary: log.Notary) -> None:
         self._database = database
         waiting = Gauge("journal_queue_entries", "Entries waiting for the writer.", registry=registry)
         waiting.set_function(lambda: batcher.waiting)
         # A gauge by its type, for its value is read and not counted here.
         batches = Gauge("journal_batches", "Batches written by this process.", registry=registry)
         batches.set_function(lambda: batcher.batches)
+        signed = Gauge("journal_signed_position", "The newest position under a checkpoint.", registry=registry)
+        signed.set_function(lambda: notary.signed_size)
+        refusing = Gauge(
+            "journal_signer_refuses", "1 while no checkpoint can be signed; see the log.", registry=registry
+        )
+        refusing.set_function(lambda: notary.failure is not None)
         self._position = Gauge("journal_position", "Entries in the journal.", registry=registry)
 
     async def __call__(self) -> None:

@@ -58,7 +58,7 @@ SESSION: Mapping[str, str] = MappingProxyType(
         "search_path": "pg_catalog, pg_temp",
         # Compiling a plan takes longer than any of our statements.
         "jit": "off",
-        # Every statement is an index read or an insert, whatever its arguments: planning it anew, 0.2 ms, is half of it.
+        # Every statement is an index read or an insert whatever its arguments: planning it anew, 0.2 ms, is half of it.
         "plan_cache_mode": "force_generic_plan",
         "application_name": "timecredits",
     }

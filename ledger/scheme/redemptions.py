@@ -14,6 +14,7 @@ A venue acts on its own redemptions; others aren't there for it. It never learns
 """
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import msgspec
@@ -29,11 +30,23 @@ from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal, settled
 
 
+class State(StrEnum):
+    """How a redemption stands."""
+
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    PARTIALLY_CAPTURED = "partially_captured"
+    VOIDED = "voided"
+    LAPSED = "lapsed"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+
+
 class Redemption(Struct, frozen=True, kw_only=True):
     """A redemption; all minutes. ``captured`` is what the venue took, ``refunded`` what it gave back of that."""
 
     id: UUID
-    status: str
+    status: State
     offer: UUID
     minutes: int
     captured: int
@@ -248,7 +261,7 @@ def _at_first(posted: Posted, offer: UUID) -> Redemption:
     captured = posted.kind is Kind.PLAIN
     return Redemption(
         id=posted.id,
-        status="captured" if captured else "authorised",
+        status=State.CAPTURED if captured else State.AUTHORISED,
         offer=offer,
         minutes=minutes,
         captured=minutes if captured else 0,
@@ -257,14 +270,14 @@ def _at_first(posted: Posted, offer: UUID) -> Redemption:
     )
 
 
-def _status(posted: Posted, done: list[Posted], captured: int, refunded: int) -> str:
+def _status(posted: Posted, done: list[Posted], captured: int, refunded: int) -> State:
     if refunded:
-        return "refunded" if refunded == captured else "partially_refunded"
+        return State.REFUNDED if refunded == captured else State.PARTIALLY_REFUNDED
     if captured:
-        return "captured" if captured == _minutes(posted) else "partially_captured"
+        return State.CAPTURED if captured == _minutes(posted) else State.PARTIALLY_CAPTURED
     if _first(done, Kind.VOID) is not None:
-        return "voided"
-    return "authorised" if _first(done, Kind.LAPSE) is None else "lapsed"
+        return State.VOIDED
+    return State.AUTHORISED if _first(done, Kind.LAPSE) is None else State.LAPSED
 
 
 def _is_redemption(posted: Posted) -> bool:

@@ -1,12 +1,16 @@
 """A service under test: started whole on a database, spoken to over HTTP, with short words for what tests need."""
 
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import msgspec
 
 from ledger.app import serving
 from ledger.database import Database
@@ -15,7 +19,14 @@ from ledger.scheme.keys import Keys, Scope
 from ledger.settings import Settings
 
 SETTINGS = Settings(environment="test", pool_size=8)
+# Signing keys, a folder for each database: services on one database share a key, as in life.
+_KEYS = tempfile.TemporaryDirectory(prefix="ledger-tests-keys-")
 _numbers = itertools.count(1)
+
+
+def settings_for(dsn: str) -> Settings:
+    """The settings of a service on that database."""
+    return msgspec.structs.replace(SETTINGS, data=Path(_KEYS.name) / urlsplit(dsn).path.strip("/"))
 
 
 class Api:
@@ -30,7 +41,7 @@ class Api:
     async def running(cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock) -> AsyncIterator["Api"]:
         """The service on that database; a second one on the same may be given the first one's key."""
         async with (
-            serving(SETTINGS, dsn, clock=clock, durable=False) as app,
+            serving(settings_for(dsn), dsn, clock=clock, durable=False) as app,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
         ):
             if not scheme:

@@ -202,6 +202,34 @@ def test_what_was_posted_is_proven_and_exported(scheme: Scheme, posts: tuple[obj
     assert [json.loads(line)["position"] for line in (tmp_path / "all.jsonl").read_text().splitlines()] == [2, 3]
 
 
+def test_a_first_start_shows_the_demo_and_a_second_keeps_it(own: Scheme) -> None:
+    said = [serve_once(own), serve_once(own)]
+    found = re.search(r"a till +(tc_demo_\w+)", said[0])
+    assert found is not None, said[0]
+    assert re.search(r"a volunteer +[0-9a-f-]{36}", said[0])
+    assert "tc_demo" not in said[1], "its keys are shown once"
+    verified = own.run("verify", "journal", "--json")
+    assert (verified.code, verified.json["entries"] > 30) == (0, True), verified
+
+
+def serve_once(own: Scheme) -> str:
+    """What the service says at its start; then it is stopped, as an orchestrator does."""
+    process = subprocess.Popen(
+        [BIN / "timecredits", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True, env=own.environment
+    )
+    assert process.stderr is not None
+    said = ""
+    while "database" not in said:
+        line = process.stderr.readline()
+        assert line, f"it ended with {process.wait()}, and said: {said}"
+        said += line
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert not (own.data / "cluster" / "postmaster.pid").exists(), "PostgreSQL was stopped with it"
+    return said
+
+
 def test_commands_share_the_server_of_a_running_service(own: Scheme, running: str) -> None:
     with urllib.request.urlopen(f"{running}/health/ready", timeout=10) as answer:  # noqa: S310  # our own address
         assert answer.status == 200
@@ -210,22 +238,6 @@ def test_commands_share_the_server_of_a_running_service(own: Scheme, running: st
     assert (refused.code, "choose a --port" in refused.out) == (3, True)
     refused = own.run("serve", "--port", "0")
     assert (refused.code, "is in use by process" in refused.err) == (3, True)
-
-
-def test_sigterm_is_a_clean_end_too(own: Scheme) -> None:
-    process = subprocess.Popen(
-        [BIN / "timecredits", "serve", "--empty", "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=own.environment,
-    )
-    assert process.stderr is not None
-    while "database" not in process.stderr.readline():
-        assert process.poll() is None
-    process.terminate()
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert not (own.data / "cluster" / "postmaster.pid").exists(), "PostgreSQL was stopped with it"
 
 
 def test_a_journal_that_was_altered_ends_with_four(own: Scheme) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import asyncpg
 import msgspec
@@ -32,6 +31,7 @@ from tests.journal.conftest import (
     reversal,
     void,
 )
+from tests.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -397,78 +397,6 @@ async def test_a_writer_that_is_cut_off_before_it_wrote_leaves_an_unknown_that_a
             "plain*",
         ]
     assert await journal.balances("wallet:ann") == [61]
-
-
-class Proxy:
-    """Stands between a batcher and the server, and loses what it is told to lose."""
-
-    def __init__(self, dsn: str, folder: Path) -> None:
-        self._real = urlsplit(dsn)
-        self._folder = folder
-        self.dsn = urlunsplit(
-            self._real._replace(netloc=f"{self._real.username or ''}@", query=f"host={quote(str(folder))}")
-        )
-        self.lose_answer_to: bytes | None = None
-        """The answer to the next message that contains this, and the connection with it."""
-        self.lose: bytes | None = None
-        """The next message that contains this, and the connection with it."""
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_unix_server(self._serve, self._folder / ".s.PGSQL.5432")
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        (self._folder / ".s.PGSQL.5432").unlink(missing_ok=True)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        host = parse_qs(self._real.query).get("host", [self._real.hostname or "localhost"])[0]
-        port = self._real.port or 5432
-        if host.startswith("/"):
-            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
-        return await asyncio.open_connection(host, port)
-
-    async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        from_server, to_server = await self._dial()
-        lost = False
-
-        async def forward() -> None:
-            nonlocal lost
-            while data := await from_client.read(65_536):
-                if self.lose is not None and self.lose in data:
-                    self.lose = None
-                    return
-                if self.lose_answer_to is not None and self.lose_answer_to in data:
-                    self.lose_answer_to, lost = None, True
-                to_server.write(data)
-
-        async def answer() -> None:
-            while data := await from_server.read(65_536):
-                if lost:
-                    return
-                to_client.write(data)
-
-        try:
-            done, rest = await asyncio.wait(
-                [asyncio.create_task(forward()), asyncio.create_task(answer())], return_when=asyncio.FIRST_COMPLETED
-            )
-            for each in rest:
-                each.cancel()
-            await asyncio.gather(*done, *rest, return_exceptions=True)
-        except asyncio.CancelledError:
-            pass  # by `stop`: asyncio's server would log it as an error
-        finally:
-            to_client.close()
-            to_server.close()
-            self._tasks.discard(task)
 
 
 @pytest.fixture

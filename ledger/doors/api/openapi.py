@@ -18,11 +18,12 @@ Give `documentation(...)` to Litestar as `openapi_config`.
 
 import html
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +44,8 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+Examples = Mapping[type[msgspec.Struct], Mapping[str, Any]]
+
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASSETS: Final = f"{PATH}/assets/{version('swagger-ui-py')}"
 _TYPES: Final = {
@@ -173,24 +176,41 @@ def _mend(document: dict[str, Any]) -> dict[str, Any]:
 class _Mended(OpenAPI):
     """Litestar's document, mended when it is rendered."""
 
+    def __init__(self, plain: OpenAPI, examples: Examples) -> None:
+        super().__init__(**{each.name: getattr(plain, each.name) for each in fields(plain) if each.init})
+        self._examples = examples
+
     def to_schema(self) -> dict[str, Any]:
-        return _mend(super().to_schema())
+        document = _mend(super().to_schema())
+        components = document["components"]["schemas"]
+        for struct, example in self._examples.items():
+            components[struct.__name__]["examples"] = [example]
+        return document
 
 
 @dataclass
 class _Documentation(OpenAPIConfig):
+    examples: Examples = field(default_factory=dict)
+
     def to_openapi_schema(self) -> OpenAPI:
-        plain = super().to_openapi_schema()
-        return _Mended(**{field.name: getattr(plain, field.name) for field in fields(plain) if field.init})
+        return _Mended(super().to_openapi_schema(), self.examples)
 
 
-def documentation(*, title: str, version: str, description: str, kinds: Mapping[str, Kind] = KINDS) -> OpenAPIConfig:
+def documentation(
+    *,
+    title: str,
+    version: str,
+    description: str,
+    kinds: Mapping[str, Kind] = KINDS,
+    examples: Examples = MappingProxyType({}),
+) -> OpenAPIConfig:
     """Return Litestar's `openapi_config`; one for each application.
 
     Args:
         title: of the API and of the page.
         version: of the API.
         description: what it is for, in Markdown.
+        examples: by the Struct of a body, one that shows it.
         kinds: every problem that `type` may lead to: `KINDS` and the refusals of the scheme.
     """
     problems_html = _problems_page(kinds)
@@ -204,6 +224,7 @@ def documentation(*, title: str, version: str, description: str, kinds: Mapping[
         version=version,
         description=description,
         render_plugins=[_SwaggerPage(title)],
+        examples=examples,
         openapi_router=Router(
             PATH,
             route_handlers=[_serve_asset, problems_page],

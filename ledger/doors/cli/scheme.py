@@ -6,7 +6,6 @@ caller's making (`--key`): the same again is the same answer and counts nothing 
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import re
@@ -20,19 +19,14 @@ import msgspec
 from rich.table import Table
 
 from ledger.doors.cli.answers import Answer, Verb, credits_text
-from ledger.doors.cli.server import settings, with_database
-from ledger.journal.batcher import Batcher
-from ledger.scheme.chart import CHART
+from ledger.doors.cli.server import at_work, settings, with_database
 from ledger.scheme.clock import system_clock
-from ledger.scheme.directory import Directory
 from ledger.scheme.hours import LINES_MAX, Hours, Line, Register
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.people import People
 from ledger.scheme.redemptions import Redemptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from ledger.database import Database
 
 # As a request's: 5,000 lines of a UUID and minutes are 0.2 MB.
@@ -75,8 +69,10 @@ def register_post(
     asked = Register(project=project, started_at=started.astimezone(UTC), ended_at=ended.astimezone(UTC), lines=lines)
     key = idempotency_key or hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
+    of = settings()
+
     async def work(database: Database) -> Answer:
-        async with Batcher.running(database.connect, CHART, system_clock) as batcher:
+        async with at_work(database, of) as (batcher, _):
             recorded, replayed = await Hours(database, batcher, system_clock).record(OPERATOR, key, asked)
         again = " (already: nothing was counted twice)" if replayed else ""
         return Answer(
@@ -84,7 +80,7 @@ def register_post(
             f"Recorded {recorded.lines:,} people, {credits_text(recorded.minutes)}{again}.\nregister {recorded.id}",
         )
 
-    return with_database(settings(), work)
+    return with_database(of, work)
 
 
 def read_register(file: Path) -> list[Line]:
@@ -175,13 +171,14 @@ def statement(person: UUID, limit: int, before: int | None) -> Answer:
 )
 def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> Answer:
     """Take the price of an OFFER from the wallet of a PERSON, for the offer's venue."""
+    of = settings()
 
     async def work(database: Database) -> Answer:
         holder = (await People(database, system_clock).get(person)).holder
-        async with _redeeming(database) as (directory, redemptions):
+        async with at_work(database, of) as (batcher, directory):
             found = await directory.find(offer=offer, holder=holder)
             venue = found.offer.venue if found.offer else None
-            redemption, replayed = await redemptions.redeem(
+            redemption, replayed = await Redemptions(database, batcher, directory, system_clock).redeem(
                 Caller(key=SCHEME, scope=Scope.VENUE, object=venue),
                 idempotency_key,
                 found.offer,
@@ -193,16 +190,7 @@ def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> An
         text = f"{credits_text(redemption.minutes)} {redemption.status}{again}\nredemption {redemption.id}"
         return Answer({"replayed": replayed, **msgspec.to_builtins(redemption)}, text)
 
-    return with_database(settings(), work)
-
-
-@contextlib.asynccontextmanager
-async def _redeeming(database: Database) -> AsyncIterator[tuple[Directory, Redemptions]]:
-    async with (
-        Batcher.running(database.connect, CHART, system_clock) as batcher,
-        Directory.running(database.connect, system_clock, settings().environment) as directory,
-    ):
-        yield directory, Redemptions(database, batcher, directory, system_clock)
+    return with_database(of, work)
 
 
 @click.group()

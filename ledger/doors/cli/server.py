@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -14,6 +14,10 @@ import click
 
 from ledger.database import Database, Embedded, Unfit, check
 from ledger.doors.cli.answers import err
+from ledger.journal.batcher import Batcher
+from ledger.scheme.chart import CHART
+from ledger.scheme.clock import system_clock
+from ledger.scheme.directory import Directory
 from ledger.settings import Settings
 
 Result = TypeVar("Result")
@@ -72,6 +76,16 @@ def with_database(of: Settings, work: Callable[[Database], Awaitable[Result]]) -
 
     with database_server(of) as dsn:
         return asyncio.run(opened(dsn))
+
+
+@asynccontextmanager
+async def at_work(database: Database, of: Settings) -> AsyncIterator[tuple[Batcher, Directory]]:
+    """The journal's writer and the directory, as verbs need them that move credits."""
+    async with (
+        Batcher.running(database.connect, CHART, system_clock) as batcher,
+        Directory.running(database.connect, system_clock, of.environment) as directory,
+    ):
+        yield batcher, directory
 
 
 def remark(text: str) -> None:

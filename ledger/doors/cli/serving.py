@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import signal
@@ -13,8 +14,10 @@ import click
 import msgspec
 
 from ledger import database
-from ledger.doors.cli.answers import RETRY, Answer, Verb, err
-from ledger.doors.cli.server import database_server, settings
+from ledger.doors.cli.answers import RETRY, Answer, Verb
+from ledger.doors.cli.server import at_work, database_server, remark, settings
+from ledger.scheme import demo
+from ledger.scheme.clock import system_clock
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,7 +35,7 @@ def serve(
     port: int | None,
     data: Path | None,
     *,
-    empty: bool,  # noqa: ARG001  # until scheme/demo.py is there: nothing is loaded yet
+    empty: bool,
 ) -> Answer | None:
     """Run the service until Ctrl-C. A first start makes the database; a kill -9 is recovered from at the next."""
     of = settings()
@@ -50,7 +53,8 @@ def serve(
         # Not shared: whoever started PostgreSQL would also stop it.
         with database_server(of, create=True, share=False) as dsn:
             database.migrate(dsn)
-            _server(of, dsn).run(sockets=[listener])
+            shown = None if empty else asyncio.run(_load_demo(of, dsn))
+            _server(of, dsn, shown).run(sockets=[listener])
     return None
 
 
@@ -58,7 +62,15 @@ def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _server(of: Settings, dsn: str) -> uvicorn.Server:
+async def _load_demo(of: Settings, dsn: str) -> demo.Demo | None:
+    async with (
+        database.Database.open(dsn, pool_size=of.pool_size) as opened,
+        at_work(opened, of) as (batcher, directory),
+    ):
+        return await demo.load(opened, batcher, directory, system_clock, of.environment)
+
+
+def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
     """One process: the journal has one writer, and what it saves in memory is shared by all requests."""
     import uvicorn  # noqa: PLC0415  # half a second that only this command needs
 
@@ -68,7 +80,7 @@ def _server(of: Settings, dsn: str) -> uvicorn.Server:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _announce(of)
+                _announce(of, shown)
 
     return Announcing(
         uvicorn.Config(
@@ -86,12 +98,21 @@ def _server(of: Settings, dsn: str) -> uvicorn.Server:
     )
 
 
-def _announce(of: Settings) -> None:
+def _announce(of: Settings, shown: demo.Demo | None) -> None:
     host = f"[{of.host}]" if ":" in of.host else of.host
     base = f"http://{host}:{of.port}"
-    err.print(f"Time Credits is at {base} (Ctrl-C stops it)", highlight=False)
-    err.print(f"  documentation  {base}/docs\n  health         {base}/health/ready", highlight=False)
-    err.print(f"  database       {'LEDGER_DSN' if of.dsn else of.data.absolute()}", highlight=False)
+    remark(f"Time Credits is at {base} (Ctrl-C stops it)")
+    if shown is not None:
+        remark(
+            f"A demo scheme was loaded. Its keys are shown only now:\n"
+            f"  the office     {shown.scheme_token}\n"
+            f"  a coordinator  {shown.project_token}  of {shown.project.name}, {shown.project.id}\n"
+            f"  a till         {shown.venue_token}  of {shown.venue.name}, {shown.venue.id}\n"
+            f"  an offer       {shown.offer.id}  {shown.offer.title}\n"
+            f"  a volunteer    {shown.person.id}  {shown.person.name}, known to tills as {shown.person.holder}"
+        )
+    remark(f"  documentation  {base}/docs\n  health         {base}/health/ready")
+    remark(f"  database       {'LEDGER_DSN' if of.dsn else of.data.absolute()}")
 
 
 @click.command(cls=Verb)

@@ -1,0 +1,368 @@
+"""A PostgreSQL that keeps what it confirms, `timecredits serve` as real processes on it, and clients that insist.
+
+Whoever moves credits in a test ends with `verified`.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from ledger.database import Database, Embedded, migrate
+from ledger.scheme.clock import system_clock
+from ledger.scheme.keys import Keys, Scope
+from tests.conftest import _FOLDER_PREFIX
+from tests.doors.house import register
+from tests.journal.conftest import audit
+
+BIN = Path(sys.executable).parent
+# On two busy cores a service starts within 3 s; PostgreSQL recovers within 2.
+START_SECONDS = 60
+ANSWER_SECONDS = 60
+
+
+# ---- PostgreSQL
+
+
+class Durable:
+    """An embedded PostgreSQL with durability on; its databases are copies of one migrated template."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self.embedded = embedded
+        self._numbers = itertools.count(1)
+
+    async def run(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.embedded.dsn())
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    async def create(self) -> str:
+        """The DSN of a new, migrated database."""
+        name = f"faults_{next(self._numbers)}"
+        await self.run(f"CREATE DATABASE {name} TEMPLATE faults")
+        return self.embedded.dsn(name)
+
+
+@pytest.fixture(scope="package")
+def _cluster() -> Iterator[Embedded]:
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+    try:
+        with Embedded(folder, settings={"max_connections": "200"}) as embedded:
+            yield embedded
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+async def durable(_cluster: Embedded) -> Durable:
+    server = Durable(_cluster)
+    await server.run("CREATE DATABASE faults")
+    await asyncio.to_thread(migrate, _cluster.dsn("faults"))
+    return server
+
+
+@pytest.fixture
+async def durable_dsn(durable: Durable) -> str:
+    """A fresh, migrated database of the test's own, on a server that keeps what it confirms."""
+    return await durable.create()
+
+
+# ---- the service
+
+
+class Service:
+    """`timecredits serve` on a database, in a process of its own, to be killed and started again."""
+
+    def __init__(self, dsn: str) -> None:
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
+            "LEDGER_DSN": dsn,
+            "LEDGER_ENVIRONMENT": "test",
+            "COLUMNS": "200",
+        }
+        self._process: asyncio.subprocess.Process | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self.base = ""
+        self.said: list[str] = []
+        self.starts = 0
+        self.ready = asyncio.Event()
+        """Set while it answers."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def running(cls, dsn: str) -> AsyncIterator[Self]:
+        service = cls(dsn)
+        try:
+            await service.start()
+            yield service
+        finally:
+            service.kill()
+            await service.gone()
+
+    async def start(self) -> None:
+        """Start it; return when it says that it answers."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(BIN / "timecredits", "serve", "--empty", "--port", "0"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._environment,
+        )
+        assert process.stdout is not None
+        output = process.stdout
+        async with asyncio.timeout(START_SECONDS):
+            while True:
+                line = (await output.readline()).decode()
+                self.said.append(line)
+                if not line:
+                    raise AssertionError(f"the service ended with {await process.wait()}: {''.join(self.said[-20:])}")
+                if found := re.search(r"is at (\S+) ", line):
+                    break
+        self._draining = asyncio.create_task(self._drain(output))
+        self.base = found[1]
+        self.starts += 1
+        self.ready.set()
+
+    async def _drain(self, output: asyncio.StreamReader) -> None:
+        while line := await output.readline():
+            self.said.append(line.decode())
+
+    def kill(self) -> None:
+        """SIGKILL, this instant."""
+        self.ready.clear()
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def gone(self) -> None:
+        """The process has ended."""
+        if self._process is not None:
+            await self._process.wait()
+        if self._draining is not None:
+            await self._draining
+
+    async def restart(self) -> None:
+        self.kill()
+        await self.gone()
+        await self.start()
+
+
+# ---- the clients
+
+
+class Asked(NamedTuple):
+    """A request that moves credits, as a client keeps it before it sends it."""
+
+    path: str
+    token: str
+    key: str
+    body: Any
+
+
+class Answer(NamedTuple):
+    """What is the same at every replay: the status, and the body without the number of the request."""
+
+    status: int
+    body: dict[str, Any]
+    replayed: bool
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> Self:
+        body = response.json()
+        body.pop("request_id", None)
+        return cls(response.status_code, body, "idempotency-replayed" in response.headers)
+
+    @property
+    def word(self) -> str:
+        """Its status and, of a refusal, why."""
+        return f"{self.status} {self.body.get('code', '')}".strip()
+
+    def same(self, other: "Answer") -> bool:
+        return (self.status, self.body) == (other.status, other.body)
+
+
+class Clients:
+    """Whoever asks: each request goes to one of the services, and is kept with its first answer."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.services = services
+        self.history: list[tuple[Asked, Answer]] = []
+        self._http = httpx.AsyncClient(
+            timeout=ANSWER_SECONDS, limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        )
+        self._numbers = itertools.count(1)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def send(self, asked: Asked, service: int = 0) -> Answer:
+        """Send it once to that service; raises what the connection raises."""
+        return Answer.of(
+            await self._http.post(
+                self.services[service].base + asked.path,
+                json=asked.body,
+                headers={"authorization": f"Bearer {asked.token}", "idempotency-key": asked.key},
+            )
+        )
+
+    async def ask(self, asked: Asked, service: int = 0) -> Answer:
+        """Send it once, and keep it."""
+        answer = await self.send(asked, service)
+        self.history.append((asked, answer))
+        return answer
+
+    async def insist(self, asked: Asked, service: int = 0) -> Answer:
+        """Send it until it is answered: what is unknown, or wasn't heard, is asked again with the same key."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while True:
+                await self.services[service].ready.wait()
+                try:
+                    answer = await self.send(asked, service)
+                except httpx.TransportError:
+                    continue
+                if answer.status != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
+
+    async def get(self, path: str, token: str) -> Any:  # noqa: ANN401  # JSON
+        response = await self._http.get(self.services[0].base + path, headers={"authorization": f"Bearer {token}"})
+        assert response.status_code == httpx.codes.OK, response.text
+        return response.json()
+
+    async def made(self, path: str, token: str, body: object = None) -> dict[str, Any]:
+        """The body of a request that succeeds; it isn't kept."""
+        answer = await self.send(Asked(path, token, uuid4().hex, body))
+        assert answer.status in {200, 201}, answer
+        return answer.body
+
+    async def replay_all_twice(self) -> None:
+        """Everything that was ever asked, again, twice, in any order, of any service: the same answers."""
+        again = self.history * 2
+        random.shuffle(again)
+        for start in range(0, len(again), 100):
+            portion = again[start : start + 100]
+            answers = await asyncio.gather(
+                *(self.send(asked, number % len(self.services)) for number, (asked, _) in enumerate(portion))
+            )
+            for (asked, first), answer in zip(portion, answers, strict=True):
+                assert answer.same(first), (asked, first, answer)
+                assert answer.replayed, (asked, answer)
+
+
+# ---- the scheme
+
+
+class Scheme(NamedTuple):
+    """A project, a pool with an offer at 60 minutes, and whoever is given something."""
+
+    clients: Clients
+    coordinator: str
+    till: str
+    project: str
+    offer: str
+
+    @classmethod
+    async def begun(cls, clients: Clients, dsn: str) -> Self:
+        async with Database.open(dsn) as database:
+            _, boss = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "tests")
+        project = (await clients.made("/v1/projects", boss, {"name": "Repair cafe", "alias": "Saturdays"}))["id"]
+        venue = (await clients.made("/v1/venues", boss, {"name": "Parkside pool"}))["id"]
+        offer = (await clients.made(f"/v1/venues/{venue}/offers", boss, {"title": "A swim", "price": 60}))["id"]
+        await clients.made(f"/v1/offers/{offer}/publish", boss)
+        key = {"scope": "venue", "object": venue, "label": "a till"}
+        till = (await clients.made("/v1/keys", boss, key))["token"]
+        return cls(clients, boss, till, project, offer)
+
+    async def person(self, minutes: int) -> dict[str, Any]:
+        """Somebody with so many minutes."""
+        person = await self.clients.made("/v1/people", self.coordinator, {"name": "Ann"})
+        for days in range(2, 62):
+            given = min(minutes, 480)
+            if given:
+                await self.clients.made(
+                    f"/v1/projects/{self.project}/registers",
+                    self.coordinator,
+                    register({person["id"]: given}, days_ago=days, hours=8),
+                )
+            minutes -= given
+        assert minutes == 0
+        return person
+
+    def redeem(self, holder: str, key: str | None = None, *, capture: bool = True) -> Asked:
+        body = {"offer": self.offer, "holder": holder, "capture": capture}
+        return Asked("/v1/redemptions", self.till, key or uuid4().hex, body)
+
+    def step(self, redemption: str, step: str, minutes: int | None = None) -> Asked:
+        body = None if step == "void" else {} if minutes is None else {"minutes": minutes}
+        return Asked(f"/v1/redemptions/{redemption}/{step}", self.till, uuid4().hex, body)
+
+    def register(self, given: Mapping[str, int], *, days_ago: int = 1) -> Asked:
+        path = f"/v1/projects/{self.project}/registers"
+        return Asked(path, self.coordinator, uuid4().hex, register(given, days_ago=days_ago))
+
+    def reversal(self, award: str) -> Asked:
+        return Asked(f"/v1/awards/{award}/reversal", self.coordinator, uuid4().hex, None)
+
+    async def balance(self, person: dict[str, Any]) -> tuple[int, int]:
+        """Available and held."""
+        found = await self.clients.get(f"/v1/people/{person['id']}/balance", self.coordinator)
+        return found["available"], found["held"]
+
+
+# ---- the end of every test
+
+
+async def position(dsn: str) -> int:
+    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        return int(await connection.fetchval("SELECT position FROM journal.head"))
+    finally:
+        await connection.close()
+
+
+async def verified(dsn: str) -> None:
+    """The books balance, no floor was ever crossed, and the journal verifies: by our own audit, and by the command."""
+    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        await audit(connection)
+        assert await connection.fetchval("SELECT coalesce(sum(balance), 0) FROM journal.kind") == 0
+        assert await connection.fetchval("SELECT count(*) FROM journal.balance WHERE floor > balance") == 0
+    finally:
+        await connection.close()
+    process = await asyncio.create_subprocess_exec(
+        *(BIN / "timecredits", "verify", "journal"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
+            "LEDGER_DSN": dsn,
+        },
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert said.startswith(b"Verified"), said.decode()
+
+
+@contextlib.asynccontextmanager
+async def two_services(dsn: str) -> AsyncIterator[Scheme]:
+    """Two processes on one database, and a scheme that has begun there."""
+    async with Service.running(dsn) as one, Service.running(dsn) as other:
+        clients = Clients([one, other])
+        try:
+            yield await Scheme.begun(clients, dsn)
+        finally:
+            await clients.close()

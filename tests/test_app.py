@@ -1,0 +1,73 @@
+"""The service as a server sees it, and its documentation as a reader does."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from ledger.app import create_app
+from ledger.doors.api.examples import EXAMPLES
+from ledger.doors.api.guard import ASGIApp
+from tests.doors.house import SETTINGS, Api
+
+
+@pytest.fixture
+async def api(dsn: str) -> Any:  # noqa: ANN401  # pytest's own type of an async generator says no more
+    async with Api.running(dsn) as running:
+        yield running
+
+
+class Server:
+    """What a server does with an application's lifespan."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._to: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self._from: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> Mapping[str, Any]:
+        answering = self._app({"type": "lifespan"}, self._to.get, self._from.put)
+        self._task = asyncio.ensure_future(answering)
+        await self._to.put({"type": "lifespan.startup"})
+        return await self._from.get()
+
+    async def stop(self) -> Mapping[str, Any]:
+        await self._to.put({"type": "lifespan.shutdown"})
+        assert self._task is not None
+        await self._task
+        return await self._from.get()
+
+
+async def test_it_answers_from_startup_to_shutdown(dsn: str) -> None:
+    app = create_app(SETTINGS, dsn, durable=False)
+    server = Server(app)
+    assert (await server.start())["type"] == "lifespan.startup.complete"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+    assert (await server.stop())["type"] == "lifespan.shutdown.complete"
+
+
+async def test_it_does_not_start_without_its_database(dsn: str) -> None:
+    server = Server(create_app(SETTINGS, dsn + "_that_is_not_there"))
+    failed = await server.start()
+    assert failed["type"] == "lifespan.startup.failed"
+    assert "can't be reached" in failed["message"]
+
+
+async def test_every_body_has_an_example_that_is_one(api: Api) -> None:
+    document = (await api.client.get("/docs/openapi.json")).json()
+    for struct, example in EXAMPLES.items():
+        read: Any = msgspec.convert(example, type=struct, strict=False)
+        assert msgspec.to_builtins(read).keys() - example.keys() <= {"expires_at"}, struct
+        assert document["components"]["schemas"][struct.__name__]["examples"] == [example]
+    named = {struct.__name__ for struct in EXAMPLES}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            bodies = [operation.get("requestBody", {}), *(operation["responses"].values())]
+            for body in bodies:
+                reference = body.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
+                assert reference.rpartition("/")[2] in named | {""}, path
