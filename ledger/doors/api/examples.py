@@ -12,6 +12,7 @@ from ledger.doors.api.journal import Entry, Feed, TrialBalance
 from ledger.doors.api.keys import CreatedKey, KeyInput
 from ledger.doors.api.parties import OfferInput, ProjectInput, VenueInput
 from ledger.doors.api.people import PersonInput, Statement, StatementLine
+from ledger.doors.api.proofs import Consistency
 from ledger.doors.api.redemptions import CaptureInput, RedemptionInput, RefundInput
 from ledger.doors.api.registers import LineInput, RegisterInput
 from ledger.scheme.hours import Recorded, Reversed
@@ -141,4 +142,5 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         ],
         "total": 0,
     },
+    Consistency: {"old": 3, "new": 4, "path": ["xXIIFsCdQrRZyl/EAHmiIylY5kjTGGZBdwQ5BgVuM7U="]},
 }
