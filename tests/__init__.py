@@ -1,0 +1,1 @@
+"""The tests: they mirror the package; `faults` and the house rules stand beside it."""

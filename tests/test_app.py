@@ -11,7 +11,7 @@ import pytest
 from ledger.app import create_app
 from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import ASGIApp
-from tests.doors.house import SETTINGS, Api
+from tests.doors.house import Api, settings_for
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ class Server:
 
 
 async def test_it_answers_from_startup_to_shutdown(dsn: str) -> None:
-    app = create_app(SETTINGS, dsn, durable=False)
+    app = create_app(settings_for(dsn), dsn, durable=False)
     server = Server(app)
     assert (await server.start())["type"] == "lifespan.startup.complete"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
@@ -52,7 +52,7 @@ async def test_it_answers_from_startup_to_shutdown(dsn: str) -> None:
 
 
 async def test_it_does_not_start_without_its_database(dsn: str) -> None:
-    server = Server(create_app(SETTINGS, dsn + "_that_is_not_there"))
+    server = Server(create_app(settings_for(dsn), dsn + "_that_is_not_there"))
     failed = await server.start()
     assert failed["type"] == "lifespan.startup.failed"
     assert "can't be reached" in failed["message"]

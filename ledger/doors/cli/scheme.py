@@ -64,7 +64,7 @@ def register_post(
     lines = read_register(file)
     total = sum(line.minutes for line in lines)
     if preview:
-        text = f"{len(lines):,} people, {credits_text(total)}. Nothing was recorded."
+        text = f"{_people(len(lines))}, {credits_text(total)}. Nothing was recorded."
         return Answer({"lines": len(lines), "minutes": total, "recorded": False}, text)
     asked = Register(project=project, started_at=started.astimezone(UTC), ended_at=ended.astimezone(UTC), lines=lines)
     key = idempotency_key or hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
@@ -77,7 +77,7 @@ def register_post(
         again = " (already: nothing was counted twice)" if replayed else ""
         return Answer(
             {"replayed": replayed, **msgspec.to_builtins(recorded)},
-            f"Recorded {recorded.lines:,} people, {credits_text(recorded.minutes)}{again}.\nregister {recorded.id}",
+            f"Recorded {_people(recorded.lines)}, {credits_text(recorded.minutes)}{again}.\nregister {recorded.id}",
         )
 
     return with_database(of, work)
@@ -230,3 +230,7 @@ def key_revoke(id: UUID) -> Answer:  # noqa: A002  # click's name for the argume
         return Answer(ended, f"Key {ended.id} was revoked at {ended.revoked_at}.")
 
     return with_database(of, work)
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
