@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,9 +10,10 @@ import msgspec
 import pytest
 
 from ledger.app import create_app
+from ledger.database import Embedded, migrate
 from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import ASGIApp
-from tests.doors.house import Api, settings_for
+from tests.doors.house import Api, register, settings_for
 
 
 @pytest.fixture
@@ -71,3 +73,22 @@ async def test_every_body_has_an_example_that_is_one(api: Api) -> None:
             for body in bodies:
                 reference = body.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
                 assert reference.rpartition("/")[2] in named | {""}, path
+
+
+async def test_without_its_database_it_says_try_again_and_mends_itself(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with Embedded(tmp_path / "postgres", durable=False) as postgres:
+        await asyncio.to_thread(migrate, postgres.dsn())
+        async with Api.running(postgres.dsn()) as api:
+            ann, project = await api.person(), await api.project()
+            paths = f"/v1/people/{ann['id']}/balance", f"/v1/projects/{project}/registers"
+            await asyncio.to_thread(postgres.stop)
+            for answer in (await api.get(paths[0]), await api.post(paths[1], register({ann["id"]: 60}))):
+                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+                assert answer.headers["retry-after"] == "2"
+            assert (await api.client.get("/health/ready")).status_code == 503
+            assert (await api.client.get("/health/live")).status_code == 200
+            assert (await api.client.get("/metrics")).status_code == 200
+            await asyncio.to_thread(postgres.start)
+            assert (await api.post(paths[1], register({ann["id"]: 60}))).status_code == 201
+            assert await api.balance(ann["id"]) == (60, 0)

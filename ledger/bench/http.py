@@ -36,6 +36,7 @@ from ledger.scheme.venues import Venues
 CONNECTIONS = 64
 VENUES = 50
 START_SECONDS = 60
+_COMMAND = "from ledger.doors.cli import main; main()"  # `timecredits`, by this very Python
 
 
 class Till(Struct, frozen=True):
@@ -54,7 +55,9 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
         folder = Path(name)
         async with (
             _running("-m", "ledger.bench.hello", "{port}") as hello,
-            _running("-m", "ledger.doors.cli", "serve", "--port", "{port}", LEDGER_DSN=dsn) as service,
+            _running(
+                "-c", _COMMAND, "serve", "--empty", "--port", "{port}", LEDGER_DSN=dsn, LEDGER_DATA=name
+            ) as service,
         ):
             figures = await _rounds(
                 folder=folder,

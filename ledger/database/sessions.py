@@ -88,7 +88,7 @@ class _Connection(asyncpg.Connection):
             if (error.sqlstate or "")[:2] in {"23", "25", "40", "P0"}:
                 raise
             raise CommitUnknown(f"COMMIT ended with {error.sqlstate}: {error}") from error
-        except (OSError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise CommitUnknown(f"COMMIT was not answered: {error}") from error
         finally:
             if not self.is_closed():

@@ -63,6 +63,9 @@ SESSION = {
     "enable_mergejoin": "off",
 }
 
+# The second is what a statement gets between PostgreSQL's goodbye and the end of the connection.
+_CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 Connect = Callable[..., Awaitable[asyncpg.Connection]]
 
 
@@ -194,6 +197,7 @@ class Batcher:
             if writing is not None and self.waiting < AHEAD_FROM_ENTRIES:
                 await writing
                 writing = ahead_of = None
+            await asyncio.sleep(0)
             batch = self._take()
             prepared = await self._prepare(batch, ahead_of)
             if writing is not None:
@@ -224,7 +228,7 @@ class Batcher:
             if state is None:
                 return None
             prepared = await self._judge(state, entries)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (OSError, asyncpg.PostgresError, *_CONNECTION_LOST) as error:
             _log.warning("the journal could not be read ahead: %s", error)
             return None
         except Exception:  # noqa: BLE001  # logged with its trace; `_write` meets it again, and halves the batch
@@ -288,6 +292,9 @@ class Batcher:
                 if not asked.answer.done():
                     asked.answer.set_exception(error)
             return
+        except Exception as error:  # a defect of ours: the writer goes on, and nobody waits for ever
+            _log.exception("a batch could not be settled")
+            outcomes = await self._lost(entries, error)
         self.batches += 1
         start = 0
         for asked in batch:
@@ -301,7 +308,7 @@ class Batcher:
             if self._writer is None or self._writer.is_closed():
                 self._writer = await self._connect(**SESSION)
                 self._writer.add_log_listener(self._hear)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except Exception as error:  # whatever it was, nothing has been sent yet
             raise Unavailable(f"no connection to the database: {error}") from error
         self._warned = False
         try:
@@ -312,7 +319,7 @@ class Batcher:
                     outcomes = await post(self._writer, self._chart, entries, self._clock())
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.RaiseError) as error:
             return await self._halve(entries, error)
-        except (OSError, asyncpg.InterfaceError, CommitUnknown) as error:
+        except (OSError, CommitUnknown, *_CONNECTION_LOST) as error:
             return await self._lost(entries, error)
         except asyncpg.PostgresError as error:
             # Class 57P and 08: the server went away in the middle. Anything else was said before the commit.

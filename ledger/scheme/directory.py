@@ -131,6 +131,7 @@ class Directory:
                     return
                 await self._arrival.wait()
                 continue
+            await asyncio.sleep(0)
             asked, self._waiting = self._waiting, []
             try:
                 await self._answer(asked)

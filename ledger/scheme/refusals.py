@@ -223,6 +223,7 @@ OUTAGES: Final[Mapping[type[Exception], Refusal]] = MappingProxyType(
         exc.InterfaceError: Refusal.UNAVAILABLE,
         exc.OperationalError: Refusal.UNAVAILABLE,
         asyncpg.InterfaceError: Refusal.UNAVAILABLE,
+        asyncpg.InternalClientError: Refusal.UNAVAILABLE,  # the server said goodbye, and hasn't hung up yet
         asyncpg.PostgresConnectionError: Refusal.UNAVAILABLE,
         asyncpg.OperatorInterventionError: Refusal.UNAVAILABLE,  # shutting down, starting up, cancelled
         asyncpg.LockNotAvailableError: Refusal.BUSY,

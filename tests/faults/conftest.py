@@ -205,7 +205,9 @@ class Clients:
         self._http = httpx.AsyncClient(
             timeout=ANSWER_SECONDS, limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
         )
-        self._numbers = itertools.count(1)
+        self.database_up = asyncio.Event()
+        """Cleared while it is known that there is no database: so nobody asks in vain."""
+        self.database_up.set()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -236,7 +238,9 @@ class Clients:
                 except httpx.TransportError:
                     continue
                 if answer.status != httpx.codes.SERVICE_UNAVAILABLE:
+                    assert answer.status < 500, f"{asked} got {answer}\n{''.join(self.services[service].said[-60:])}"
                     return answer
+                await self.database_up.wait()
 
     async def get(self, path: str, token: str) -> Any:  # noqa: ANN401  # JSON
         response = await self._http.get(self.services[0].base + path, headers={"authorization": f"Bearer {token}"})

@@ -478,6 +478,24 @@ async def test_without_a_server_the_journal_is_unavailable_until_there_is_one_ag
         assert reasons(await batcher.post_all([award("a", "ann", 1), award("c", "ann", 1)])) == ["plain*", "plain"]
 
 
+@pytest.mark.parametrize("after", [0, 1], ids=["reader", "writer"])
+async def test_a_connection_that_fails_as_nobody_foresaw_leaves_nobody_waiting(journal: Journal, after: int) -> None:
+    opened = 0
+
+    async def connect(**session: str) -> asyncpg.Connection:
+        nonlocal opened
+        opened += 1
+        # asyncpg's own word for a server that ended between two messages; nothing that a connection should raise.
+        if opened in {after + 1, 2}:
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await journal.database.connect(**session)
+
+    async with Batcher.running(connect, CHART, journal.clock) as batcher:
+        with pytest.raises(Unavailable):
+            await batcher.post(award("a", "ann", 1))
+        assert reasons([await batcher.post(award("a", "ann", 1))]) == ["plain"]
+
+
 async def test_a_wait_for_the_head_that_takes_too_long_is_told_as_unavailable_and_wrote_nothing(
     journal: Journal,
 ) -> None:

@@ -1,0 +1,331 @@
+"""kill -9 of the service and of PostgreSQL, at named points and at random moments, while clients insist.
+
+Each client keeps a log on disk, as a till does: what it is about to ask, and then the answer, each line flushed before
+anything follows from it. At the end the logs are read back, and held against the journal.
+"""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+import pytest
+
+from ledger.database import Embedded
+from tests.faults.conftest import Answer, Asked, Clients, Durable, Scheme, Service, position, verified
+from tests.proxy import Proxy
+
+# ---- named points
+
+BEFORE = "before the write is sent"
+AFTER = "after the commit and before its answer"
+
+
+class Killable(NamedTuple):
+    """A service behind a proxy, and a scheme that has begun there."""
+
+    service: Service
+    proxy: Proxy
+    scheme: Scheme
+    dsn: str
+
+
+@pytest.fixture(scope="module")
+async def killable(durable: Durable, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Killable]:
+    dsn = await durable.create()
+    proxy = Proxy(dsn, tmp_path_factory.mktemp("proxy"))
+    await proxy.start()
+    try:
+        async with Service.running(proxy.dsn) as service:
+            clients = Clients([service])
+            try:
+                yield Killable(service, proxy, await Scheme.begun(clients, dsn), dsn)
+                # Once for all of the module's tests.
+                await clients.replay_all_twice()
+                await verified(dsn)
+            finally:
+                await clients.close()
+    finally:
+        await proxy.stop()
+
+
+@pytest.mark.parametrize("point", [BEFORE, AFTER])
+@pytest.mark.parametrize(
+    "what", ["redeem", "authorise", "refusal", "capture", "void", "refund", "register", "reversal"]
+)
+async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_was(
+    killable: Killable, what: str, point: str
+) -> None:
+    service, proxy, scheme, dsn = killable
+    asked, decides = await prepared(scheme, what)
+    before = await position(dsn)
+    killed = asyncio.Event()
+
+    def kill() -> None:
+        service.kill()
+        killed.set()
+
+    proxy.on_loss = kill
+    # A register is written by many statements, and only its COMMIT decides: the one after its answer was kept.
+    proxy.after = b'"awards":[' if what == "register" else None
+    if point == BEFORE:
+        proxy.lose = decides
+    else:
+        proxy.lose_answer_to = decides
+
+    insisting = asyncio.create_task(scheme.clients.insist(asked))
+    async with asyncio.timeout(10):
+        await killed.wait()
+    assert await position(dsn) == before + (point == AFTER and what != "refusal")
+    await service.restart()
+    answer = await insisting
+
+    scheme.clients.history.append((asked, answer))
+    assert answer.word == ("409 insufficient_credits" if what == "refusal" else "201")
+    assert answer.replayed == (point == AFTER)
+    assert await position(dsn) == before + (what != "refusal")
+
+
+async def prepared(scheme: Scheme, what: str) -> tuple[Asked, bytes]:
+    """What is to be asked, and what only that message to PostgreSQL contains which decides it."""
+    if what in {"redeem", "authorise", "refusal"}:
+        ann = await scheme.person(0 if what == "refusal" else 60)
+        return scheme.redeem(ann["holder"], capture=what != "authorise"), b'"operation":"redeem"'
+    ann = await scheme.person(60)
+    if what == "register":
+        return scheme.register({ann["id"]: 60}), b"COMMIT\0"
+    if what == "reversal":
+        given = await scheme.clients.ask(scheme.register({ann["id"]: 60}))
+        return scheme.reversal(given.body["awards"][0]), b'"operation":"reverse"'
+    held = await scheme.clients.ask(scheme.redeem(ann["holder"], capture=what == "refund"))
+    return scheme.step(held.body["id"], what), f'"operation":"{what}"'.encode()
+
+
+# ---- random moments
+
+
+class Log:
+    """A client's requests and answers on disk. What was written is there, whoever is killed."""
+
+    def __init__(self, path: Path, written: Callable[[], None]) -> None:
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+        self._written = written
+
+    def close(self) -> None:
+        self._file.close()
+
+    def write(self, line: Asked | Answer) -> None:
+        self._file.write(msgspec.json.encode(line) + b"\n")
+        os.fsync(self._file.fileno())
+        self._written()
+
+    def read(self) -> list[tuple[Asked, Answer]]:
+        """Each request that was answered so far, with its answer."""
+        lines = self._path.read_bytes().splitlines()
+        whole = len(lines) // 2 * 2
+        asked = [msgspec.json.decode(line, type=Asked) for line in lines[:whole:2]]
+        return list(zip(asked, (msgspec.json.decode(line, type=Answer) for line in lines[1:whole:2]), strict=True))
+
+    @property
+    def settled(self) -> bool:
+        """Whether every request has its answer."""
+        return self._path.read_bytes().count(b"\n") % 2 == 0
+
+
+class Till:
+    """A client that goes on and on: visits, holds and what becomes of them, refunds, hours and corrections."""
+
+    def __init__(self, scheme: Scheme, log: Log, own: dict[str, Any], shared: dict[str, Any], seed: int) -> None:
+        self._scheme = scheme
+        self._log = log
+        self._own = own
+        self._shared = shared
+        self._choose = random.Random(seed)  # noqa: S311  # no secret
+        self._days = iter(range(5, 60))
+
+    async def until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._visit(self._shared if self._choose.random() < 0.3 else self._own)
+
+    async def _ask(self, asked: Asked) -> Answer:
+        self._log.write(asked)
+        answer = await self._scheme.clients.insist(asked)
+        self._log.write(answer)
+        return answer
+
+    async def _visit(self, who: dict[str, Any]) -> None:
+        scheme, choose = self._scheme, self._choose
+        walk_in = choose.random() < 0.5
+        made = await self._ask(scheme.redeem(who["holder"], capture=walk_in))
+        if made.status == 201:
+            if not walk_in:
+                minutes = choose.choice([None, 45])
+                taken = choose.choice(
+                    [scheme.step(made.body["id"], "void"), scheme.step(made.body["id"], "capture", minutes)]
+                )
+                assert (await self._ask(taken)).status == 201
+                return
+            if choose.random() < 0.5:
+                assert (
+                    await self._ask(scheme.step(made.body["id"], "refund", choose.choice([None, 15])))
+                ).status == 201
+        elif (day := next(self._days, None)) is not None:
+            given = await self._ask(scheme.register({self._own["id"]: 240}, days_ago=day))
+            assert given.status == 201, given
+            if choose.random() < 0.3:
+                assert (await self._ask(scheme.reversal(given.body["awards"][0]))).status == 201
+
+
+class Moments:
+    """Counts what the clients write down, and tells when so many lines more stand there."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._wanted = 0
+        self._there = asyncio.Event()
+
+    def written(self) -> None:
+        self._lines += 1
+        if self._lines >= self._wanted:
+            self._there.set()
+
+    async def more(self, lines: int) -> None:
+        self._wanted = self._lines + lines
+        self._there.clear()
+        await self._there.wait()
+
+
+Kill = Callable[[], Coroutine[None, None, None]]
+
+
+@asynccontextmanager
+async def insisting_clients(
+    durable: Durable, folder: Path, seed: int
+) -> AsyncIterator[tuple[Service, Clients, Callable[[Kill], Coroutine[None, None, None]]]]:
+    """Eight tills at work on one service. Gives what kills something amid their work; at the end all must be there."""
+    choose = random.Random(seed)  # noqa: S311  # no secret
+    dsn = await durable.create()
+    async with Service.running(dsn) as service:
+        clients = Clients([service])
+        moments, stop = Moments(), asyncio.Event()
+        logs: list[Log] = []
+        known: dict[str, int] = {}
+        try:
+            scheme = await Scheme.begun(clients, dsn)
+            shared = await scheme.person(480)
+            people = [await scheme.person(480) for _ in range(8)]
+            before = await position(dsn)
+
+            async def amid(kill: Kill) -> None:
+                await moments.more(choose.randrange(8, 60))
+                # Not always when a line has just been written: somewhere within the next request or two.
+                later = asyncio.Event()
+                asyncio.get_running_loop().call_later(choose.uniform(0, 0.02), later.set)
+                await later.wait()
+                await kill()
+                await nothing_is_lost(dsn, [pair for log in logs for pair in log.read()], known)
+
+            logs = [Log(folder / f"{number}", moments.written) for number in range(8)]
+            async with asyncio.TaskGroup() as tills:
+                for log, own in zip(logs, people, strict=True):
+                    till = Till(scheme, log, own, shared, choose.randrange(1 << 30))
+                    tills.create_task(till.until(stop))
+                yield service, clients, amid
+                await moments.more(40)
+                stop.set()
+
+            assert all(log.settled for log in logs), "every unknown was resolved by a retry"
+            clients.history = [pair for log in logs for pair in log.read()]
+            posted = await nothing_is_lost(dsn, clients.history, known)
+            assert await position(dsn) == before + posted, (
+                "nothing is doubled, and nothing was posted that nobody heard of"
+            )
+            assert {answer.word for _, answer in clients.history} <= {"201", "409 insufficient_credits"}
+            await clients.replay_all_twice()
+            assert await position(dsn) == before + posted
+        finally:
+            for log in logs:
+                log.close()
+            await clients.close()
+    await verified(dsn)
+
+
+async def nothing_is_lost(dsn: str, heard: list[tuple[Asked, Answer]], known: dict[str, int]) -> int:
+    """Each acknowledged entry stands where it stood, with what was said of it. Returns how many there are."""
+    bodies = {}
+    for _, answer in heard:
+        if answer.status == 201:
+            for id_ in answer.body.get("awards", [answer.body["id"]]):
+                assert id_ not in bodies, "two keys never got one entry"
+                bodies[id_] = answer.body
+    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT id::text, position, recorded_at FROM journal.entry WHERE id = ANY($1::uuid[])", list(bodies)
+        )
+    finally:
+        await connection.close()
+    found = {row["id"]: row for row in rows}
+    assert set(found) == set(bodies), "what was acknowledged is there"
+    for id_, row in found.items():
+        said = datetime.fromisoformat(bodies[id_]["recorded_at"])
+        # A register says when it came; its entries, when their turn was.
+        assert said <= row["recorded_at"] if "awards" in bodies[id_] else said == row["recorded_at"]
+        assert known.setdefault(id_, row["position"]) == row["position"]
+    return len(bodies)
+
+
+async def test_a_service_killed_at_any_moment_loses_and_doubles_nothing(
+    durable: Durable, tmp_path: Path, *, soak: bool
+) -> None:
+    async with insisting_clients(durable, tmp_path, 20260601) as (service, _, amid):
+        for _ in range(300 if soak else 8):
+            await amid(service.restart)
+
+
+async def test_postgresql_killed_at_any_moment_loses_and_doubles_nothing(
+    durable: Durable, tmp_path: Path, *, soak: bool
+) -> None:
+    async with insisting_clients(durable, tmp_path, 20260602) as (_, clients, amid):
+
+        async def kill() -> None:
+            await restart_after_a_kill(durable.embedded, clients)
+
+        for _ in range(100 if soak else 6):
+            await amid(kill)
+
+
+async def test_both_killed_together_lose_and_double_nothing(durable: Durable, tmp_path: Path, *, soak: bool) -> None:
+    async with insisting_clients(durable, tmp_path, 20260603) as (service, clients, amid):
+
+        async def kill() -> None:
+            service.kill()
+            await restart_after_a_kill(durable.embedded, clients)
+            await service.restart()
+
+        for _ in range(50 if soak else 3):
+            await amid(kill)
+
+
+async def restart_after_a_kill(embedded: Embedded, clients: Clients) -> None:
+    """SIGKILL of the postmaster, and a start that recovers; meanwhile nobody asks what can't be answered."""
+    pid, dsn = embedded.pid, embedded.dsn()
+    assert pid is not None
+    clients.database_up.clear()
+    os.kill(pid, signal.SIGKILL)
+
+    def again() -> None:
+        embedded.stop()
+        embedded.start()
+
+    await asyncio.to_thread(again)
+    assert embedded.dsn() == dsn
+    clients.database_up.set()
