@@ -37,6 +37,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from ledger.app import settle_memory
 from ledger.bench.fill import Awards, fill, now
 from ledger.bench.http import measure_http
 from ledger.database import Database, Embedded, migrate
@@ -230,6 +231,7 @@ async def _bytes(connection: asyncpg.Connection) -> int:
 
 async def measure(size: Size, console: Console) -> Figures:
     """All the figures, on an embedded PostgreSQL of the bench's own."""
+    settle_memory()  # as the service does
     figures: Figures = {}
     with (
         tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder,

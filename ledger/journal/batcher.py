@@ -292,7 +292,7 @@ class Batcher:
                 if not asked.answer.done():
                     asked.answer.set_exception(error)
             return
-        except Exception as error:  # a defect of ours: the writer goes on, and nobody waits for ever
+        except Exception as error:  # noqa: BLE001  # a defect of ours: the writer goes on, and nobody waits for ever
             _log.exception("a batch could not be settled")
             outcomes = await self._lost(entries, error)
         self.batches += 1

@@ -152,9 +152,11 @@ class State:
             seen = earlier.seen.get(entry.id)
             if seen is not None:
                 self.seen[entry.id] = seen
-            target = None if entry.target is None else earlier.target(entry.target)
-            if target is not None:
-                self.targets[target.posted.id] = target
+            # Of what is seen here again, also what was done to it there: `target` would take it for untouched.
+            for id_ in (entry.id, entry.target):
+                target = None if id_ is None else earlier.target(id_)
+                if target is not None:
+                    self.targets[target.posted.id] = target
 
     def target(self, id_: UUID) -> Target | None:
         """The entry of that id, whether it was read or has just been posted in this batch."""

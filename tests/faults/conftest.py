@@ -37,6 +37,20 @@ ANSWER_SECONDS = 60
 # ---- PostgreSQL
 
 
+class Place(NamedTuple):
+    """A database, and the data folder of the services on it, where their signing key is."""
+
+    dsn: str
+    data: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process is started with."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+        ours = {"LEDGER_DSN": self.dsn, "LEDGER_DATA": str(self.data), "LEDGER_ENVIRONMENT": "test", "COLUMNS": "200"}
+        return {**kept, **ours}
+
+
 class Durable:
     """An embedded PostgreSQL with durability on; its databases are copies of one migrated template."""
 
@@ -51,11 +65,13 @@ class Durable:
         finally:
             await connection.close()
 
-    async def create(self) -> str:
-        """The DSN of a new, migrated database."""
+    async def create(self) -> Place:
+        """A new, migrated database."""
         name = f"faults_{next(self._numbers)}"
         await self.run(f"CREATE DATABASE {name} TEMPLATE faults")
-        return self.embedded.dsn(name)
+        data = self.embedded.folder / name
+        data.mkdir()
+        return Place(self.embedded.dsn(name), data)
 
 
 @pytest.fixture(scope="package")
@@ -76,25 +92,14 @@ async def durable(_cluster: Embedded) -> Durable:
     return server
 
 
-@pytest.fixture
-async def durable_dsn(durable: Durable) -> str:
-    """A fresh, migrated database of the test's own, on a server that keeps what it confirms."""
-    return await durable.create()
-
-
 # ---- the service
 
 
 class Service:
     """`timecredits serve` on a database, in a process of its own, to be killed and started again."""
 
-    def __init__(self, dsn: str) -> None:
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
-            "LEDGER_DSN": dsn,
-            "LEDGER_ENVIRONMENT": "test",
-            "COLUMNS": "200",
-        }
+    def __init__(self, place: Place) -> None:
+        self._environment = place.environment
         self._process: asyncio.subprocess.Process | None = None
         self._draining: asyncio.Task[None] | None = None
         self.base = ""
@@ -105,8 +110,8 @@ class Service:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, dsn: str) -> AsyncIterator[Self]:
-        service = cls(dsn)
+    async def running(cls, place: Place) -> AsyncIterator[Self]:
+        service = cls(place)
         try:
             await service.start()
             yield service
@@ -280,8 +285,8 @@ class Scheme(NamedTuple):
     offer: str
 
     @classmethod
-    async def begun(cls, clients: Clients, dsn: str) -> Self:
-        async with Database.open(dsn) as database:
+    async def begun(cls, clients: Clients, place: Place) -> Self:
+        async with Database.open(place.dsn) as database:
             _, boss = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "tests")
         project = (await clients.made("/v1/projects", boss, {"name": "Repair cafe", "alias": "Saturdays"}))["id"]
         venue = (await clients.made("/v1/venues", boss, {"name": "Parkside pool"}))["id"]
@@ -330,17 +335,17 @@ class Scheme(NamedTuple):
 # ---- the end of every test
 
 
-async def position(dsn: str) -> int:
-    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+async def position(place: Place) -> int:
+    connection: asyncpg.Connection = await asyncpg.connect(place.dsn)
     try:
         return int(await connection.fetchval("SELECT position FROM journal.head"))
     finally:
         await connection.close()
 
 
-async def verified(dsn: str) -> None:
+async def verified(place: Place) -> None:
     """The books balance, no floor was ever crossed, and the journal verifies: by our own audit, and by the command."""
-    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+    connection: asyncpg.Connection = await asyncpg.connect(place.dsn)
     try:
         await audit(connection)
         assert await connection.fetchval("SELECT coalesce(sum(balance), 0) FROM journal.kind") == 0
@@ -351,10 +356,7 @@ async def verified(dsn: str) -> None:
         *(BIN / "timecredits", "verify", "journal"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
-            "LEDGER_DSN": dsn,
-        },
+        env=place.environment,
     )
     said, _ = await process.communicate()
     assert process.returncode == 0, said.decode()
@@ -362,11 +364,11 @@ async def verified(dsn: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def two_services(dsn: str) -> AsyncIterator[Scheme]:
+async def two_services(place: Place) -> AsyncIterator[Scheme]:
     """Two processes on one database, and a scheme that has begun there."""
-    async with Service.running(dsn) as one, Service.running(dsn) as other:
+    async with Service.running(place) as one, Service.running(place) as other:
         clients = Clients([one, other])
         try:
-            yield await Scheme.begun(clients, dsn)
+            yield await Scheme.begun(clients, place)
         finally:
             await clients.close()

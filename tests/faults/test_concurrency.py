@@ -6,27 +6,27 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.conftest import Answer, Asked, Durable, Scheme, position, two_services, verified
+from tests.faults.conftest import Answer, Asked, Durable, Place, Scheme, position, two_services, verified
 
 
 @pytest.fixture(scope="module")
-async def both(durable: Durable) -> AsyncIterator[tuple[Scheme, str]]:
+async def both(durable: Durable) -> AsyncIterator[tuple[Scheme, Place]]:
     """Two processes for all tests of this module, and their database."""
-    dsn = await durable.create()
-    async with two_services(dsn) as scheme:
-        yield scheme, dsn
+    place = await durable.create()
+    async with two_services(place) as scheme:
+        yield scheme, place
 
 
 @pytest.fixture
-async def scheme(both: tuple[Scheme, str]) -> AsyncIterator[Scheme]:
+async def scheme(both: tuple[Scheme, Place]) -> AsyncIterator[Scheme]:
     """The scheme, whose clients have asked nothing yet. After each test its whole history is replayed."""
-    scheme, dsn = both
+    scheme, place = both
     scheme.clients.history.clear()
     yield scheme
-    before = await position(dsn)
+    before = await position(place)
     await scheme.clients.replay_all_twice()
-    assert await position(dsn) == before, "a replay posts nothing"
-    await verified(dsn)
+    assert await position(place) == before, "a replay posts nothing"
+    await verified(place)
 
 
 async def at_once(scheme: Scheme, *asked: Asked) -> list[Answer]:
@@ -60,7 +60,7 @@ async def test_of_a_capture_and_a_void_at_once_exactly_one_wins(scheme: Scheme) 
 
 @pytest.mark.parametrize("what", ["redemption", "refusal", "register", "capture", "refund", "reversal"])
 async def test_of_fifty_requests_with_one_key_one_is_done_and_the_others_hear_its_answer(
-    scheme: Scheme, both: tuple[Scheme, str], what: str
+    scheme: Scheme, both: tuple[Scheme, Place], what: str
 ) -> None:
     ann = await scheme.person(0 if what == "refusal" else 120)
     match what:

@@ -2,18 +2,19 @@
 
 import asyncio
 
-from tests.faults.conftest import Clients, Scheme, Service, verified
+from tests.faults.conftest import Clients, Durable, Scheme, Service, verified
 
 BURST = 64
 # A burst takes about 0.2 s, of which the connections of the service are most.
 BURST_SECONDS = 10
 
 
-async def test_a_fresh_service_answers_all_of_its_first_requests_at_once(durable_dsn: str, *, soak: bool) -> None:
-    async with Service.running(durable_dsn) as service:
+async def test_a_fresh_service_answers_all_of_its_first_requests_at_once(durable: Durable, *, soak: bool) -> None:
+    place = await durable.create()
+    async with Service.running(place) as service:
         clients = Clients([service])
         try:
-            scheme = await Scheme.begun(clients, durable_dsn)
+            scheme = await Scheme.begun(clients, place)
             ann = await scheme.person(4_800)
             for _ in range(200 if soak else 8):
                 await service.restart()
@@ -24,4 +25,4 @@ async def test_a_fresh_service_answers_all_of_its_first_requests_at_once(durable
             await clients.replay_all_twice()
         finally:
             await clients.close()
-    await verified(durable_dsn)
+    await verified(place)

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from ledger.database import Embedded
-from tests.faults.conftest import Answer, Asked, Clients, Durable, Scheme, Service, position, verified
+from tests.faults.conftest import Answer, Asked, Clients, Durable, Place, Scheme, Service, position, verified
 from tests.proxy import Proxy
 
 # ---- named points
@@ -34,22 +34,22 @@ class Killable(NamedTuple):
     service: Service
     proxy: Proxy
     scheme: Scheme
-    dsn: str
+    place: Place
 
 
 @pytest.fixture(scope="module")
 async def killable(durable: Durable, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Killable]:
-    dsn = await durable.create()
-    proxy = Proxy(dsn, tmp_path_factory.mktemp("proxy"))
+    place = await durable.create()
+    proxy = Proxy(place.dsn, tmp_path_factory.mktemp("proxy"))
     await proxy.start()
     try:
-        async with Service.running(proxy.dsn) as service:
+        async with Service.running(place._replace(dsn=proxy.dsn)) as service:
             clients = Clients([service])
             try:
-                yield Killable(service, proxy, await Scheme.begun(clients, dsn), dsn)
+                yield Killable(service, proxy, await Scheme.begun(clients, place), place)
                 # Once for all of the module's tests.
                 await clients.replay_all_twice()
-                await verified(dsn)
+                await verified(place)
             finally:
                 await clients.close()
     finally:
@@ -63,9 +63,9 @@ async def killable(durable: Durable, tmp_path_factory: pytest.TempPathFactory) -
 async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_was(
     killable: Killable, what: str, point: str
 ) -> None:
-    service, proxy, scheme, dsn = killable
+    service, proxy, scheme, place = killable
     asked, decides = await prepared(scheme, what)
-    before = await position(dsn)
+    before = await position(place)
     killed = asyncio.Event()
 
     def kill() -> None:
@@ -83,14 +83,14 @@ async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_
     insisting = asyncio.create_task(scheme.clients.insist(asked))
     async with asyncio.timeout(10):
         await killed.wait()
-    assert await position(dsn) == before + (point == AFTER and what != "refusal")
+    assert await position(place) == before + (point == AFTER and what != "refusal")
     await service.restart()
     answer = await insisting
 
     scheme.clients.history.append((asked, answer))
     assert answer.word == ("409 insufficient_credits" if what == "refusal" else "201")
     assert answer.replayed == (point == AFTER)
-    assert await position(dsn) == before + (what != "refusal")
+    assert await position(place) == before + (what != "refusal")
 
 
 async def prepared(scheme: Scheme, what: str) -> tuple[Asked, bytes]:
@@ -212,17 +212,17 @@ async def insisting_clients(
 ) -> AsyncIterator[tuple[Service, Clients, Callable[[Kill], Coroutine[None, None, None]]]]:
     """Eight tills at work on one service. Gives what kills something amid their work; at the end all must be there."""
     choose = random.Random(seed)  # noqa: S311  # no secret
-    dsn = await durable.create()
-    async with Service.running(dsn) as service:
+    place = await durable.create()
+    async with Service.running(place) as service:
         clients = Clients([service])
         moments, stop = Moments(), asyncio.Event()
         logs: list[Log] = []
         known: dict[str, int] = {}
         try:
-            scheme = await Scheme.begun(clients, dsn)
+            scheme = await Scheme.begun(clients, place)
             shared = await scheme.person(480)
             people = [await scheme.person(480) for _ in range(8)]
-            before = await position(dsn)
+            before = await position(place)
 
             async def amid(kill: Kill) -> None:
                 await moments.more(choose.randrange(8, 60))
@@ -231,7 +231,7 @@ async def insisting_clients(
                 asyncio.get_running_loop().call_later(choose.uniform(0, 0.02), later.set)
                 await later.wait()
                 await kill()
-                await nothing_is_lost(dsn, [pair for log in logs for pair in log.read()], known)
+                await nothing_is_lost(place, [pair for log in logs for pair in log.read()], known)
 
             logs = [Log(folder / f"{number}", moments.written) for number in range(8)]
             async with asyncio.TaskGroup() as tills:
@@ -244,21 +244,21 @@ async def insisting_clients(
 
             assert all(log.settled for log in logs), "every unknown was resolved by a retry"
             clients.history = [pair for log in logs for pair in log.read()]
-            posted = await nothing_is_lost(dsn, clients.history, known)
-            assert await position(dsn) == before + posted, (
+            posted = await nothing_is_lost(place, clients.history, known)
+            assert await position(place) == before + posted, (
                 "nothing is doubled, and nothing was posted that nobody heard of"
             )
             assert {answer.word for _, answer in clients.history} <= {"201", "409 insufficient_credits"}
             await clients.replay_all_twice()
-            assert await position(dsn) == before + posted
+            assert await position(place) == before + posted
         finally:
             for log in logs:
                 log.close()
             await clients.close()
-    await verified(dsn)
+    await verified(place)
 
 
-async def nothing_is_lost(dsn: str, heard: list[tuple[Asked, Answer]], known: dict[str, int]) -> int:
+async def nothing_is_lost(place: Place, heard: list[tuple[Asked, Answer]], known: dict[str, int]) -> int:
     """Each acknowledged entry stands where it stood, with what was said of it. Returns how many there are."""
     bodies = {}
     for _, answer in heard:
@@ -266,7 +266,7 @@ async def nothing_is_lost(dsn: str, heard: list[tuple[Asked, Answer]], known: di
             for id_ in answer.body.get("awards", [answer.body["id"]]):
                 assert id_ not in bodies, "two keys never got one entry"
                 bodies[id_] = answer.body
-    connection: asyncpg.Connection = await asyncpg.connect(dsn)
+    connection: asyncpg.Connection = await asyncpg.connect(place.dsn)
     try:
         rows = await connection.fetch(
             "SELECT id::text, position, recorded_at FROM journal.entry WHERE id = ANY($1::uuid[])", list(bodies)

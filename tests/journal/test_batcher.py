@@ -210,6 +210,38 @@ async def test_a_target_may_stand_in_the_batch_that_is_still_being_written(journ
     assert await journal.balances("wallet:p0", f"wallet:p{count - 1}", "redeemed:pool") == [80, 80, 20 * count]
 
 
+async def test_what_was_done_to_a_target_is_still_known_two_batches_later_whatever_is_replayed_between(
+    journal: Journal,
+) -> None:
+    count = AHEAD_FROM_ENTRIES + 50
+
+    def chunk(number: int, *entries: Entry) -> list[Entry]:
+        return [*entries, *(award(f"filler {number} {n}", f"p{n}", 1) for n in range(count - len(entries)))]
+
+    start = [
+        *(award("award", "ann", 100), hold("h1", "ann", 10), void("v1", "h1"), hold("h2", "ann", 10), void("v2", "h2")),
+        *(hold("h3", "ann", 50), capture("c3", "h3", "ann", 50), refund("r3", "c3", "ann", 40)),
+    ]
+    chunks = [
+        chunk(0, *start),
+        chunk(1, hold("h1", "ann", 10), void("v1", "h1"), capture("c3", "h3", "ann", 50)),
+        chunk(2, void("w1", "h1"), void("w2", "h2"), refund("s3", "c3", "ann", 11)),
+        chunk(3, hold("h1", "ann", 10), hold("h2", "ann", 10)),
+        chunk(4, void("x1", "h1"), void("x2", "h2"), refund("t3", "c3", "ann", 10), refund("u3", "c3", "ann", 1)),
+    ]
+    said: list[str] = []
+    async with running(journal, batch_max=count, said=said) as batcher:
+        outcomes = await asyncio.gather(*map(batcher.post_all, chunks))
+
+    assert [reasons(part)[:4] for part in outcomes[1:]] == [
+        ["hold*", "void*", "capture*", "plain"],
+        ["already_resolved", "already_resolved", "exceeds_capture", "plain"],
+        ["hold*", "hold*", "plain", "plain"],
+        ["already_resolved", "already_resolved", "refund", "exceeds_capture"],
+    ]
+    assert not any("FOR UPDATE" in query for query in said), "and the database had not to say it"
+
+
 async def test_reading_ahead_gives_what_one_batch_after_the_other_gives(
     journal: Journal,
     twin: Journal,

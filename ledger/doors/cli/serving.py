@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -75,13 +74,13 @@ def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
     """One process: the journal has one writer, and what it saves in memory is shared by all requests."""
     import uvicorn  # noqa: PLC0415  # half a second that only this command needs
 
-    from ledger.app import create_app  # noqa: PLC0415  # the same
+    from ledger.app import create_app, settle_memory  # noqa: PLC0415  # the same
 
     class Announcing(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _settle_memory()
+                settle_memory()
                 _announce(of, shown)
 
     return Announcing(
@@ -95,20 +94,10 @@ def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
             log_config=None,
             log_level="warning",
             server_header=False,
+            proxy_headers=False,  # who asks is told by the key; nobody's X-Forwarded-For is believed
             date_header=True,
         )
     )
-
-
-def _settle_memory() -> None:
-    """Leave what was loaded at start out of every later collection of garbage.
-
-    Each full collection walked all of it, 60 ms in which nobody was answered. Requests leave few cycles behind, so the
-    young are looked at less often too.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
 
 
 def _announce(of: Settings, shown: demo.Demo | None) -> None:
