@@ -100,7 +100,8 @@ def _server() -> Iterator[str]:
     _remove_left_overs()
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     try:
-        with Embedded(folder, durable=False, settings={"max_connections": "200"}) as embedded:
+        settings = {"max_connections": "200", "shared_buffers": "128MB"}
+        with Embedded(folder, durable=False, settings=settings) as embedded:
             yield embedded.dsn()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -15,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ledger.database import CommitUnknown, Database, Embedded, Unfit, check, driver, migrate
+from ledger.database.sessions import SILENCE_MS_MAX
 from tests.conftest import Postgres, cancelled_at
 
 
@@ -485,3 +488,37 @@ async def test_everything_is_owned_by_the_owner_and_nothing_is_public(owner: asy
         """
     )
     assert public == [], "REVOKE it from PUBLIC in its SQL file"
+
+
+async def test_a_server_that_falls_silent_is_noticed_by_the_system(dsn: str) -> None:
+    """Over TCP, where a cable can be cut: asyncpg itself would wait for ever."""
+    parts = urlsplit(dsn)
+    path = f"{parse_qs(parts.query).get('host', [''])[0]}/.s.PGSQL.{parts.port or 5432}"
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(path)
+
+        async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while data := await source.read(65536):
+                sink.write(data)
+            sink.close()
+
+        await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer))
+
+    tcp_dsn = dsn
+    listening = None
+    if not parts.hostname:
+        listening = await asyncio.start_server(forward, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        tcp_dsn = urlunsplit(parts._replace(netloc=f"ledger@127.0.0.1:{port}", query="sslmode=disable"))
+    async with Database.open(tcp_dsn) as database:
+        connection = await database.connect()
+        sock = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]  # asyncpg's own
+        options = [
+            sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+        ]
+        await connection.close()
+    if listening is not None:
+        listening.close()
+    assert options == [1, SILENCE_MS_MAX]

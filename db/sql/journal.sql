@@ -100,7 +100,7 @@ CREATE TABLE journal.transfer (
     CONSTRAINT transfer_counts CHECK (line >= 0 AND debit_sequence > 0 AND credit_sequence > 0)
 );
 
--- What was asked, in the asker's words: the only table here from which erasure may delete. The entry keeps a salted
+-- What was asked, in the asker's words: with `refusal_detail` the only table here from which erasure may delete. The entry keeps a salted
 -- commitment; the salt stands here and goes with the text, so nothing in the log can be guessed back.
 CREATE TABLE journal.detail (
     position bigint NOT NULL,
@@ -115,15 +115,23 @@ CREATE TABLE journal.detail (
 CREATE TABLE journal.refusal (
     recorded_at timestamptz NOT NULL,
     id          uuid        NOT NULL,
-    salt        bytea       NOT NULL,
     commitment  bytea       NOT NULL,
     reason      text        NOT NULL,
     account     text,
-    body        text,
     CONSTRAINT refusal_pkey PRIMARY KEY (id),
-    CONSTRAINT refusal_hashes CHECK (octet_length(salt) = 16 AND octet_length(commitment) = 32),
-    CONSTRAINT refusal_reason_is_a_word CHECK (reason ~ '^[a-z][a-z_]{0,47}$'),
-    CONSTRAINT refusal_is_bounded CHECK (octet_length(body) <= 4096)
+    CONSTRAINT refusal_commitment_is_a_hash CHECK (octet_length(commitment) = 32),
+    CONSTRAINT refusal_reason_is_a_word CHECK (reason ~ '^[a-z][a-z_]{0,47}$')
+);
+
+-- What was asked in vain: erasable, like `detail`, and apart for the same reason. Without its row the refusal stands,
+-- and the same key hears it whatever else is asked.
+CREATE TABLE journal.refusal_detail (
+    id   uuid  NOT NULL,
+    salt bytea NOT NULL,
+    body text  NOT NULL,
+    CONSTRAINT refusal_detail_pkey PRIMARY KEY (id),
+    CONSTRAINT refusal_detail_salt_is_whole CHECK (octet_length(salt) = 16),
+    CONSTRAINT refusal_detail_is_bounded CHECK (octet_length(body) <= 4096)
 );
 
 -- Roots of the full subtrees of 256, 65,536, 16,777,216 ... leaves: a proof reads at most 256 rows a level.
@@ -303,8 +311,8 @@ END
 $$;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA journal TO timecredits_app;
-GRANT INSERT ON journal.entry, journal.transfer, journal.detail, journal.refusal, journal.node, journal.checkpoint,
-    journal.account TO timecredits_app;
+GRANT INSERT ON journal.entry, journal.transfer, journal.detail, journal.refusal, journal.refusal_detail,
+    journal.node, journal.checkpoint,     journal.account TO timecredits_app;
 GRANT UPDATE (balance) ON journal.kind TO timecredits_app;
 GRANT UPDATE (batch, position, accounts, recorded_at, frontier) ON journal.head TO timecredits_app;
 GRANT SELECT ON journal.head, journal.kind, journal.account, journal.entry, journal.transfer, journal.node,

@@ -23,15 +23,25 @@ from urllib.parse import quote
 
 from ledger.database.schema import Unfit
 
+
 # The embedded server's settings, for two cores and a small machine beside the service.
+def _shared_buffers_mib() -> int:
+    """A quarter of the machine's memory, as PostgreSQL's manual advises, and at most 4 GiB.
+
+    That holds a journal of ten million entries (4.4 GB with its indexes) but for its oldest part. It is address space,
+    and becomes memory only as pages are read.
+    """
+    total_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return max(128, min(4096, total_mib // 4))
+
+
 EMBEDDED_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "listen_addresses": "",
         "unix_socket_permissions": "0700",
         # pool 10 + writer + signer + a bench's and a backup's clients; each costs about 2 MB once used.
         "max_connections": "64",
-        # The hot part of a 10-million-entry journal: the heads of four unique indexes, a few dozen MB each.
-        "shared_buffers": "256MB",
+        "shared_buffers": f"{_shared_buffers_mib()}MB",
         # About 1 KiB of WAL an entry: 4 GB is a checkpoint every four million entries instead of every
         # million, and at most a minute or two of recovery.
         "max_wal_size": "4GB",

@@ -24,6 +24,7 @@ What fails how: statements raise SQLAlchemy's errors, or asyncpg's through `driv
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from types import MappingProxyType
 
@@ -38,6 +39,8 @@ CONNECT_SECONDS = 10
 # A batch takes 35 ms and a page 5 ms: who waited five seconds for a connection is better told "503, try
 # again".
 POOL_WAIT_SECONDS = 5
+# Sent data that nobody confirms, or keepalives that nobody answers: as the server's tcp_user_timeout below.
+SILENCE_MS_MAX = 30_000
 # A ROLLBACK is one round trip after the cancelled statement ends; after this long the server is gone or
 # stuck.
 ROLLBACK_SECONDS = 5
@@ -152,6 +155,7 @@ class Database:
             connection_class=_Connection,
             server_settings={**SESSION, "role": self.role, **session},
         )
+        _notice_silence(connection)
         for name in (
             "json",
             "jsonb",
@@ -190,6 +194,18 @@ class Database:
                 if raw.is_in_transaction():
                     raw.terminate()
                 raise
+
+
+def _notice_silence(connection: asyncpg.Connection) -> None:
+    """Have the system end a TCP connection whose server has gone silent: asyncpg would wait for its answer for ever."""
+    transport = getattr(connection, "_transport", None)
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is not None and sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS_MAX)
 
 
 def driver(connection: AsyncConnection) -> asyncpg.Connection:

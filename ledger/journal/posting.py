@@ -122,7 +122,11 @@ CROSS JOIN LATERAL (
 ENTRIES_BY_ID = _ENTRIES + "WHERE e.id = ANY($1::uuid[])"
 ENTRIES_BY_POSITION = _ENTRIES + "WHERE e.position = ANY($1::bigint[])"
 
-_REFUSALS = "SELECT id, reason, account, salt, commitment, body FROM journal.refusal WHERE id = ANY($1::uuid[])"
+_REFUSALS = """
+SELECT r.id, r.reason, r.account, r.commitment, d.salt, d.body
+FROM journal.refusal r LEFT JOIN journal.refusal_detail d ON d.id = r.id
+WHERE r.id = ANY($1::uuid[])
+"""
 
 # One arm for each partial index on entry.target.
 _DONE_TO = """
@@ -352,20 +356,12 @@ def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os
             kinds[debit_kind] = kinds.get(debit_kind, 0) - minutes
             kinds[credit_kind] = kinds.get(credit_kind, 0) + minutes
 
-    refusal_rows = []
+    refusal_rows, asked_rows = [], []
     for entry, refused in judgement.refused:
         salt, at = noise[at : at + 16], at + 32
-        refusal_rows.append(
-            (
-                state.recorded_at,
-                entry.id,
-                salt,
-                commitment(salt, content(entry)),
-                refused.reason,
-                refused.account,
-                entry.details or None,
-            ),
-        )
+        committed = commitment(salt, content(entry))
+        refusal_rows.append((state.recorded_at, entry.id, committed, refused.reason, refused.account))
+        asked_rows.append((entry.id, salt, entry.details))
 
     nodes = frontier.extend(leaves)
     state.frontier = frontier.to_bytes()
@@ -379,6 +375,7 @@ def seal(state: State, judgement: Judgement, random: Callable[[int], bytes] = os
         "transfer": transfer_rows,
         "detail": detail_rows,
         "refusal": refusal_rows,
+        "refusal_detail": asked_rows,
         "node": [tuple(node) for node in nodes],
     }
     return Sealed(base, state.batch, state.position, state.opened, state.recorded_at, state.frontier, rows)
@@ -419,12 +416,11 @@ _COLUMNS: dict[str, dict[str, str]] = {
     "refusal": {
         "recorded_at": "timestamptz",
         "id": "uuid",
-        "salt": "bytea",
         "commitment": "bytea",
         "reason": "text",
         "account": "text",
-        "body": "text",
     },
+    "refusal_detail": {"id": "uuid", "salt": "bytea", "body": "text"},
     "node": {"level": "smallint", "index": "bigint", "hash": "bytea"},
 }
 _HEAD = (

@@ -235,17 +235,23 @@ class Clients:
 
     async def insist(self, asked: Asked, service: int = 0) -> Answer:
         """Send it until it is answered: what is unknown, or wasn't heard, is asked again with the same key."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while True:
-                await self.services[service].ready.wait()
-                try:
-                    answer = await self.send(asked, service)
-                except httpx.TransportError:
-                    continue
-                if answer.status != httpx.codes.SERVICE_UNAVAILABLE:
-                    assert answer.status < 500, f"{asked} got {answer}\n{''.join(self.services[service].said[-60:])}"
-                    return answer
-                await self.database_up.wait()
+        heard: object = "nothing yet"
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while True:
+                    await self.services[service].ready.wait()
+                    await self.database_up.wait()
+                    try:
+                        heard = answer = await self.send(asked, service)
+                    except httpx.TransportError as error:
+                        heard = error
+                        continue
+                    if answer.status < httpx.codes.INTERNAL_SERVER_ERROR:
+                        return answer
+                    assert answer.status == httpx.codes.SERVICE_UNAVAILABLE
+        except (TimeoutError, AssertionError) as error:
+            said = "".join(self.services[service].said[-60:])
+            raise AssertionError(f"{asked} was not answered; last came {heard!r}\n{said}") from error
 
     async def get(self, path: str, token: str) -> Any:  # noqa: ANN401  # JSON
         response = await self._http.get(self.services[0].base + path, headers={"authorization": f"Bearer {token}"})

@@ -45,17 +45,18 @@ async def test_of_five_hundred_who_spend_the_last_credit_at_once_one_wins(scheme
     assert await scheme.balance(ann) == (0, 0)
 
 
-async def test_of_a_capture_and_a_void_at_once_exactly_one_wins(scheme: Scheme) -> None:
-    ann = await scheme.person(3_000)
-    holds = await at_once(scheme, *(scheme.redeem(ann["holder"], capture=False) for _ in range(50)))
-    captured = 0
-    for number, hold in enumerate(holds):
-        # By turns, so that neither always has the process that is warm, nor the first place.
-        pair = [scheme.step(hold.body["id"], step) for step in ("capture", "void")][:: 1 if number % 2 else -1]
-        answers = await at_once(scheme, *pair)
-        assert words(answers) == {"201": 1, "409 already_resolved": 1}
-        captured += any(answer.body.get("kind") == "capture" for answer in answers)
-    assert await scheme.balance(ann) == (3_000 - 60 * captured, 0)
+async def test_of_a_capture_and_a_void_at_once_exactly_one_wins(scheme: Scheme, *, soak: bool) -> None:
+    for _ in range(20 if soak else 1):
+        ann = await scheme.person(3_000)
+        holds = await at_once(scheme, *(scheme.redeem(ann["holder"], capture=False) for _ in range(50)))
+        captured = 0
+        for number, hold in enumerate(holds):
+            # By turns, so that neither always has the process that is warm, nor the first place.
+            pair = [scheme.step(hold.body["id"], step) for step in ("capture", "void")][:: 1 if number % 2 else -1]
+            answers = await at_once(scheme, *pair)
+            assert words(answers) == {"201": 1, "409 already_resolved": 1}
+            captured += any(answer.body.get("kind") == "capture" for answer in answers)
+        assert await scheme.balance(ann) == (3_000 - 60 * captured, 0)
 
 
 @pytest.mark.parametrize("what", ["redemption", "refusal", "register", "capture", "refund", "reversal"])
@@ -87,7 +88,12 @@ async def test_of_fifty_requests_with_one_key_one_is_done_and_the_others_hear_it
     assert await position(both[1]) == before + (what != "refusal")
 
 
-async def test_traffic_in_opposite_orders_is_all_answered(scheme: Scheme) -> None:
+async def test_traffic_in_opposite_orders_is_all_answered(scheme: Scheme, *, soak: bool) -> None:
+    for _ in range(20 if soak else 1):
+        await two_people_in_opposite_orders(scheme)
+
+
+async def two_people_in_opposite_orders(scheme: Scheme) -> None:
     ann, bob = await scheme.person(1_200), await scheme.person(1_200)
     spent = await at_once(scheme, *(scheme.redeem(who["holder"]) for _ in range(10) for who in (ann, bob)))
     given = await at_once(scheme, *(scheme.register({ann["id"]: 60, bob["id"]: 60}, days_ago=day) for day in (50, 51)))

@@ -255,13 +255,17 @@ def a_transfer(  # noqa: PLR0917  # as above
     )
 
 
-def a_refusal(
-    reason: str = "x", salt: str = SALT, hash_: str = HASH, body: str = "NULL", id_: str = "gen_random_uuid()"
-) -> str:
+def a_refusal(reason: str = "x", hash_: str = HASH, id_: str = "gen_random_uuid()") -> str:
     return (
-        "INSERT INTO journal.refusal (recorded_at, id, salt, commitment, reason, body) "
-        f"VALUES (now(), {id_}, {salt}, {hash_}, '{reason}', {body})"
+        f"INSERT INTO journal.refusal (recorded_at, id, commitment, reason) VALUES (now(), {id_}, {hash_}, '{reason}')"
     )
+
+
+ONE_ID = "'00000000-0000-8000-8000-000000000001'"
+
+
+def asked_in_vain(salt: str = SALT, body: str = "''", id_: str = "gen_random_uuid()") -> str:
+    return f"INSERT INTO journal.refusal_detail (id, salt, body) VALUES ({id_}, {salt}, {body})"
 
 
 def resolving(kind: str, target: int, *transfers: str) -> tuple[str, ...]:
@@ -342,10 +346,15 @@ UNWRITABLE: list[tuple[str, tuple[str, ...], str]] = [
     ("a long reference", (an_entry(reference="repeat('x', 65)"),), "entry_reference_is_short"),
     ("a short salt", ("INSERT INTO journal.detail VALUES (7, '', '')",), "detail_salt_is_whole"),
     ("long details", (f"INSERT INTO journal.detail VALUES (7, {SALT}, repeat('x', 4097))",), "detail_is_bounded"),
-    ("a refusal's short salt", (a_refusal(salt="''"),), "refusal_hashes"),
-    ("a refusal's short commitment", (a_refusal(hash_=SALT),), "refusal_hashes"),
+    ("a refusal's short salt", (asked_in_vain(salt="''"),), "refusal_detail_salt_is_whole"),
+    ("a refusal's short commitment", (a_refusal(hash_=SALT),), "refusal_commitment_is_a_hash"),
     ("a reason that is no word", (a_refusal("No!"),), "refusal_reason_is_a_word"),
-    ("a refusal's long details", (a_refusal(body="repeat('x', 4097)"),), "refusal_is_bounded"),
+    ("a refusal's long details", (asked_in_vain(body="repeat('x', 4097)"),), "refusal_detail_is_bounded"),
+    (
+        "what was refused, twice",
+        (asked_in_vain(id_=ONE_ID), asked_in_vain(id_=ONE_ID)),
+        "refusal_detail_pkey",
+    ),
     ("a node of a level between", (f"INSERT INTO journal.node VALUES (9, 0, {HASH})",), "node_is_stored"),
     ("a leaf as a node", (f"INSERT INTO journal.node VALUES (0, 0, {HASH})",), "node_is_stored"),
     ("a node before the first", (f"INSERT INTO journal.node VALUES (8, -1, {HASH})",), "node_is_stored"),
@@ -454,7 +463,7 @@ async def test_only_what_may_be_unknown_may_be_null(standing: asyncpg.Connection
     assert {row["name"] for row in rows} == {
         *("kind.floor", "account.floor", "transfer.debit_floor"),
         *("entry.target", "entry.commitment", "entry.reference"),
-        *("refusal.account", "refusal.body"),
+        "refusal.account",
     }
 
 

@@ -241,6 +241,16 @@ async def test_where_the_details_were_erased_the_first_answer_stands_whatever_is
     assert await journal.balances("wallet:ann") == [60]
 
 
+async def test_where_a_refusals_details_were_erased_it_stands_whatever_is_asked(journal: Journal) -> None:
+    (first,) = await journal.post(entry("k", details='{"note":"in tears"}', refused="visit_limit"))
+    await journal.owner.execute("DELETE FROM journal.refusal_detail")
+
+    (again,) = await journal.post(entry("k", details='{"note":"something else"}'))
+
+    assert isinstance(first, Refused)
+    assert again == msgspec.structs.replace(first, replayed=True)
+
+
 async def test_every_refusal_of_the_table_is_the_same_from_storage(journal: Journal) -> None:
     offenders = []
     for number, (_, _, offender) in enumerate(REFUSALS):
@@ -386,8 +396,10 @@ async def test_moments_are_kept_to_the_microsecond(journal: Journal) -> None:
 async def test_of_refusals_only_those_that_were_well_formed_are_stored(journal: Journal) -> None:
     await journal.post(entry("malformed"), void("by state", "nothing"), entry("by rule", refused="visit_limit"))
 
-    rows = await journal.owner.fetch("SELECT id, reason, body FROM journal.refusal ORDER BY reason")
+    rows = await journal.owner.fetch(
+        "SELECT id, reason, body FROM journal.refusal JOIN journal.refusal_detail USING (id) ORDER BY reason"
+    )
     assert [tuple(row) for row in rows] == [
-        (id_of("by state"), "target_unknown", None),
-        (id_of("by rule"), "visit_limit", None),
+        (id_of("by state"), "target_unknown", ""),
+        (id_of("by rule"), "visit_limit", ""),
     ]
