@@ -58,7 +58,7 @@ class Size(Struct, frozen=True):
     reads: int
 
 
-QUICK = Size(grown_entries=120_000, rounds=5, http_requests=3_000, lone=300, reads=300)
+QUICK = Size(grown_entries=200_000, rounds=7, http_requests=4_000, lone=300, reads=300)
 FULL = Size(grown_entries=10_000_000, rounds=15, http_requests=10_000, lone=2_000, reads=2_000)
 # A wallet in use has this many lines at any size, or the statements of two journals couldn't be compared.
 LINES = 40

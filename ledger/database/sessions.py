@@ -124,7 +124,7 @@ class Database:
         # `_begin` alone.
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=self.connect,
+            async_creator=self._connect_pooled,
             isolation_level="AUTOCOMMIT",
             pool_size=pool_size,
             max_overflow=0,
@@ -155,13 +155,22 @@ class Database:
             connection_class=_Connection,
             server_settings={**SESSION, "role": self.role, **session},
         )
-        _notice_silence(connection)
-        for name in (
-            "json",
-            "jsonb",
-        ):  # as SQLAlchemy sets them, so that a statement reads alike in and out of the pool
-            await connection.set_type_codec(name, encoder=str, decoder=msgspec.json.decode, schema="pg_catalog")
+        try:
+            _notice_silence(connection)
+            # As SQLAlchemy sets them, so that a statement reads alike in and out of the pool.
+            for name in ("json", "jsonb"):
+                await connection.set_type_codec(name, encoder=str, decoder=msgspec.json.decode, schema="pg_catalog")
+        except BaseException:  # cancelled, or the server went away: nobody else would close it
+            connection.terminate()
+            raise
         return connection
+
+    async def _connect_pooled(self) -> asyncpg.Connection:
+        """The same for the pool, where SQLAlchemy would make one word of all that PostgreSQL says at the door."""
+        try:
+            return await self.connect()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            raise ConnectionError(f"PostgreSQL can't be reached: {error}") from error
 
     def transaction(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A started read-write transaction, READ COMMITTED: commits at the end, rolls back on any exception.

@@ -240,7 +240,6 @@ class Clients:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while True:
                     await self.services[service].ready.wait()
-                    await self.database_up.wait()
                     try:
                         heard = answer = await self.send(asked, service)
                     except httpx.TransportError as error:
@@ -249,6 +248,7 @@ class Clients:
                     if answer.status < httpx.codes.INTERNAL_SERVER_ERROR:
                         return answer
                     assert answer.status == httpx.codes.SERVICE_UNAVAILABLE
+                    await self.database_up.wait()
         except (TimeoutError, AssertionError) as error:
             said = "".join(self.services[service].said[-60:])
             raise AssertionError(f"{asked} was not answered; last came {heard!r}\n{said}") from error

@@ -106,12 +106,15 @@ def _announce(of: Settings, shown: demo.Demo | None) -> None:
     remark(f"Time Credits is at {base} (Ctrl-C stops it)")
     if shown is not None:
         remark(
-            f"A demo scheme was loaded. Its keys are shown only now:\n"
-            f"  the office     {shown.scheme_token}\n"
-            f"  a coordinator  {shown.project_token}  of {shown.project.name}, {shown.project.id}\n"
-            f"  a till         {shown.venue_token}  of {shown.venue.name}, {shown.venue.id}\n"
-            f"  an offer       {shown.offer.id}  {shown.offer.title}\n"
-            f"  a volunteer    {shown.person.id}  {shown.person.name}, known to tills as {shown.person.holder}"
+            f"A demo scheme was loaded. Its keys are shown only now. To try what the README shows, paste these lines\n"
+            f"into a second terminal:\n"
+            f"  OFFICE={shown.scheme_token}\n"
+            f"  COORDINATOR={shown.project_token}\n"
+            f"  PROJECT={shown.project.id}  # {shown.project.name}, the coordinator's\n"
+            f"  TILL={shown.venue_token}\n"
+            f"  OFFER={shown.offer.id}  # {shown.offer.title}, at {shown.venue.name}, whose till it is\n"
+            f"  ANN={shown.person.id}  # {shown.person.name}, a volunteer\n"
+            f"  HOLDER={shown.person.holder}  # and how tills know her"
         )
     remark(f"  documentation  {base}/docs\n  health         {base}/health/ready")
     remark(f"  database       {'LEDGER_DSN' if of.dsn else of.data.absolute()}")
