@@ -25,8 +25,8 @@ class Awards:
         self._random = random.Random(seed)  # noqa: S311  # a repeatable bench, not a secret
         self._run = uuid.uuid4().hex
         self._count = 0
-        self.projects = [f"issued:{self._uuid()}" for _ in range(projects)]
-        self.wallets = [f"wallet:{self._uuid()}" for _ in range(wallets)]
+        self.projects = [f"issued:{self._uuid().hex}" for _ in range(projects)]
+        self.wallets = [f"wallet:{self._uuid().hex}" for _ in range(wallets)]
 
     def _uuid(self) -> uuid.UUID:
         return uuid.UUID(int=self._random.getrandbits(128))

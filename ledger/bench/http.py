@@ -53,12 +53,7 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
         holders = await _holders(database, requests)
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
         folder = Path(name)
-        async with (
-            _running("-m", "ledger.bench.hello", "{port}") as hello,
-            _running(
-                "-c", _COMMAND, "serve", "--empty", "--port", "{port}", LEDGER_DSN=dsn, LEDGER_DATA=name
-            ) as service,
-        ):
+        async with _running("-m", "ledger.bench.hello", "{port}") as hello, _service(dsn, folder) as service:
             figures = await _rounds(
                 folder=folder,
                 hello=hello,
@@ -127,6 +122,59 @@ async def _rounds(
         "http_vs_hello": statistics.median(spread["per_s"] / empty["per_s"] for empty, spread, _ in rows),
         "hot_vs_spread": statistics.median(hot["per_s"] / spread["per_s"] for _, spread, hot in rows),
     }
+
+
+# --- reads ------------------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """A service on a filled journal, and one connection to it: what somebody reads who looks at a wallet."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, people: list[str]
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._token = token
+        self.people = people
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, dsn: str, wallets: Sequence[str]) -> AsyncIterator[Reader]:
+        """A reader of those wallets (``wallet:{hex}``), once the service has signed its log and is idle."""
+        people = [str(uuid.UUID(wallet.partition(":")[2])) for wallet in wallets]
+        async with Database.open(dsn) as database:
+            _, token = await Keys(database, now, "demo").create(Scope.SCHEME, None, "bench")
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(
+            "INSERT INTO scheme.person (id, name, created_at) SELECT unnest($1::uuid[]), 'Ann', now()", people
+        )
+        await connection.execute("INSERT INTO scheme.holder (id, person) SELECT p, p FROM unnest($1::uuid[]) p", people)
+        with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
+            async with _service(dsn, Path(name)) as service:
+                reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+                while not await connection.fetchval(  # noqa: ASYNC110  # another process signs
+                    "SELECT position = (SELECT max(size) FROM journal.checkpoint) FROM journal.head"
+                ):
+                    await asyncio.sleep(0.2)
+                await connection.close()
+                try:
+                    yield cls(reader, writer, token, people)
+                finally:
+                    writer.close()
+
+    async def get(self, person: str, what: str) -> None:
+        """GET a person's balance or statement."""
+        self._writer.write(
+            f"GET /v1/people/{person}/{what} HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {self._token}\r\n\r\n".encode()
+        )
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"the bench expected an answer 200 and got {head!r}")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length is not None
+        await self._reader.readexactly(int(length[1]))
 
 
 # --- what the requests need -------------------------------------------------------------------------------------------
@@ -201,6 +249,7 @@ async def _running(*arguments: str, **environment: str) -> AsyncIterator[_Proces
         *(sys.executable, *(argument.format(port=port) for argument in arguments)),
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(START_SECONDS):
@@ -213,6 +262,14 @@ async def _running(*arguments: str, **environment: str) -> AsyncIterator[_Proces
         if process.returncode is None:
             process.send_signal(signal.SIGINT)
             await process.wait()
+
+
+@asynccontextmanager
+async def _service(dsn: str, data: Path) -> AsyncIterator[_Process]:
+    """The service on that database, as an operator starts it."""
+    arguments = ("-c", _COMMAND, "serve", "--empty", "--port", "{port}")
+    async with _running(*arguments, LEDGER_DSN=dsn, LEDGER_DATA=str(data)) as service:
+        yield service
 
 
 async def _listens(port: int) -> bool:

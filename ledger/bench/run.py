@@ -9,8 +9,9 @@ http_vs_hello       that / an empty Litestar POST on the same server program
 hot_vs_spread       redemptions all at one venue / over fifty venues
 lone_vs_insert      median of one posting alone / median of a one-row INSERT with its commit (lower is better)
 grown_vs_empty      bulk posting onto the grown journal / onto a nearly empty one
-balance_read_ms     median of a balance read, grown journal; balance_grown_vs_small its ratio to a small journal's
-statement_read_ms   the same for the newest 50 lines of a statement
+balance_read_ms     median of a balance as served (GET, authentication, everything) from the grown journal;
+                    balance_grown_vs_small is its ratio to a journal of 10,000; balance_query_... is the query alone
+statement_read_ms   the same for the newest page of a statement, 40 lines
 verify_per_s        entries verified in full
 rss_mib             the service process's highest resident memory under that load
 bytes_per_entry     the database's growth / entries, indexes included
@@ -39,7 +40,7 @@ from rich.table import Table
 
 from ledger.app import settle_memory
 from ledger.bench.fill import Awards, fill, now
-from ledger.bench.http import measure_http
+from ledger.bench.http import Reader, measure_http
 from ledger.database import Database, Embedded, migrate
 from ledger.journal import reading, verifying
 from ledger.journal.batcher import Batcher
@@ -58,7 +59,7 @@ class Size(Struct, frozen=True):
     reads: int
 
 
-QUICK = Size(grown_entries=200_000, rounds=7, http_requests=4_000, lone=300, reads=300)
+QUICK = Size(grown_entries=150_000, rounds=5, http_requests=4_000, lone=300, reads=300)
 FULL = Size(grown_entries=10_000_000, rounds=15, http_requests=10_000, lone=2_000, reads=2_000)
 # A wallet in use has this many lines at any size, or the statements of two journals couldn't be compared.
 LINES = 40
@@ -195,24 +196,39 @@ async def _grown(grown: Journal, empty: Journal, size: Size) -> Figures:
     return {"grown_per_s": on_grown, "empty_per_s": on_empty, "grown_vs_empty": ratio}
 
 
-_READS: dict[str, Callable[[asyncpg.Connection, str], Awaitable[object]]] = {
+_QUERIES: dict[str, Callable[[asyncpg.Connection, str], Awaitable[object]]] = {
     "balance": lambda connection, wallet: reading.balances(connection, [wallet]),
     "statement": lambda connection, wallet: reading.statement(connection, wallet, limit=50),
 }
 
 
 async def _reads(grown: Journal, small: Journal, size: Size) -> Figures:
+    """A balance and the newest page of a statement: as served, and the journal's query alone."""
     figures: Figures = {}
+    wallets = {}
     for journal in (grown, small):
-        await journal.connection.execute("ANALYZE")
-    for name, read in _READS.items():
+        await journal.connection.execute("VACUUM ANALYZE")
+        wallets[journal] = journal.awards.wallets[: SMALL_ENTRIES // LINES]
+    async with (
+        Reader.running(grown.database.dsn, wallets[grown]) as of_grown,
+        Reader.running(small.database.dsn, wallets[small]) as of_small,
+    ):
+        for name, query in _QUERIES.items():
 
-        async def measured(journal: Journal, read: Callable[..., Awaitable[object]] = read) -> float:
-            wallets = journal.awards.wallets
-            return await _median_ms(size.reads, lambda number: read(journal.connection, wallets[number % len(wallets)]))
+            async def served(reader: Reader, name: str = name) -> float:
+                people = reader.people
+                return await _median_ms(size.reads, lambda number: reader.get(people[number % len(people)], name))
 
-        on_grown, _, ratio = await alternately(size.rounds, lambda: measured(grown), lambda: measured(small))
-        figures |= {f"{name}_read_ms": on_grown, f"{name}_grown_vs_small": ratio}
+            async def queried(journal: Journal, query: Callable[..., Awaitable[object]] = query) -> float:
+                names = wallets[journal]
+                return await _median_ms(
+                    size.reads, lambda number: query(journal.connection, names[number % len(names)])
+                )
+
+            on_grown, _, ratio = await alternately(size.rounds, lambda: served(of_grown), lambda: served(of_small))
+            figures |= {f"{name}_read_ms": on_grown, f"{name}_grown_vs_small": ratio}
+            on_grown, _, ratio = await alternately(size.rounds, lambda: queried(grown), lambda: queried(small))
+            figures |= {f"{name}_query_ms": on_grown, f"{name}_query_grown_vs_small": ratio}
     return figures
 
 

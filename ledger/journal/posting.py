@@ -21,20 +21,30 @@ there are two ways to take the lock, and everything between them is the same:
 **Write.** Only the head and the kinds' totals change; all else is added. Balances aren't stored a second time: an
 account's stands in its newest transfer. The head, the kinds and new accounts go in one statement. Below
 ``COPY_FROM_ENTRIES`` the same statement inserts the rows too (arrays and unnest), so that it is its own transaction;
-from there on the rows follow by COPY, which stores 1,000 entries in 8.2 ms where unnest takes 9.7, but costs five more
-round trips.
+from there on the rows follow by COPY, packed beforehand (``packing.py``), which costs five more round trips.
 
-What was tried (PostgreSQL 18.4, two cores, transfers/s in batches of 1 / 50 / 1,000, Python's share left out):
+What was tried, in entries/s on PostgreSQL 18.4 with two cores; the database's share alone, in batches of 1 / 50 / 1,000:
 
-===============================================  =====================
-bare COPY of the same rows, nothing else         2,150 / 54,000 / 97,000
-lock, COPY, update accounts, seven round trips   1,070 / 32,000 / 77,000
-one statement, arrays and unnest                 1,600 / 47,000 / 56,000
-===============================================  =====================
+===================================================  ========================
+bare COPY of the same rows, nothing else             2,150 / 54,000 / 97,000
+lock, COPY, update of the accounts, seven trips      1,070 / 32,000 / 77,000
+one statement: arrays, unnest, update of accounts    1,600 / 47,000 / 56,000
+===================================================  ========================
+
+and the whole door, Python included, in batches of 1,000 through the batcher:
+
+===================================================  ========
+one batch after the other, accounts updated          30,000
+accounts derived from the newest transfer instead    38,000
+the next batch read and judged ahead                 44,000
+judged in portions, so that the writer gets its turn 52,000
+rows packed for COPY between the portions            62,000
+start-up's objects kept out of garbage collection    75,000
+===================================================  ========
 
 Passing a small batch's rows as VALUES instead of arrays saved 0.04 ms of a lone entry's 0.58 and lost from eight
-entries on, so it was left out. A CHECK with a regular expression on account names cost 16 us at every *update* of a
-balance, more than all the rest of the row's writing: the judge checks names, and the database their uniqueness.
+entries on, so it was left out. A CHECK with a regular expression on account names cost 16 us at every update of a
+balance, while there were such: the judge checks names, and the database their uniqueness.
 
 What fails how: an integrity error of the database (a constraint, a trigger) means that the judge accepted what it
 should not have; it is raised and nothing is written. A lost connection is raised as it is: during ``write`` the fate
