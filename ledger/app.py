@@ -10,13 +10,18 @@ It refuses to start (`Unfit`) on a database that can't be trusted with the journ
 import asyncio
 import contextlib
 import gc
+import io
+import re
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TextIO
 
+import structlog
 from litestar import Litestar
 from prometheus_client import CollectorRegistry, Gauge
+from structlog.typing import ExcInfo
 
 from ledger.database import Database, check, driver
 from ledger.doors.api import journal, keys, parties, people, proofs, redemptions, registers
@@ -48,6 +53,27 @@ People give an hour at a community project and receive one Time Credit; they spe
 All amounts are whole minutes: 60 are one Time Credit. Whatever moves credits takes an `Idempotency-Key`; the same key
 and content again gives the same answer and never counts twice. Refusals are `application/problem+json`; each `code` is
 explained [here](/docs/problems)."""
+
+_DETAIL: Final = re.compile(r"\nDETAIL:.*?(?=\n\n|\nHINT:|\Z)", re.DOTALL)
+
+
+def _trace(out: TextIO, exception: ExcInfo) -> None:
+    """Write a plain trace without PostgreSQL's DETAIL, which shows whole rows."""
+    plain = io.StringIO()
+    structlog.dev.plain_traceback(plain, exception)
+    out.write(_DETAIL.sub("", plain.getvalue()))
+
+
+# structlog's own way with a trace, where rich is installed, prints every local variable: keys, names, whole requests.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_trace),
+    ],
+    logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # where all other remarks go
+)
 
 
 @contextlib.asynccontextmanager

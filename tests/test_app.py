@@ -1,13 +1,16 @@
 """The service as a server sees it, and its documentation as a reader does."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
+import structlog
 
 from ledger.app import create_app
 from ledger.database import Embedded, migrate
@@ -92,3 +95,32 @@ async def test_without_its_database_it_says_try_again_and_mends_itself(tmp_path:
             await asyncio.to_thread(postgres.start)
             assert (await api.post(paths[1], register({ann["id"]: 60}))).status_code == 201
             assert await api.balance(ann["id"]) == (60, 0)
+
+
+def test_a_failures_trace_tells_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    def authenticate(digits: int) -> None:
+        token = f"tc_demo_{digits}"
+        raise RuntimeError(f"a defect, {len(token)} characters on")
+
+    try:
+        authenticate(123_456)
+    except RuntimeError:
+        structlog.get_logger("a door").error("request_failed", exc_info=sys.exc_info())
+
+    said = "".join(capsys.readouterr())
+    assert "in authenticate" in said
+    assert "a defect, 14 characters on" in said
+    assert "tc_demo_123456" not in said
+
+
+async def test_a_failures_trace_shows_no_row_of_the_database(
+    owner: asyncpg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        await owner.execute("INSERT INTO scheme.person (id, name, created_at) VALUES (gen_random_uuid(), 'Ann', NULL)")
+    except asyncpg.NotNullViolationError:
+        structlog.get_logger("a door").error("request_failed", exc_info=sys.exc_info())
+
+    said = "".join(capsys.readouterr())
+    assert "NotNullViolationError" in said
+    assert "Ann" not in said.replace("'Ann', NULL", "")

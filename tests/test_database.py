@@ -424,6 +424,16 @@ async def test_a_role_that_could_change_the_past_is_refused(
     await owner.execute(f"REVOKE ALL ON journal.{table} FROM timecredits_app")
 
 
+@pytest.mark.parametrize("table", ["account", "refusal", "node", "checkpoint"])
+@pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE"])
+async def test_nor_may_it_change_what_stands_beside_the_entries(
+    database: Database, owner: asyncpg.Connection, table: str, privilege: str
+) -> None:
+    await owner.execute(f"GRANT {privilege} ON journal.{table} TO timecredits_app")
+    with pytest.raises(Unfit, match=f"{table}.*REVOKE"):
+        await check(database, durable=False)
+
+
 async def test_the_owner_is_refused_as_the_services_role(dsn: str) -> None:
     async with Database.open(dsn, role="timecredits_owner") as database:
         with pytest.raises(Unfit):
@@ -462,6 +472,19 @@ async def test_a_login_user_without_superpowers_can_migrate_and_serve(postgres: 
             await check(database, durable=False)
     finally:
         await postgres.drop(name)
+        await postgres.run(f"DROP ROLE {user}")
+
+
+async def test_the_service_starts_as_a_login_user_who_may_not_migrate(postgres: Postgres, dsn: str) -> None:
+    user = f"{urlsplit(dsn).path[1:]}_service"
+    await postgres.run(f"CREATE ROLE {user} LOGIN PASSWORD 'service' IN ROLE timecredits_app")
+    its_own = dsn.replace("://ledger@", f"://{user}:service@")
+    try:
+        await asyncio.to_thread(migrate, its_own)  # as `serve` does: there is nothing to do
+        await _run(dsn, "UPDATE migration.alembic_version SET version_num = '0000' RETURNING 1")
+        with pytest.raises(Unfit, match="timecredits migrate"):
+            await asyncio.to_thread(migrate, its_own)
+    finally:
         await postgres.run(f"DROP ROLE {user}")
 
 

@@ -1,6 +1,6 @@
 -- The journal: append-only, double-entry, gapless.
 --
--- Every change of a balance is one statement of ledger/journal/posting.py; this file is the second assertion of
+-- Every change of a balance goes through `write` in ledger/journal/posting.py; this file is the second assertion of
 -- what the judge proved there. Positions come from `head`, the one row that every writer locks, so they are
 -- gapless and equal commit order.
 --
@@ -8,7 +8,7 @@
 -- A "debit" takes minutes away and a "credit" adds them.
 --
 -- No foreign keys between entry, transfer and account: their row-by-row checks cost a third of the write, and
--- what they would say is said by the single statement that writes all three, and proved again by
+-- what they would say is said by the one transaction that writes all three, and proved again by
 -- `timecredits verify journal`. Every constraint is named, for code matches names and never messages.
 
 CREATE TYPE journal.entry_kind AS ENUM ('plain', 'hold', 'capture', 'void', 'lapse', 'refund', 'reversal');

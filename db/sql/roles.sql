@@ -2,7 +2,7 @@
 --
 --   timecredits_owner    owns the schemas; nobody logs in as it
 --   timecredits_migrate  deploys: a member of owner
---   timecredits_app      the service: INSERT in the journal, UPDATE on balances and the head, never the past
+--   timecredits_app      the service: INSERT in the journal, UPDATE on the kinds' totals and the head, never the past
 --   timecredits_auditor  reads the journal, and no person
 --   timecredits_report   reads views
 --

@@ -110,7 +110,16 @@ class Embedded:
 
     def dsn(self, name: str = "postgres") -> str:
         """The DSN of one of its databases, as its superuser."""
-        return f"postgresql://ledger@/{name}?host={quote(self._socket_folder)}"
+        return _dsn(self._socket_folder, name)
+
+    def running_dsn(self) -> str | None:
+        """The DSN of the server that another process runs in this folder, or None: its pid file tells the socket's."""
+        pid = self.pid
+        try:
+            socket_folder = (self._cluster / "postmaster.pid").read_text().splitlines()[4]
+        except (OSError, IndexError):
+            return None
+        return _dsn(socket_folder, "postgres") if pid is not None and _runs_postgres(pid) else None
 
     @property
     def pid(self) -> int | None:
@@ -236,6 +245,10 @@ class Embedded:
             tail = log.read_text(errors="replace").splitlines()[-10:] if log.exists() else []
             raise Unfit("\n".join([f"The embedded PostgreSQL failed at {program}: {said.strip()}", *tail]))
         return said
+
+
+def _dsn(socket_folder: str, name: str) -> str:
+    return f"postgresql://ledger@/{name}?host={quote(socket_folder)}"
 
 
 def _as_nobody() -> tuple[str, ...]:

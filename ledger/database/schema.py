@@ -5,6 +5,7 @@ this program's; the service's role can't change the past. The first that doesn't
 remedy. `migrate` brings the schema up, all of it in one transaction or not at all.
 """
 
+import asyncio
 import logging
 import threading
 from pathlib import Path
@@ -26,6 +27,10 @@ class Unfit(Exception):  # noqa: N818  # "the server is unfit" reads as a senten
 
 # `local` and `remote_write` confirm before a standby has written: a failover could lose what was confirmed.
 _DURABLE = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_apply")}
+
+
+# As the triggers of db/sql/journal.sql have them.
+_ONLY_GROW = ["account", "entry", "transfer", "node", "refusal", "checkpoint"]
 
 
 async def check(database: Database, *, durable: bool = True) -> None:
@@ -101,18 +106,26 @@ async def _check_rights(connection: asyncpg.Connection, role: str) -> None:
                 f"REVOKE UPDATE, DELETE, TRUNCATE ON journal.{name} FROM {role}, "
                 f"and make it no member of the owner."
             )
-    if await connection.fetchval(
-        "SELECT bool_or(has_any_column_privilege('journal.' || name, 'UPDATE')) FROM unnest($1::text[]) name",
-        ["entry", "transfer"],
-    ):
-        raise Unfit(f"{role} may update single columns of the journal's entries: REVOKE UPDATE on each from {role}.")
+    changeable = await connection.fetchval(
+        "SELECT string_agg('journal.' || name, ', ') FROM unnest($1::text[]) name "
+        "WHERE has_any_column_privilege('journal.' || name, 'UPDATE') "
+        "OR has_table_privilege('journal.' || name, 'DELETE, TRUNCATE')",  # either of them
+        _ONLY_GROW,
+    )
+    if changeable is not None:
+        raise Unfit(
+            f"{role} may change {changeable}, or single columns of it: "
+            f"REVOKE UPDATE, DELETE, TRUNCATE on it, and UPDATE on each of its columns, from {role}."
+        )
 
 
 _migrating = threading.Lock()  # Alembic keeps its state in the module
 
 
 def migrate(dsn: str) -> None:
-    """Bring the database to the newest schema; nothing happens when it is there already.
+    """Bring the database to the newest schema; where it is there already, nothing happens and no right is needed.
+
+    Raises Unfit for a login user who may not, for a service should not be able to.
 
     Blocks, and runs an event loop of its own: from a coroutine call `asyncio.to_thread(migrate, dsn)`.
     Takes an advisory lock, so of several that start together one migrates and the others wait.
@@ -120,10 +133,33 @@ def migrate(dsn: str) -> None:
     from alembic import command  # noqa: PLC0415  # 80 ms that only a start or a deploy needs
     from alembic.config import Config  # noqa: PLC0415
 
+    if asyncio.run(_is_migrated(dsn)):
+        return
     config = Config(attributes={"dsn": dsn})
     config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     with _migrating:
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise Unfit(
+                f"The schema is not this program's, and this login user can't change it ({error}): "
+                f"run `timecredits migrate` as a member of timecredits_owner."
+            ) from error
+
+
+async def _is_migrated(dsn: str) -> bool:
+    """Whether the schema is the newest, and the login user can be the service's role."""
+    try:
+        connection = await asyncpg.connect(dsn, server_settings={"role": "timecredits_app"})
+    except asyncpg.PostgresError:  # the role isn't there yet, or not for this user
+        return False
+    try:
+        await _check_schema(connection)
+    except Unfit:
+        return False
+    finally:
+        await connection.close()
+    return True
 
 
 def _script_directory() -> "ScriptDirectory":

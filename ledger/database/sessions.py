@@ -41,6 +41,7 @@ CONNECT_SECONDS = 10
 POOL_WAIT_SECONDS = 5
 # Sent data that nobody confirms, or keepalives that nobody answers: as the server's tcp_user_timeout below.
 SILENCE_MS_MAX = 30_000
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": SILENCE_MS_MAX}
 # A ROLLBACK is one round trip after the cancelled statement ends; after this long the server is gone or
 # stuck.
 ROLLBACK_SECONDS = 5
@@ -211,10 +212,9 @@ def _notice_silence(connection: asyncpg.Connection) -> None:
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is not None and sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 10)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MS_MAX)
+        for name, value in _KEEPALIVE.items():
+            if hasattr(socket, name):  # macOS lacks two of them
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def driver(connection: AsyncConnection) -> asyncpg.Connection:

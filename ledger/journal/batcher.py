@@ -337,7 +337,8 @@ class Batcher:
         constraint = str(
             getattr(error, "constraint_name", None) or getattr(error, "sqlstate", None) or type(error).__name__,
         )
-        _log.error("of %d entries that were to be posted one can't be: %s", len(entries), error)
+        # Not the error's own text: PostgreSQL's DETAIL shows the row, and so people's words.
+        _log.error("of %d entries that were to be posted one can't be: %s", len(entries), constraint)
         if len(entries) == 1:
             return [Failed(entries[0].id, constraint)]
         middle = len(entries) // 2

@@ -23,7 +23,7 @@ account's stands in its newest transfer. The head, the kinds and new accounts go
 ``COPY_FROM_ENTRIES`` the same statement inserts the rows too (arrays and unnest), so that it is its own transaction;
 from there on the rows follow by COPY, packed beforehand (``packing.py``), which costs five more round trips.
 
-What was tried, in entries/s on PostgreSQL 18.4 with two cores; the database's share alone, in batches of 1 / 50 / 1,000:
+What was tried, entries/s on PostgreSQL 18.4 with two cores; the database's share alone, in batches of 1 / 50 / 1,000:
 
 ===================================================  ========================
 bare COPY of the same rows, nothing else             2,150 / 54,000 / 97,000

@@ -1,4 +1,4 @@
-"""The chart of accounts: each kind with its floor in minutes, ``None`` where there is none.
+"""The chart of accounts: each kind with its floor in minutes, ``None`` where there is none, and what it counts.
 
 The same stands in ``journal.kind`` (``db/sql/scheme.sql``), and a test holds them equal. Everything scarce is an
 account with a floor, so one mechanism judges all of it.
@@ -26,6 +26,9 @@ CHART: Mapping[str, int | None] = MappingProxyType(
         "surrendered": 0,
     }
 )
+
+# What a venue will still honour is counted in minutes too, but it is no credit: exports keep it apart by this name.
+COMMODITIES: Mapping[str, str] = MappingProxyType({"allowance": "ALLOWANCE-MIN"})
 
 
 def account(kind: str, owner: UUID) -> str:

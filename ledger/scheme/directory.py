@@ -146,6 +146,7 @@ class Directory:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._connect(**SESSION)
+            self._version = -1  # perhaps another server, that lost the last changes and counts others as these versions
         wanted = {one.holder for one in asked if one.holder is not None}
         row = await connection.fetchrow(_VERSION_AND_HOLDERS, wanted)
         if row is None:

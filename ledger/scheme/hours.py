@@ -188,9 +188,13 @@ class Hours:
     async def reverse(self, caller: Caller, key: str, award: UUID) -> tuple[Reversed, bool]:
         """Take back an award that was a mistake; to a project, others' awards aren't there."""
         async with self._database.reading() as connection:
-            project = await driver(connection).fetchval(_PROJECT_OF_AWARD, award)
+            raw = driver(connection)
+            project = await raw.fetchval(_PROJECT_OF_AWARD, award)
+            register = await raw.fetchrow(_ANSWER, caller.principal, key)
         if project is None or (caller.scope is not Scope.SCHEME and caller.object != project):
             raise Declined(Refusal.NOT_FOUND)
+        if register is not None:  # perhaps refused, and then the journal doesn't know of the key
+            raise Declined(Refusal.KEY_REUSED)
         posted = settled(
             await self._batcher.post(
                 Entry(

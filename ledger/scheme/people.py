@@ -89,8 +89,11 @@ SELECT p.id, h.id AS holder, p.name, p.created_at
 FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
 WHERE p.id = $1
 """
+# Hours whose award was reversed count as never given: who was listed by mistake is nobody to that project.
 _GAVE_HOURS_TO = """
 SELECT EXISTS (
-    SELECT FROM scheme.hours h JOIN scheme.session s ON s.id = h.session WHERE h.holder = $1 AND s.project = $2
+    SELECT FROM scheme.hours h JOIN scheme.session s ON s.id = h.session JOIN journal.entry e ON e.id = h.entry
+    WHERE h.holder = $1 AND s.project = $2
+        AND NOT EXISTS (SELECT FROM journal.entry r WHERE r.target = e.position AND r.kind = 'reversal')
 )
 """

@@ -1,8 +1,8 @@
 """Every "no" of the scheme: one enum, one table, and the exception that carries it to whoever renders it.
 
-The table gives each its HTTP status, a sentence for the staff, a sentence for the visitor, the command line's exit
-code, and whether sending the same again can help. Doors only render. No sentence blames anybody, or tells of a
-balance, a project or another person's affairs.
+The table gives each its HTTP status, a sentence for the staff, a sentence for the visitor, and whether sending the same
+again can help; by that alone the command line tells its exit codes 1 and 3 apart. Doors only render. No sentence blames
+anybody, or tells of a balance, a project or another person's affairs.
 
 The journal's own reasons come in through ``settled``, failures of the database through ``OUTAGES``.
 """
@@ -18,9 +18,6 @@ from sqlalchemy import exc
 from ledger.database import CommitUnknown
 from ledger.journal.batcher import QueueFull, Unavailable
 from ledger.journal.entries import Failed, Outcome, Posted, Reason, Refused
-
-# Exit codes of the command line, one a kind of remedy: mend the request, look elsewhere, accept the no, try again.
-MEND, ELSEWHERE, NO, AGAIN = 3, 4, 5, 6
 
 
 class Refusal(StrEnum):
@@ -58,7 +55,6 @@ class Row(NamedTuple):
     status: int
     staff: str
     visitor: str
-    exit_code: int
     retry_after: int | None = None
     """Seconds after which the same request, with the same key, may fare better; None where it can't."""
 
@@ -69,117 +65,98 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             409,
             "There are not enough credits available for this",
             "This needs more credits than you have available just now.",
-            NO,
         ),
         Refusal.CODE_UNKNOWN: Row(
             409,
             "This code is not known here",
             "We could not find this code; please try again or ask for help.",
-            NO,
         ),
         Refusal.OFFER_CLOSED_NOW: Row(
             409,
             "This offer is not open at the moment",
             "This offer is having a break; others may be open now.",
-            NO,
         ),
         Refusal.VENUE_PAUSED: Row(
             409,
             "The venue is not taking credits at the moment",
             "This venue is having a break from credits; yours are safe.",
-            NO,
         ),
         Refusal.ALREADY_RESOLVED: Row(
             409,
             "This was already captured, voided or lapsed",
             "This visit has already been settled.",
-            NO,
         ),
         Refusal.EXCEEDS_HOLD: Row(
             422,
             "This is more than was authorised",
             "This needs more credits than were put aside for it.",
-            MEND,
         ),
         Refusal.NOT_CAPTURED: Row(
             409,
             "Nothing was captured, so there is nothing to give back",
             "No credits were taken for this visit.",
-            NO,
         ),
         Refusal.EXCEEDS_CAPTURE: Row(
             422,
             "This is more than was captured and not yet refunded",
             "These credits have already come back to you, or were never taken.",
-            MEND,
         ),
         Refusal.ALREADY_REFUNDED: Row(
             409,
             "All of it was given back already",
             "These credits have already come back to you.",
-            NO,
         ),
         Refusal.OVERLAPPING_SESSION: Row(
             409,
             "Somebody listed has hours at the same time already",
             "These hours overlap with others of yours; the project will look into it.",
-            NO,
         ),
         Refusal.PROJECT_NOT_ACTIVE: Row(
             409,
             "The project is not active, so no hours can be recorded for it",
             "The project can't record hours at the moment.",
-            NO,
         ),
         Refusal.ALREADY_REVERSED: Row(
             409,
             "This was corrected already",
             "This has already been put right.",
-            NO,
         ),
         Refusal.WRONG_VALUES: Row(
             422,
             "A value is not allowed",
             "Something that was entered needs another look.",
-            MEND,
         ),
         Refusal.WRONG_STATE: Row(
             409,
             "This can't be done from the state it is in",
             "This is not possible just now.",
-            NO,
         ),
         Refusal.NOT_FOUND: Row(
             404,
             "There is nothing here",
             "We could not find this.",
-            ELSEWHERE,
         ),
         Refusal.KEY_REUSED: Row(
             422,
             "This Idempotency-Key was used for something else",
             "Something went wrong at the till; please ask them to start afresh.",
-            MEND,
         ),
         Refusal.UNKNOWN: Row(
             503,
             "It is not known whether this was done: retry with the same key",
             "One moment please, we are checking whether this went through.",
-            AGAIN,
             1,
         ),
         Refusal.BUSY: Row(
             503,
             "Too many requests are waiting; nothing was done",
             "One moment please, a lot is going on.",
-            AGAIN,
             1,
         ),
         Refusal.UNAVAILABLE: Row(
             503,
             "Not available just now; nothing was done",
             "One moment please, we will be back shortly.",
-            AGAIN,
             2,
         ),
     }
@@ -226,7 +203,11 @@ OUTAGES: Final[Mapping[type[Exception], Refusal]] = MappingProxyType(
         asyncpg.InternalClientError: Refusal.UNAVAILABLE,  # the server said goodbye, and hasn't hung up yet
         asyncpg.PostgresConnectionError: Refusal.UNAVAILABLE,
         asyncpg.OperatorInterventionError: Refusal.UNAVAILABLE,  # shutting down, starting up, cancelled
+        asyncpg.InsufficientResourcesError: Refusal.UNAVAILABLE,  # the disk is full, or too many are connected
+        asyncpg.ReadOnlySQLTransactionError: Refusal.UNAVAILABLE,  # a standby, that is about to be promoted
+        asyncpg.IdleInTransactionSessionTimeoutError: Refusal.UNAVAILABLE,  # this process was stopped for a while
         asyncpg.LockNotAvailableError: Refusal.BUSY,
+        asyncpg.TransactionRollbackError: Refusal.BUSY,  # a deadlock: none is known, and then a retry helps
     }
 )
 """What the database or the queue may raise, as the refusal it comes to. Anything else is a failure of ours."""

@@ -65,6 +65,10 @@ async def test_a_key_used_for_another_register_or_act_is_refused(api: Api) -> No
     await api.made(f"/v1/awards/{award}/reversal", key="r")
     assert refusal(await api.post(path, register({ann["id"]: 60}), key="r")) == (422, "key_reused")
     assert await api.balance(ann["id"]) == (0, 0)
+    award = (await api.made(path, register({ann["id"]: 60})))["awards"][0]
+    assert refusal(await api.post(path, register({ann["id"]: 75}), key="no")) == (409, "overlapping_session")
+    assert refusal(await api.post(f"/v1/awards/{award}/reversal", key="no")) == (422, "key_reused")
+    assert await api.balance(ann["id"]) == (60, 0)
 
 
 @pytest.mark.parametrize("minutes", [14, 20, 481, 495])
@@ -173,6 +177,15 @@ async def test_a_project_acts_for_itself_alone(api: Api) -> None:
     assert (await api.get(f"/v1/people/{ann['id']}/balance", key)).json() == {"available": 60, "held": 0}
     award = (await api.give(other, {ann["id"]: 60}, days_ago=3))["awards"][0]
     assert refusal(await api.post(f"/v1/awards/{award}/reversal", token=key)) == (404, "not_found")
+
+
+async def test_a_project_that_listed_somebody_by_mistake_reads_their_balance_no_more(api: Api) -> None:
+    stranger, own, other = await api.person(), await api.project(), await api.project("Choir")
+    await api.give(other, {stranger["id"]: 120}, days_ago=3)
+    key = await api.key("project", own)
+    recorded = await api.made(f"/v1/projects/{own}/registers", register({stranger["id"]: 60}), token=key)
+    await api.made(f"/v1/awards/{recorded['awards'][0]}/reversal", None, token=key)
+    assert refusal(await api.get(f"/v1/people/{stranger['id']}/balance", key)) == (404, "not_found")
 
 
 async def test_five_thousand_lines_at_once(api: Api, owner: asyncpg.Connection) -> None:

@@ -150,12 +150,12 @@ def test_hours_are_recorded_and_spent(scheme: Scheme, posts: tuple[object, ...])
     assert json.loads(overlapping.err)["error"] == "overlapping_session"
 
     assert scheme.run("balance", scheme.ann).out == "2 credits 30 minutes available\n"
-    redeem = ("redeem", scheme.offer, scheme.ann, "--key", "visit 1")
+    redeem = ("redeem", scheme.offer, scheme.ann, "--key", "visit-1")
     first, second = scheme.run(*redeem, "--json"), scheme.run(*redeem, "--json")
     assert first.code == second.code == 0
     assert first.json["id"] == second.json["id"]
     assert (first.json["replayed"], second.json["replayed"]) == (False, True)
-    refused = scheme.run("redeem", scheme.offer, scheme.bob, "--key", "visit 2")
+    refused = scheme.run("redeem", scheme.offer, scheme.bob, "--key", "visit-2")
     assert (refused.code, refused.err.split(":")[0]) == (1, "insufficient_credits")
     assert scheme.run("balance", scheme.ann, "--json").json == {"available": 90, "held": 0}
     statement = scheme.run("statement", scheme.ann, "--json").json
@@ -165,7 +165,7 @@ def test_hours_are_recorded_and_spent(scheme: Scheme, posts: tuple[object, ...])
 
 def test_what_was_posted_is_proven_and_exported(scheme: Scheme, posts: tuple[object, ...], tmp_path: Path) -> None:
     assert scheme.run(*posts).code == 0
-    first = scheme.run("redeem", scheme.offer, scheme.ann, "--key", "visit 1", "--json")
+    first = scheme.run("redeem", scheme.offer, scheme.ann, "--key", "visit-1", "--json")
     signed = scheme.run("checkpoint", "--sign", "--json")
     assert signed.code == 0, signed.err
     kept = tmp_path / "kept"
@@ -211,10 +211,19 @@ def test_a_first_start_shows_the_demo_and_a_second_keeps_it(own: Scheme) -> None
     assert (verified.code, verified.json["entries"] > 30) == (0, True), verified
 
 
-def serve_once(own: Scheme) -> str:
+def test_a_live_journal_never_gets_the_demo(own: Scheme) -> None:
+    assert "tc_live" not in serve_once(own, LEDGER_ENVIRONMENT="live")
+    verified = own.run("verify", "journal", "--json")
+    assert (verified.code, verified.json["entries"]) == (0, 0), verified
+
+
+def serve_once(own: Scheme, **environment: str) -> str:
     """What the service says at its start; then it is stopped, as an orchestrator does."""
     process = subprocess.Popen(
-        [BIN / "timecredits", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True, env=own.environment
+        [BIN / "timecredits", "serve", "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=own.environment | environment,
     )
     assert process.stderr is not None
     said = ""
@@ -270,6 +279,12 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
     ("words", "environment", "code", "said"),
     [
         (("balance", "nobody"), {}, 2, "is not a valid UUID"),
+        (("redeem", UUID(int=1), UUID(int=2), "--key", ""), {}, 2, "1 to 255 visible ASCII characters"),
+        (("redeem", UUID(int=1), UUID(int=2), "--key", "a b"), {}, 2, "1 to 255 visible ASCII characters"),
+        (("redeem", UUID(int=1), UUID(int=2), "--key", "k" * 256), {}, 2, "1 to 255 visible ASCII characters"),
+        (("key", "create", "scheme", "--days", 10**9), {}, 2, "1<=x<=1095"),
+        (("key", "create", "scheme", "--label", "x" * 201), {}, 2, "1 to 200 characters"),
+        (("statement", UUID(int=1), "--before", 2**63), {}, 2, "is not in the range"),
         (("export", "pdf"), {}, 2, "'pdf' is not one of"),
         (("verify", "journal"), {"LEDGER_DATA": "/nowhere"}, 2, "There is no journal in /nowhere"),
         (("verify", "journal"), {"LEDGER_PORT": "http"}, 2, "LEDGER_PORT"),

@@ -419,6 +419,7 @@ ROWS = (
         )
     ),
     Row("an API key in the query", 400, "key_in_address", listing(f"cursor={KEY}".encode())),
+    Row("an API key as the query", 400, "key_in_address", listing(KEY.encode())),
     *(
         Row(f"a query parameter named {name}", 400, "key_in_address", listing(f"{name}=x".encode()))
         for name in ("key", "api_key", "token", "access_token", "Token")

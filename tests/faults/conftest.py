@@ -32,6 +32,8 @@ BIN = Path(sys.executable).parent
 # On two busy cores a service starts within 3 s; PostgreSQL recovers within 2.
 START_SECONDS = 60
 ANSWER_SECONDS = 60
+# Less than uvicorn's five, or a request could go out on a connection that is just being closed.
+KEEP_ALIVE_SECONDS = 2
 
 
 # ---- PostgreSQL
@@ -207,9 +209,7 @@ class Clients:
     def __init__(self, services: Sequence[Service]) -> None:
         self.services = services
         self.history: list[tuple[Asked, Answer]] = []
-        self._http = httpx.AsyncClient(
-            timeout=ANSWER_SECONDS, limits=httpx.Limits(max_connections=None, max_keepalive_connections=None)
-        )
+        self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS))
         self.database_up = asyncio.Event()
         """Cleared while it is known that there is no database: so nobody asks in vain."""
         self.database_up.set()

@@ -299,7 +299,7 @@ async def test_postgresql_killed_at_any_moment_loses_and_doubles_nothing(
         async def kill() -> None:
             await restart_after_a_kill(durable.embedded, clients)
 
-        for _ in range(100 if soak else 6):
+        for _ in range(300 if soak else 12):
             await amid(kill)
 
 

@@ -103,6 +103,22 @@ async def test_without_the_database_it_says_so_and_comes_back(database: Database
         assert (await directory.find(offer=offer)).offer is not None
 
 
+async def test_after_a_failover_what_was_known_is_asked_anew(database: Database, owner: asyncpg.Connection) -> None:
+    """The new server may have lost the last changes, and count others up to the same version."""
+    offer = await an_offer(database)
+    async with Directory.running(database.connect, system_clock, "test") as directory:
+        before = (await directory.find(offer=offer)).offer
+        version = await owner.fetchval("SELECT version FROM scheme.directory")
+        await owner.execute("UPDATE scheme.offer SET status = 'paused'")
+        await owner.execute("UPDATE scheme.directory SET version = $1", version)
+        assert directory._connection is not None
+        directory._connection.terminate()
+        after = (await directory.find(offer=offer)).offer
+    assert before is not None
+    assert after is not None
+    assert (before.status, after.status) == ("published", "paused")
+
+
 async def test_a_cancelled_question_harms_nobody(database: Database) -> None:
     offer = await an_offer(database)
     async with Directory.running(database.connect, system_clock, "test") as directory:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from ledger.journal.entries import KEPT, Failed, Kind, Outcome, Posted, Reason, Refused, Unknown
-from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
+from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal, settled
 
 ID = uuid4()
 
@@ -67,3 +68,22 @@ def test_what_was_posted_is_returned() -> None:
         transfers=(),
     )
     assert settled(posted) is posted
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (asyncpg.DiskFullError, Refusal.UNAVAILABLE),
+        (asyncpg.TooManyConnectionsError, Refusal.UNAVAILABLE),
+        (asyncpg.ReadOnlySQLTransactionError, Refusal.UNAVAILABLE),  # after a failover, on what is still a standby
+        (asyncpg.IdleInTransactionSessionTimeoutError, Refusal.UNAVAILABLE),  # our process was stopped for a while
+        (asyncpg.QueryCanceledError, Refusal.UNAVAILABLE),
+        (asyncpg.DeadlockDetectedError, Refusal.BUSY),
+        (asyncpg.InFailedSQLTransactionError, None),  # defects of ours stay failures
+        (asyncpg.CheckViolationError, None),
+    ],
+)
+def test_what_the_server_lacks_is_an_outage_and_what_we_do_wrong_is_not(
+    error: type[Exception], refusal: Refusal | None
+) -> None:
+    assert next((OUTAGES[kind] for kind in error.__mro__ if kind in OUTAGES), None) is refusal

@@ -14,9 +14,10 @@ Exit codes:
 130   interrupted by Ctrl-C
 ====  ==================================================================================================================
 
-Every command but `serve` works on LEDGER_DSN or, without one, on the embedded PostgreSQL in LEDGER_DATA: on the running
-one if a service runs, else on one started for as long as the command takes. To be read in this order: `answers` (what
-every command shares), `server` (where the database is), then the commands: `serving`, `books`, `scheme`.
+Commands work on LEDGER_DSN or, without one, on the embedded PostgreSQL in LEDGER_DATA: on the running one if a service
+runs (`serve` itself refuses that), else on one started for as long as the command takes. `bench` has one of its own. To
+be read in this order: `answers` (what every command shares), `server` (where the database is), then the commands:
+`serving`, `books`, `scheme`.
 """
 
 import click

@@ -15,14 +15,12 @@ from ledger.doors.cli.server import remark, settings, with_database
 from ledger.journal import exporting, log
 from ledger.journal.checkpoint import Checkpoint, Verifier
 from ledger.journal.verifying import Broken, open_notes, verify_account, verify_journal, verify_receipt
+from ledger.scheme.chart import COMMODITIES
 from ledger.scheme.clock import system_clock
 
 if TYPE_CHECKING:
     from ledger.database import Database
     from ledger.settings import Settings
-
-# What a venue will still honour is counted in minutes too, but it is no credit: it has a trial balance of its own.
-COMMODITIES = {"allowance": "ALLOWANCE-MIN"}
 
 _existing = click.Path(exists=True, path_type=Path)
 _verifier = click.option(

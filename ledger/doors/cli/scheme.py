@@ -22,7 +22,7 @@ from ledger.doors.cli.answers import Answer, Verb, credits_text
 from ledger.doors.cli.server import at_work, settings, with_database
 from ledger.scheme.clock import system_clock
 from ledger.scheme.hours import LINES_MAX, Hours, Line, Register
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import LIFETIME_MAX, SCHEME, Caller, Keys, Scope
 from ledger.scheme.people import People
 from ledger.scheme.redemptions import Redemptions
 
@@ -38,7 +38,30 @@ _MINUTES: Final = re.compile(r"[0-9]{1,9}")
 OPERATOR: Final = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
 """Whoever runs these commands; stands as the actor in what they post."""
 
-_key = click.option("--key", "idempotency_key", metavar="TEXT", help="Idempotency key, 1 to 255 characters.")
+# As the API takes them, and the database.
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_LABEL_MAX: Final = 200
+
+
+def _check_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    if key is not None and not _KEY.fullmatch(key):
+        raise click.BadParameter("must be 1 to 255 visible ASCII characters, without spaces")
+    return key
+
+
+def _check_label(_: click.Context, __: click.Parameter, label: str) -> str:
+    if not (0 < len(label) <= _LABEL_MAX and label.isprintable()):
+        raise click.BadParameter(f"must be 1 to {_LABEL_MAX} characters, on one line")
+    return label
+
+
+_key = click.option(
+    "--key",
+    "idempotency_key",
+    metavar="TEXT",
+    callback=_check_key,
+    help="Idempotency key, 1 to 255 characters.",
+)
 _moment = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
 
 
@@ -145,7 +168,7 @@ def balance(person: UUID) -> Answer:
 @click.command(cls=Verb)
 @click.argument("person", type=click.UUID)
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="Lines, at most.")
-@click.option("--before", type=click.IntRange(1), help="Go on before this line's number.")
+@click.option("--before", type=click.IntRange(1, 2**63 - 1), help="Go on before this line's number.")
 def statement(person: UUID, limit: int, before: int | None) -> Answer:
     """The wallet of a PERSON, newest first."""
 
@@ -167,7 +190,12 @@ def statement(person: UUID, limit: int, before: int | None) -> Answer:
 @click.argument("person", type=click.UUID)
 @click.option("--hold", is_flag=True, help="Only authorise: the venue captures later.")
 @click.option(
-    "--key", "idempotency_key", metavar="TEXT", required=True, help="Idempotency key: the same again counts once."
+    "--key",
+    "idempotency_key",
+    metavar="TEXT",
+    required=True,
+    callback=_check_key,
+    help="Idempotency key: the same again counts once.",
 )
 def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> Answer:
     """Take the price of an OFFER from the wallet of a PERSON, for the offer's venue."""
@@ -201,8 +229,8 @@ def key() -> None:
 @key.command("create", cls=Verb)
 @click.argument("scope", type=click.Choice([scope.value for scope in Scope]))
 @click.option("--for", "object_", type=click.UUID, help="The project or venue it speaks for.")
-@click.option("--label", default="made by timecredits key create", help="What it is for.")
-@click.option("--days", type=click.IntRange(1), help="How long it works; default: a year.")
+@click.option("--label", default="made by timecredits key create", callback=_check_label, help="What it is for.")
+@click.option("--days", type=click.IntRange(1, LIFETIME_MAX.days), help="How long it works; default: a year.")
 def key_create(scope: str, object_: UUID | None, label: str, days: int | None) -> Answer:
     """Make a key for a project, a venue or the scheme."""
     of = settings()

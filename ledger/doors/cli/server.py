@@ -6,9 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
 import click
 
@@ -37,8 +35,7 @@ def database_server(of: Settings, *, create: bool = False, share: bool = True) -
     if of.dsn:
         yield of.dsn
         return
-    cluster = of.data.absolute() / "cluster"
-    if not create and not cluster.exists():
+    if not create and not (of.data / "cluster").exists():
         raise click.UsageError(
             f"There is no journal in {of.data.absolute()}: set LEDGER_DATA or LEDGER_DSN, or run `timecredits serve`."
         )
@@ -46,7 +43,7 @@ def database_server(of: Settings, *, create: bool = False, share: bool = True) -
     try:
         embedded.start()
     except Unfit:
-        dsn = _running_dsn(cluster) if share else None
+        dsn = embedded.running_dsn() if share else None
         if dsn is None:
             raise
         yield dsn
@@ -55,15 +52,6 @@ def database_server(of: Settings, *, create: bool = False, share: bool = True) -
         yield embedded.dsn()
     finally:
         embedded.stop()
-
-
-def _running_dsn(cluster: Path) -> str | None:
-    """The DSN of the server that another process runs there: its pid file tells where the socket is."""
-    try:
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        return f"postgresql://ledger@/postgres?host={quote(lines[4])}"
-    except (OSError, IndexError):
-        return None
 
 
 def with_database(of: Settings, work: Callable[[Database], Awaitable[Result]]) -> Result:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--host", help="The address to listen on; default: LEDGER_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; default: LEDGER_PORT. 0 takes any free one.")
 @click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Instead of LEDGER_DATA.")
-@click.option("--empty", is_flag=True, help="Don't load the demo scheme into an empty database.")
+@click.option("--empty", is_flag=True, help="Load no demo scheme into an empty database; a live one never gets it.")
 def serve(
     host: str | None,
     port: int | None,
@@ -53,7 +53,8 @@ def serve(
         # Not shared: whoever started PostgreSQL would also stop it.
         with database_server(of, create=True, share=False) as dsn:
             database.migrate(dsn)
-            shown = None if empty else asyncio.run(_load_demo(of, dsn))
+            # What is posted stays for ever, so never into a live journal.
+            shown = None if empty or of.environment == "live" else asyncio.run(_load_demo(of, dsn))
             _server(of, dsn, shown).run(sockets=[listener])
     return None
 
