@@ -12,7 +12,7 @@ there are two ways to take the lock, and everything between them is the same:
 - *last* (the batcher): read, judge, and write on condition that the head still carries the tag that was read
   (``UPDATE ... WHERE batch = $1`` waits for whoever holds the row and then finds it moved). If it has moved,
   nothing was written and the batch is judged anew, the lock taken first. A lone entry costs two round trips and one
-  commit this way, and no lock is held while Python thinks.
+  commit this way, or one where the batcher needn't read at all, and no lock is held while Python thinks.
 
 **Read.** Set-based, by index: head, accounts by name, ids already seen, and the targets with all that was done to them.
 
@@ -435,16 +435,20 @@ _COLUMNS: dict[str, dict[str, str]] = {
 }
 _HEAD = (
     "UPDATE journal.head SET batch = $2, position = $3, accounts = $4, recorded_at = $5, frontier = $6 "
-    "WHERE batch = $1 RETURNING 1"
+    "WHERE batch = $1{unseen} RETURNING 1"
+)
+_UNSEEN = (
+    " AND NOT EXISTS (SELECT FROM journal.entry WHERE id = ANY($7::uuid[]))"
+    " AND NOT EXISTS (SELECT FROM journal.refusal WHERE id = ANY($7::uuid[]))"
 )
 _KIND = "UPDATE journal.kind k SET balance = k.balance + u.minutes FROM head, {rows} WHERE k.name = u.name"
 
 
 @cache
-def _statement(parts: tuple[str, ...]) -> str:
+def _statement(parts: tuple[str, ...], *, looking: bool) -> str:
     """One statement for these parts: the head moves, and whatever follows from it happens only if it did."""
-    number = 7
-    clauses = [f"WITH head AS ({_HEAD})"]
+    number = 8 if looking else 7
+    clauses = [f"WITH head AS ({_HEAD.format(unseen=_UNSEEN if looking else '')})"]
     for part in parts:
         columns = _COLUMNS[part]
         arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), number))
@@ -456,32 +460,34 @@ def _statement(parts: tuple[str, ...]) -> str:
     return ", ".join(clauses) + " SELECT count(*) FROM head"  # noqa: S608
 
 
-async def write(connection: asyncpg.Connection, sealed: Sealed) -> bool:
+async def write(connection: asyncpg.Connection, sealed: Sealed, unseen: Sequence[UUID] = ()) -> bool:
     """Writes a sealed batch if the head still stands where it was read; False, and nothing written, if not.
 
-    In a transaction of the caller's it takes part in that; otherwise it commits.
+    The same if one of ``unseen`` has been posted or refused before: ids that the caller didn't look for. In a
+    transaction of the caller's it takes part in that; otherwise it commits.
     """
     if len(sealed.rows["entry"]) >= COPY_FROM_ENTRIES:
         sealed.pack()
     if not sealed.packed["entry"]:
-        return await _change(connection, sealed)
+        return await _change(connection, sealed, unseen)
     if connection.is_in_transaction():
         return await _copy(connection, sealed)
     async with connection.transaction():
         return await _copy(connection, sealed)
 
 
-async def _change(connection: asyncpg.Connection, sealed: Sealed) -> bool:
+async def _change(connection: asyncpg.Connection, sealed: Sealed, unseen: Sequence[UUID] = ()) -> bool:
     filled = tuple(part for part, rows in sealed.rows.items() if rows)
     arrays = [column for part in filled for column in zip(*sealed.rows[part], strict=True)]
     moved = await connection.fetchval(
-        _statement(filled),
+        _statement(filled, looking=bool(unseen)),
         sealed.base,
         sealed.batch,
         sealed.position,
         sealed.opened,
         sealed.recorded_at,
         sealed.frontier,
+        *([unseen] if unseen else []),
         *arrays,
     )
     return bool(moved)

@@ -413,6 +413,68 @@ async def test_of_a_refusal_and_a_posting_of_one_id_in_two_processes_one_wins_an
             assert sorted(bool(getattr(outcome, "replayed", None)) for outcome in outcomes) == [False, True]
 
 
+# ---- without reading
+
+
+async def _calm(batcher: Batcher, word: str = "calm") -> None:
+    """Post until the batcher knows ann and bob and has seen nobody else write, nor a key again."""
+    for number in range(5):
+        await batcher.post(award(f"{word}-{number}", "ann", 60))
+        await batcher.post(award(f"{word}-{number}-bob", "bob", 60))
+
+
+async def test_on_accounts_that_nobody_else_touches_an_entry_is_one_statement(journal: Journal) -> None:
+    said: list[str] = []
+    async with running(journal, said=said) as batcher:
+        await _calm(batcher)
+        said.clear()
+        outcomes = [await batcher.post(award(f"{number}", "ann", 1)) for number in range(3)]
+
+    assert [type(outcome) for outcome in outcomes] == [Posted] * 3
+    assert len([query for query in said if "journal." in query]) == 3
+
+
+async def test_a_key_that_comes_again_is_found_though_nobody_looked_for_it(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        spend = hold("too-much", "ann", 1_000_000)
+        first = [await batcher.post(award("a", "ann", 60)), await batcher.post(spend)]
+        again, other = [], []
+        for word, entry in (("one", award("a", "ann", 60)), ("two", spend)):
+            await _calm(batcher, word)
+            again.append(await batcher.post(entry))
+        await _calm(batcher, "three")
+        other.append(await batcher.post(award("a", "bob", 60)))
+
+    assert again == [replayed(outcome) for outcome in first]
+    assert reasons(other) == ["key_reused"]
+    assert await journal.balances("wallet:ann", "wallet:bob") == [60 + 15 * 60, 15 * 60]
+
+
+async def test_what_a_rival_wrote_is_seen_though_nobody_read(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        await _calm(batcher)
+        (spent,) = await journal.post(hold("elsewhere", "ann", 300))
+        refused = await batcher.post(hold("here", "ann", 1))
+        await journal.post(award("more", "ann", 30))
+        allowed = await batcher.post(hold("there", "ann", 30))
+
+    assert isinstance(spent, Posted)
+    assert reasons([refused]) == [Reason.INSUFFICIENT]
+    assert isinstance(allowed, Posted)
+    assert await journal.balances("wallet:ann", "wallet:bob") == [0, 300]
+
+
+async def test_strangers_of_a_key_that_came_again_are_posted_with_it(journal: Journal) -> None:
+    async with running(journal) as batcher:
+        await _calm(batcher)
+        outcomes = await asyncio.gather(
+            *(batcher.post(award(key, "ann", 60)) for key in ("calm-1", "new", "calm-2", "newer"))
+        )
+
+    assert [bool(getattr(outcome, "replayed", None)) for outcome in outcomes] == [True, False, True, False]
+    assert await journal.balances("wallet:ann") == [7 * 60]
+
+
 # ---- lost connections
 
 
