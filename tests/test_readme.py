@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ def served(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     service.communicate(timeout=60)
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_main_job_is_done_by_the_readmes_own_commands(served: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     said, environment = served
     port = re.search(r"http://127\.0\.0\.1:(\d+) ", said)

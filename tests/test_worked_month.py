@@ -1,13 +1,22 @@
 """A month in a county, over HTTP: projects' registers, redemptions at several venues, a correction, a refund.
 
-It ends in balances that can be checked by hand, in a trial balance of zero, and in a log that verifies.
+It ends in balances that can be checked by hand, in a trial balance of zero, in a log that verifies, and in books that
+the accounting tools accept.
 """
 
+import asyncio
+import shutil
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.database import Database
+from ledger.journal.exporting import Form, export
+from ledger.journal.verifying import Verified, verify_journal
+from ledger.scheme.chart import COMMODITIES
 from tests.doors.house import Api, register
 
 
@@ -17,7 +26,7 @@ async def api(dsn: str) -> AsyncIterator[Api]:
         yield running
 
 
-async def test_a_month_in_a_county(api: Api) -> None:
+async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path) -> None:
     people: dict[str, dict[str, Any]] = {
         name: await api.person(name) for name in ("Ann", "Bilal", "Carys", "Dev", "Edith")
     }
@@ -93,3 +102,32 @@ async def test_a_month_in_a_county(api: Api) -> None:
     assert {entry["kind"] for entry in entries} == {
         *("plain", "hold", "capture", "void", "refund", "reversal"),
     }
+
+    await _closes(database, entries, tmp_path)
+
+
+async def _closes(database: Database, entries: list[dict[str, Any]], tmp_path: Path) -> None:
+    """The log verifies, and the accounting tools accept the books."""
+    connection = await database.connect()
+    try:
+        verified = await verify_journal(connection)
+        books = {
+            form: "".join([part async for part in export(connection, form, commodities=COMMODITIES)]) for form in Form
+        }
+    finally:
+        await connection.close()
+    assert isinstance(verified, Verified)
+    assert verified.entries == len(entries)
+    assert all(entry["id"] in books[Form.JSONL] and entry["id"] in books[Form.CSV] for entry in entries)
+    await _accepts([Path(sys.executable).parent / "bean-check"], tmp_path / "books.beancount", books[Form.BEANCOUNT])
+    if hledger := shutil.which("hledger"):
+        await _accepts([hledger, "check", "--strict", "-f"], tmp_path / "books.hledger", books[Form.HLEDGER])
+
+
+async def _accepts(tool: list[Any], file: Path, book: str) -> None:
+    file.write_text(book, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *tool, file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
