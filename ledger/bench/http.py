@@ -152,12 +152,13 @@ class Reader:
         await connection.execute("INSERT INTO scheme.holder (id, person) SELECT p, p FROM unnest($1::uuid[]) p", people)
         with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
             async with _service(dsn, Path(name)) as service:
-                reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
                 while not await connection.fetchval(  # noqa: ASYNC110  # another process signs
                     "SELECT position = (SELECT max(size) FROM journal.checkpoint) FROM journal.head"
                 ):
                     await asyncio.sleep(0.2)
                 await connection.close()
+                # Only now: an idle connection is closed after five seconds.
+                reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
                 try:
                     yield cls(reader, writer, token, people)
                 finally:
