@@ -17,9 +17,10 @@ from uuid import UUID, uuid4
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from ledger.database import Database, Embedded, migrate
-from ledger.doors.cli.answers import credits_text
+from ledger.doors.cli.answers import Verb, credits_text
 from ledger.doors.cli.scheme import read_register
 from ledger.journal.checkpoint import Verifier
 from ledger.journal.receipt import Receipt
@@ -367,3 +368,15 @@ def test_spreadsheets_ways_of_writing_a_register_are_read(tmp_path: Path) -> Non
 )
 def test_minutes_are_said_as_people_say_them(minutes: int, text: str) -> None:
     assert credits_text(minutes) == text
+
+
+def test_a_defect_is_told_as_one_and_never_as_a_refusal() -> None:
+    @click.command(cls=Verb)
+    def broken() -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    said = CliRunner().invoke(broken)
+
+    assert said.exit_code == 70
+    assert "nobody foresaw this" in said.stderr
+    assert "defect" in said.stderr

@@ -11,6 +11,7 @@ Exit codes:
 2     usage: a wrong option, setting or file
 3     unavailable, or not known whether it was done: retry with the same key
 4     verification failed: a proof doesn't hold, or the journal is not what was signed
+70    a defect of this program: its trace is on standard error
 130   interrupted by Ctrl-C
 ====  ==================================================================================================================
 
@@ -37,7 +38,7 @@ def main() -> None:
 
     \b
     Exit codes: 0 done, 1 refused, 2 usage, 3 unavailable or unknown (retry with the same key),
-    4 verification failed.
+    4 verification failed, 70 a defect of this program, 130 interrupted.
     """  # noqa: D301  # \b is click's mark for lines to be left alone
 
 

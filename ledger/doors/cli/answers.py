@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
@@ -20,7 +21,7 @@ from ledger.journal.log import Damaged
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined
 from ledger.settings import SettingsError
 
-DONE, REFUSED, USAGE, RETRY, UNVERIFIED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, REFUSED, USAGE, RETRY, UNVERIFIED, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
 
 out = Console(soft_wrap=True)
 err = Console(stderr=True, soft_wrap=True)
@@ -63,13 +64,13 @@ class Verb(click.Command):
         except KeyboardInterrupt:
             err.print("interrupted")
             ctx.exit(INTERRUPTED)
-        except Exception as error:  # noqa: BLE001  # what isn't known is raised again
+        except Exception as error:  # noqa: BLE001  # what isn't known is told as a defect
             _fail(ctx, error, as_json=as_json)
         ctx.exit(answer.status)
 
 
 def _fail(ctx: click.Context, error: Exception, *, as_json: bool) -> NoReturn:
-    """Say what went wrong and leave by its exit code; what isn't expected is raised again."""
+    """Say what went wrong and leave by its exit code; what isn't expected leaves its trace."""
     outage = next((refusal for kind, refusal in OUTAGES.items() if isinstance(error, kind)), None)
     if isinstance(error, Declined) or outage is not None:
         reason = error.reason if isinstance(error, Declined) else outage
@@ -86,7 +87,8 @@ def _fail(ctx: click.Context, error: Exception, *, as_json: bool) -> NoReturn:
     elif isinstance(error, Unexportable):
         code, said, status = "unexportable", str(error), REFUSED
     else:
-        raise error
+        traceback.print_exception(error)
+        code, said, status = "defect", "this program has a defect, which stands above; please report it", DEFECT
     fields = error.fields if isinstance(error, Declined) else ()
     if as_json:
         told = {"error": code, "detail": said, "fields": [{"field": name, "detail": why} for name, why in fields]}
