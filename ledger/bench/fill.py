@@ -31,6 +31,13 @@ class Awards:
     def _uuid(self) -> uuid.UUID:
         return uuid.UUID(int=self._random.getrandbits(128))
 
+    def only(self, wallets: int) -> Awards:
+        """Awards to a few of these wallets, chosen at random: who is about on one day."""
+        fewer = Awards(0)
+        fewer.projects = self.projects
+        fewer.wallets = self._random.sample(self.wallets, wallets)
+        return fewer
+
     def take(self, count: int) -> list[Entry]:
         """The next entries."""
         at = now()

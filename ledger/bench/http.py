@@ -170,7 +170,10 @@ class Reader:
             f"GET /v1/people/{person}/{what} HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {self._token}\r\n\r\n".encode()
         )
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError as error:  # an EOFError, which click would take for Ctrl-D
+            raise RuntimeError("the service closed the connection without an answer") from error
         if not head.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"the bench expected an answer 200 and got {head!r}")
         length = re.search(rb"content-length: (\d+)", head)

@@ -108,7 +108,7 @@ FROM (
 ) l
 JOIN journal.account o ON o.id = l.other
 JOIN journal.entry e ON e.position = l.position
-LEFT JOIN journal.detail d ON d.position = l.position
+LEFT JOIN journal.detail d ON d.position = l.position AND e.commitment IS NOT NULL  -- most have none: not looked for
 ORDER BY l.sequence DESC
 """
 _NEWEST = 2**63 - 1
