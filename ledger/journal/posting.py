@@ -31,7 +31,7 @@ lock, COPY, update of the accounts, seven trips      1,070 / 32,000 / 77,000
 one statement: arrays, unnest, update of accounts    1,600 / 47,000 / 56,000
 ===================================================  ========================
 
-and the whole door, Python included, in batches of 1,000 through the batcher:
+and the whole door, Python included, in batches of 1,000 through the batcher (other work beside all but the last):
 
 ===================================================  ========
 one batch after the other, accounts updated          30,000
