@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ledger.journal.batcher import Batcher
-from ledger.journal.entries import Entry, Posted, Transfer, entry_id
+from ledger.journal.entries import Entry, Posted, Transfer, entry_id, new_key
 
 ACTOR = uuid.UUID(int=1)
 
@@ -23,8 +23,6 @@ class Awards:
 
     def __init__(self, wallets: int, projects: int = 20, seed: int = 1) -> None:
         self._random = random.Random(seed)  # noqa: S311  # a repeatable bench, not a secret
-        self._run = uuid.uuid4().hex
-        self._count = 0
         self.projects = [f"issued:{self._uuid().hex}" for _ in range(projects)]
         self.wallets = [f"wallet:{self._uuid().hex}" for _ in range(wallets)]
 
@@ -42,18 +40,15 @@ class Awards:
         """The next entries."""
         at = now()
         choice = self._random.choice
-        entries = []
-        for _ in range(count):
-            self._count += 1
-            entries.append(
-                Entry(
-                    id=entry_id(ACTOR, f"{self._run}/{self._count}"),
-                    transfers=(Transfer(choice(self.projects), choice(self.wallets), 60),),
-                    happened_at=at,
-                    actor=ACTOR,
-                )
+        return [
+            Entry(
+                id=entry_id(ACTOR, new_key()),
+                transfers=(Transfer(choice(self.projects), choice(self.wallets), 60),),
+                happened_at=at,
+                actor=ACTOR,
             )
-        return entries
+            for _ in range(count)
+        ]
 
 
 async def fill(batcher: Batcher, awards: Awards, count: int, told: Callable[[int], None] = lambda _: None) -> None:

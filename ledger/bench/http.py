@@ -27,7 +27,7 @@ from ledger.bench.client import pack
 from ledger.bench.fill import ACTOR, now
 from ledger.database import Database
 from ledger.journal.batcher import Batcher
-from ledger.journal.entries import Entry, Posted, Transfer, entry_id
+from ledger.journal.entries import Entry, Posted, Transfer, entry_id, new_key
 from ledger.scheme.chart import CHART
 from ledger.scheme.keys import Keys, Scope
 from ledger.scheme.offers import Offers, Status
@@ -231,7 +231,7 @@ def _redemption(till: Till, holder: uuid.UUID) -> bytes:
 def _post(path: str, body: bytes, token: str) -> bytes:
     return (
         f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nIdempotency-Key: {uuid.uuid4()}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nIdempotency-Key: {new_key()}\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 
 

@@ -1,7 +1,7 @@
 """The figures, what each means, and how each is measured.
 
 =================== ==================================================================================================
-bulk_per_s          awards posted in batches of 1,000, everything on: ids, floors, Merkle log
+bulk_per_s          awards to a county's 2,500 wallets in batches of 1,000, everything on: ids, floors, Merkle log
 bulk_vs_copy        that / a bare COPY of the same rows into tables with the same indexes, 1,000 a transaction
 http_per_s          walk-in redemptions over HTTP, whole (authentication, offer, price, floors, proof, commit), 64
                     connections, each wallet and request new
@@ -14,6 +14,7 @@ balance_read_ms     median of a balance as served (GET, authentication, everythi
 statement_read_ms   the same for the newest page of a statement, 40 lines
 verify_per_s        entries verified in full
 rss_mib             the service process's highest resident memory under that load
+filling_per_s       the same for all the wallets of the grown journal, new at first, while it grows
 bytes_per_entry     the database's growth / entries, indexes included
 =================== ==================================================================================================
 
@@ -141,9 +142,10 @@ async def _bulk(journal: Journal, size: Size) -> Figures:
     )
     batches = 10
     taken = 0
+    county = journal.awards.only(ACTIVE_WALLETS)
 
     async def posted() -> float:
-        return await journal.rate(batches * 1000)
+        return await journal.rate(batches * 1000, county)
 
     async def copied() -> float:
         nonlocal taken
@@ -280,11 +282,10 @@ async def measure(size: Size, console: Console) -> Figures:
             step("growing")
             growing = progress.add_task("entries", total=size.grown_entries)
             posted = await reading.position(grown.connection)
-            await fill(
-                grown.batcher,
-                grown.awards,
-                max(0, size.grown_entries - posted),
-                lambda count: progress.update(growing, advance=count),
+            growth = max(0, size.grown_entries - posted)
+            figures["filling_per_s"] = await _rate(
+                growth,
+                fill(grown.batcher, grown.awards, growth, lambda count: progress.update(growing, advance=count)),
             )
             figures["bytes_per_entry"] = (await _bytes(grown.connection) - before) / await reading.position(
                 grown.connection

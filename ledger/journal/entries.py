@@ -29,6 +29,9 @@ Minutes are integers: 60 are one Time Credit. All times carry a zone.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -191,12 +194,31 @@ class Failed(Struct, frozen=True, gc=False):
 Outcome = Posted | Refused | Unknown | Failed
 
 
+# A UUID of version 7 (RFC 9562), alone or with more behind it: the milliseconds at which the client made it come first.
+_TIMED_KEY = re.compile(
+    r"([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?![0-9a-z])", re.IGNORECASE
+)
+
+
 def entry_id(principal: UUID, key: str) -> UUID:
     """The entry's id: 122 bits of SHA-256 over principal and key, as a UUID of version 8 (RFC 9562).
+
+    If the key begins with a UUID of version 7, the id begins with the key's 48 bits of time, and 74 bits are hashed: so
+    new ids are neighbours in the index, which at ten million entries makes posting half as fast again (see
+    ``posting``). It stays a function of principal and key alone, and 74 bits are more than anybody can try.
 
     It is asyncpg's UUID, equal to the standard one and several times quicker to hash and to send.
     """
     digest = bytearray(hashlib.sha256(b"timecredits/entry/1\0" + principal.bytes + key.encode()).digest()[:16])
+    timed = _TIMED_KEY.match(key)
+    if timed is not None:
+        digest[:6] = bytes.fromhex(timed[1] + timed[2])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
     return pgproto.UUID(bytes(digest))
+
+
+def new_key() -> str:
+    """A key for one thing that is wanted done, as every client of ours makes it: a UUID of version 7."""
+    number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
+    return str(UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))

@@ -489,7 +489,7 @@ async def test_every_answer_carries_the_security_headers(method: str, path: str,
             "referrer-policy": "no-referrer",
         }.items()
     )
-    assert UUID(hex=answer.headers["x-request-id"]).version == 4
+    assert len(bytes.fromhex(answer.headers["x-request-id"])) == 16
 
 
 async def test_the_request_id_is_new_each_time_and_known_to_handlers_and_logs() -> None:

@@ -32,8 +32,8 @@ BIN = Path(sys.executable).parent
 # On two busy cores a service starts within 3 s; PostgreSQL recovers within 2.
 START_SECONDS = 60
 ANSWER_SECONDS = 60
-# Less than uvicorn's five, or a request could go out on a connection that is just being closed.
-KEEP_ALIVE_SECONDS = 2
+# Less than the service's 75, or a request could go out on a connection that is just being closed.
+KEEP_ALIVE_SECONDS = 5
 
 
 # ---- PostgreSQL
