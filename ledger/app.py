@@ -14,7 +14,7 @@ import io
 import re
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version
 from typing import Final, TextIO
 
@@ -24,9 +24,27 @@ from prometheus_client import CollectorRegistry, Gauge
 from structlog.typing import ExcInfo
 
 from ledger.database import Database, check, driver
-from ledger.doors.api import journal, keys, parties, people, proofs, redemptions, registers
+from ledger.doors.api import (
+    approvals,
+    care,
+    claims,
+    groups,
+    helping,
+    journal,
+    keys,
+    opportunities,
+    parties,
+    people,
+    projects,
+    proofs,
+    redemptions,
+    registers,
+    rules,
+    sessions,
+    vouchers,
+)
 from ledger.doors.api.access import Access
-from ledger.doors.api.answers import HANDLERS, KINDS
+from ledger.doors.api.answers import HANDLERS, KINDS, methods
 from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import ASGIApp, Receive, Scope, Send, guard
 from ledger.doors.api.inputs import StrictRequest
@@ -34,17 +52,33 @@ from ledger.doors.api.openapi import documentation
 from ledger.doors.api.operations import RequestMetrics, operations
 from ledger.journal import log, reading
 from ledger.journal.batcher import Batcher
+from ledger.scheme.allocations import Allocations
+from ledger.scheme.approvals import Approvals
+from ledger.scheme.attendances import Attendances
 from ledger.scheme.chart import CHART
+from ledger.scheme.claiming import Claiming
+from ledger.scheme.claims import Claims
 from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.copies import Copies
+from ledger.scheme.corrections import Corrections
 from ledger.scheme.directory import Directory
-from ledger.scheme.hours import Hours
+from ledger.scheme.erasure import Erasure
+from ledger.scheme.groups import Groups
+from ledger.scheme.guardians import Guardians
+from ledger.scheme.helping import Helpers
 from ledger.scheme.keys import Keys
 from ledger.scheme.offers import Offers
+from ledger.scheme.opportunities import Opportunities
 from ledger.scheme.people import People
+from ledger.scheme.periodic import Periodic
 from ledger.scheme.projects import Projects
 from ledger.scheme.redemptions import Redemptions
 from ledger.scheme.refusals import OUTAGES
+from ledger.scheme.registers import Registers
+from ledger.scheme.rules import Rulebook
+from ledger.scheme.sessions import Sessions
 from ledger.scheme.venues import Venues
+from ledger.scheme.vouchers import Vouchers
 from ledger.settings import Settings
 
 _ABOUT: Final = """\
@@ -96,31 +130,47 @@ async def serving(
             ) as batcher,
             Directory.running(database.connect, clock, settings.environment) as directory,
             _signing(settings, database, clock) as notary,
+            _periodic(database, clock) as periodic,
         ):
             access = Access(directory)
             registry = CollectorRegistry()
             metrics = RequestMetrics(registry)
             application = Litestar(
                 [
-                    *parties.routes(
-                        access, Projects(database, clock), Venues(database, clock), Offers(database, clock)
+                    *parties.routes(access, Venues(database, clock), Offers(database, clock)),
+                    *projects.routes(
+                        access, Projects(database, clock), Allocations(database, clock), directory.cursor_secret
+                    ),
+                    *opportunities.routes(access, Opportunities(database, clock), directory.cursor_secret),
+                    *sessions.routes(
+                        access, Sessions(database, clock), Attendances(database, clock), directory.cursor_secret
                     ),
                     *people.routes(access, People(database, clock), directory.cursor_secret),
-                    *registers.routes(access, Hours(database, batcher, clock)),
+                    *helping.routes(access, Helpers(database, clock)),
+                    *groups.routes(access, Groups(database, clock), directory.cursor_secret),
+                    *registers.routes(access, Registers(database, clock)),
+                    *vouchers.routes(access, Vouchers(database, clock)),
+                    *claims.routes(access, Claims(database), Claiming(database, clock), directory.cursor_secret),
+                    *approvals.routes(access, Approvals(database, clock), Corrections(database, clock)),
+                    *care.routes(access, Guardians(database, clock), Copies(database, clock), Erasure(database, clock)),
                     *redemptions.routes(access, directory, Redemptions(database, batcher, directory, clock)),
                     *journal.routes(access, database),
                     *proofs.routes(access, database, notary.verifier),
                     *keys.routes(access, Keys(database, clock, settings.environment)),
+                    *rules.routes(access, Rulebook(database, clock), directory.cursor_secret),
                     *operations(
                         ready=_Readiness(database),
                         registry=registry,
-                        refresh=_JournalMetrics(registry, database, batcher, notary),
+                        refresh=_together(
+                            _JournalMetrics(registry, database, batcher, notary), _WorkMetrics(registry, periodic)
+                        ),
                         metrics_token=settings.metrics_token,
                         metrics_open=settings.environment != "live",
                     ),
                 ],
                 request_class=StrictRequest,
                 exception_handlers=HANDLERS,
+                before_request=methods,
                 openapi_config=documentation(
                     title="Time Credits",
                     version=version("timecredits"),
@@ -150,6 +200,19 @@ async def _signing(settings: Settings, database: Database, clock: Clock) -> Asyn
         signing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await signing
+
+
+@contextlib.asynccontextmanager
+async def _periodic(database: Database, clock: Clock) -> AsyncIterator[Periodic]:
+    """The periodic work, done when it is due for as long as the context lasts."""
+    periodic = Periodic(database, clock)
+    keeping = asyncio.create_task(periodic.keep(), name="periodic")
+    try:
+        yield periodic
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
 
 
 def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp:
@@ -208,6 +271,37 @@ class _Readiness:
         except tuple(OUTAGES):
             return "The database can't be reached."
         return None
+
+
+def _together(*refreshes: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def refresh() -> None:
+        for each in refreshes:
+            await each()
+
+    return refresh
+
+
+class _WorkMetrics:
+    """The figures of periodic work: the database's, whichever process did it, and this process's failures."""
+
+    def __init__(self, registry: CollectorRegistry, periodic: Periodic) -> None:
+        self._periodic = periodic
+        self._success = Gauge(
+            "work_last_success_timestamp_seconds", "When the job last ended well.", ("job",), registry=registry
+        )
+        self._lag = Gauge("work_lag_seconds", "Seconds since all that was due was done.", ("job",), registry=registry)
+        # A gauge by its type, for its value is read and not counted here.
+        self._failures = Gauge("work_failures", "Runs that failed in this process.", ("job",), registry=registry)
+
+    async def __call__(self) -> None:
+        for name, failures in self._periodic.failures.items():
+            self._failures.labels(name).set(failures)
+        with contextlib.suppress(*OUTAGES):
+            for job in await self._periodic.standing():
+                if job.lag_seconds is not None:
+                    self._lag.labels(job.name).set(job.lag_seconds)
+                if job.ran_at is not None:
+                    self._success.labels(job.name).set(job.ran_at.timestamp())
 
 
 class _JournalMetrics:

@@ -22,12 +22,22 @@ class Proxy:
         """The answer to the next message that contains this, once it is there, and the connection with it."""
         self.lose: bytes | None = None
         """The next message that contains this, and the connection with it."""
-        self.after: bytes | None = None
-        """Either only on a connection on which this has passed."""
+        self._after: bytes | None = None
+        self._number = 0
         self.on_loss: Callable[[], None] = lambda: None
         """Called at the moment of the loss."""
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def after(self) -> bytes | None:
+        """Either loss only on a connection on which this has passed since it was set; None is any connection."""
+        return self._after
+
+    @after.setter
+    def after(self, marker: bytes | None) -> None:
+        self._after = marker
+        self._number += 1
 
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._serve, self._folder / ".s.PGSQL.5432")
@@ -77,18 +87,20 @@ class _Link:
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
-        self._passed = False
+        self._passed = -1
         self._losing = False
 
     async def forward(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         proxy = self._proxy
         while data := await client.read(65_536):
-            self._passed = self._passed or proxy.after is None or proxy.after in data
-            if self._passed and proxy.lose is not None and proxy.lose in data:
+            if proxy.after is None or proxy.after in data:
+                self._passed = proxy._number
+            may_lose = self._passed == proxy._number
+            if may_lose and proxy.lose is not None and proxy.lose in data:
                 proxy.lose = None
                 proxy.on_loss()
                 return
-            if self._passed and proxy.lose_answer_to is not None and proxy.lose_answer_to in data:
+            if may_lose and proxy.lose_answer_to is not None and proxy.lose_answer_to in data:
                 proxy.lose_answer_to, self._losing = None, True
             server.write(data)
 

@@ -59,11 +59,13 @@ def test_the_main_job_is_done_by_the_readmes_own_commands(served: tuple[str, dic
 
     assert done.returncode == 0, done.stderr
     for expected in (
-        '"minutes":120',  # the register
+        '"awarded":120',  # the register
         '"available":',  # the balance
         '"status":"captured"',  # the redemption
+        "2 hours 40 becomes 2 hours 45",  # the claim, checked
+        '"outcome":"awarded"',  # and approved
         "Recorded 1 person, 1 credit.",
-        "credits available",
+        " available",
         "Verified: ",
     ):
         assert expected in done.stdout + done.stderr, (expected, done.stdout, done.stderr)

@@ -33,11 +33,11 @@ async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path)
     ids = {name: person["id"] for name, person in people.items()}
 
     async def given(project: str, days_ago: int, **minutes: int) -> dict[str, str]:
-        """The awards by name."""
+        """The claims by name."""
         token = coordinators[project]
         body = {ids[name]: amount for name, amount in minutes.items()}
         recorded = await api.made(f"/v1/projects/{project}/registers", register(body, days_ago=days_ago), token=token)
-        return dict(zip(minutes, recorded["awards"], strict=True))
+        return dict(zip(minutes, recorded["claims"], strict=True))
 
     async def spent(offer: str, name: str, *, capture: bool = True) -> str:
         body = {"offer": offer, "holder": people[name]["holder"], "capture": capture}
@@ -57,15 +57,15 @@ async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path)
     )
     tills = {offer: await api.key("venue", venue) for offer, venue in ((swim, pool), (seat, theatre), (ticket, tower))}
 
-    # Week 1: 2 h 40 becomes 165, 1 h 20 becomes 75. Week 2: the garden, with a slip: Dev's 480 should be 45.
+    # Week 1: 2 h 40 becomes 165, 1 h 20 becomes 75. Week 2: the garden, with a slip: Dev's 345 should be 45.
     await given(repair, 28, Ann=165, Bilal=75, Carys=150)
-    awards = await given(garden, 21, Dev=480, Edith=120)
+    claims = await given(garden, 21, Dev=345, Edith=120)
     await given(repair, 14, Ann=150, Bilal=150)
     assert await api.balance(ids["Ann"]) == (315, 0)
 
-    # The correction: reversed whole, then given as it was, at the same time as before.
-    await api.made(f"/v1/awards/{awards['Dev']}/reversal", token=coordinators[garden])
-    await given(garden, 21, Dev=45)
+    # The correction, by a new entry; the register stays as it was.
+    slip = {"minutes": 45, "reason": "It was 45 minutes, not all morning"}
+    await api.made(f"/v1/claims/{claims['Dev']}/corrections", slip, token=coordinators[garden])
     assert await api.balance(ids["Dev"]) == (45, 0)
 
     # Spending: swims, a seat put on hold and captured, one given back, half a swim refunded.
@@ -100,7 +100,7 @@ async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path)
     entries = (await api.get("/v1/entries", limit=200)).json()["entries"]
     assert [entry["position"] for entry in entries] == list(range(1, len(entries) + 1))
     assert {entry["kind"] for entry in entries} == {
-        *("plain", "hold", "capture", "void", "refund", "reversal"),
+        *("plain", "hold", "capture", "void", "refund"),
     }
 
     await _closes(database, entries, tmp_path)

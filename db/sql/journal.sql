@@ -313,6 +313,8 @@ $$;
 GRANT SELECT ON ALL TABLES IN SCHEMA journal TO timecredits_app;
 GRANT INSERT ON journal.entry, journal.transfer, journal.detail, journal.refusal, journal.refusal_detail,
     journal.node, journal.checkpoint,     journal.account TO timecredits_app;
+-- Erasure's (ledger/journal/erasing.py).
+GRANT DELETE ON journal.detail, journal.refusal_detail TO timecredits_app;
 GRANT UPDATE (balance) ON journal.kind TO timecredits_app;
 GRANT UPDATE (batch, position, accounts, recorded_at, frontier) ON journal.head TO timecredits_app;
 GRANT SELECT ON journal.head, journal.kind, journal.account, journal.entry, journal.transfer, journal.node,

@@ -1,5 +1,6 @@
--- Time Credits: people, projects, hours, venues, offers, keys. Nothing here changes a balance: whatever the journal can
+-- Time Credits: people, groups, projects, venues, offers, keys. Nothing here changes a balance: whatever the journal can
 -- tell (awarded, captured, refunded, what somebody has) is read there and never stored a second time.
+-- What people give is in hours.sql, what keeps the scheme running in running.sql.
 --
 -- Times are timestamptz; minutes are integers; 60 minutes are one Time Credit. Every constraint is named, for code
 -- matches names and never messages.
@@ -11,7 +12,8 @@ INSERT INTO journal.kind (name, floor) VALUES
     ('issued', NULL),     -- :project   hours recognised, which are credits created
     ('opening', NULL),    -- :source    imported balances, old paper notes
     ('goodwill', NULL),   -- :reason    what the scheme bears
-    ('allocation', 0),    -- :project   what a project may still give
+    ('allocation', 0),    -- :project   what a project may still give, where a funder caps it
+    ('cap', NULL),        -- :project   what the caps came to: the other side of allocation, never credits
     ('wallet', 0),        -- :holder    available to a person
     ('held', 0),          -- :holder    authorised, not yet captured
     ('pot', 0),           -- :group     a group's credits, or the community's
@@ -23,22 +25,86 @@ INSERT INTO journal.kind (name, floor) VALUES
     ('expired', 0),       --            lapsed
     ('surrendered', 0);   --            closed, with nothing donated
 
--- A person is erasable: the row can go, and the holder that the journal knows stays, belonging to nobody.
+-- A person is erasable: the row can go, and the holder that the journal knows stays, closed and belonging to nobody.
 CREATE TABLE scheme.person (
     id         uuid        NOT NULL,
     name       text        NOT NULL, -- to be called by; the only thing a person must give
+    age_band   text,                 -- where they told: a birth date is never asked
     created_at timestamptz NOT NULL,
     CONSTRAINT person_pkey PRIMARY KEY (id),
-    CONSTRAINT person_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200)
+    CONSTRAINT person_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT person_age_band_is_known CHECK (age_band IN ('under_8', '8_to_15', '16_to_17', '18_and_over'))
 );
+CREATE INDEX person_name ON scheme.person (lower(name) text_pattern_ops, id);
 
 CREATE TABLE scheme.holder (
-    id     uuid NOT NULL, -- random: it tells nothing of the person
-    person uuid,
+    id        uuid NOT NULL, -- random: it tells nothing of the person
+    person    uuid,
+    closed_at timestamptz,   -- erased: nothing is posted to it any more
     CONSTRAINT holder_pkey PRIMARY KEY (id),
     CONSTRAINT holder_person_key UNIQUE (person),
-    CONSTRAINT holder_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE SET NULL
+    CONSTRAINT holder_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE SET NULL,
+    CONSTRAINT holder_closed_is_nobodys CHECK (closed_at IS NULL OR person IS NULL)
 );
+
+-- How somebody may be reached, all of it optional. It goes 24 months after it was last used (rule 28).
+CREATE TABLE scheme.contact (
+    person     uuid        NOT NULL,
+    email      text,
+    phone      text,
+    address    text,
+    channel    text,                 -- how they would like to be reached
+    safe       boolean,              -- whether it is safe to contact them there: NULL is not known, so ask first
+    changed_at timestamptz NOT NULL,
+    used_at    timestamptz NOT NULL,
+    CONSTRAINT contact_pkey PRIMARY KEY (person),
+    CONSTRAINT contact_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE CASCADE,
+    CONSTRAINT contact_email_is_bounded CHECK (char_length(email) BETWEEN 3 AND 254),
+    CONSTRAINT contact_phone_is_bounded CHECK (char_length(phone) BETWEEN 3 AND 40),
+    CONSTRAINT contact_address_is_bounded CHECK (char_length(address) BETWEEN 1 AND 500),
+    CONSTRAINT contact_channel_is_known CHECK (channel IN ('email', 'text', 'phone', 'post', 'in_person'))
+);
+CREATE INDEX contact_used_at ON scheme.contact (used_at);
+
+-- A helper acts for one person, in what they may, until it ends. What they do is in `act`.
+CREATE TABLE scheme.helping (
+    id       uuid        NOT NULL,
+    helped   uuid        NOT NULL, -- a person
+    helper   uuid        NOT NULL, -- another
+    may      text[]      NOT NULL,
+    began_at timestamptz NOT NULL,
+    began_by uuid        NOT NULL, -- who granted it, as `identity` in keys.py has them
+    ended_at timestamptz,
+    ended_by uuid,
+    CONSTRAINT helping_pkey PRIMARY KEY (id),
+    CONSTRAINT helping_helped_fkey FOREIGN KEY (helped) REFERENCES scheme.person ON DELETE CASCADE,
+    CONSTRAINT helping_helper_fkey FOREIGN KEY (helper) REFERENCES scheme.person ON DELETE CASCADE,
+    CONSTRAINT helping_another CHECK (helped <> helper),
+    CONSTRAINT helping_may_something CHECK (cardinality(may) > 0 AND may <@ ARRAY['balance', 'claim', 'book']),
+    CONSTRAINT helping_ends_once CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+CREATE UNIQUE INDEX helping_live ON scheme.helping (helped, helper) WHERE ended_at IS NULL;
+CREATE INDEX helping_helper ON scheme.helping (helper);
+
+-- A group: its members share a pot.
+CREATE TABLE scheme.group (
+    id         uuid        NOT NULL,
+    name       text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT group_pkey PRIMARY KEY (id),
+    CONSTRAINT group_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200)
+);
+
+CREATE TABLE scheme.membership (
+    "group"   uuid        NOT NULL,
+    person    uuid        NOT NULL,
+    keyholder boolean     NOT NULL, -- may spend from the pot
+    joined_at timestamptz NOT NULL,
+    CONSTRAINT membership_pkey PRIMARY KEY ("group", person),
+    CONSTRAINT membership_group_fkey FOREIGN KEY ("group") REFERENCES scheme.group,
+    CONSTRAINT membership_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE CASCADE
+);
+CREATE INDEX membership_person ON scheme.membership (person);
 
 CREATE TABLE scheme.project (
     id         uuid        NOT NULL,
@@ -51,34 +117,6 @@ CREATE TABLE scheme.project (
     CONSTRAINT project_alias_is_bounded CHECK (char_length(alias) BETWEEN 1 AND 200),
     CONSTRAINT project_status_is_known CHECK (status IN ('applied', 'active', 'suspended', 'ended'))
 );
-
--- One posted register: when hours were given, and for which project. Lines are `hours`.
-CREATE TABLE scheme.session (
-    id          uuid        NOT NULL,
-    project     uuid        NOT NULL,
-    started_at  timestamptz NOT NULL,
-    ended_at    timestamptz NOT NULL,
-    recorded_at timestamptz NOT NULL,
-    actor       uuid        NOT NULL, -- the API key that posted it
-    CONSTRAINT session_pkey PRIMARY KEY (id),
-    CONSTRAINT session_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
-    CONSTRAINT session_ends_after_it_starts CHECK (ended_at > started_at),
-    CONSTRAINT session_is_at_most_a_day CHECK (ended_at - started_at <= interval '24 hours')
-);
-
--- What one person gave in one session, and the entry that awards it.
-CREATE TABLE scheme.hours (
-    session uuid    NOT NULL,
-    holder  uuid    NOT NULL,
-    entry   uuid    NOT NULL,
-    minutes integer NOT NULL,
-    CONSTRAINT hours_pkey PRIMARY KEY (session, holder), -- one claim a person and session
-    CONSTRAINT hours_entry_key UNIQUE (entry),           -- one award a claim
-    CONSTRAINT hours_session_fkey FOREIGN KEY (session) REFERENCES scheme.session,
-    CONSTRAINT hours_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
-    CONSTRAINT hours_are_within_a_day CHECK (minutes BETWEEN 1 AND 1440)
-);
-CREATE INDEX hours_holder ON scheme.hours (holder);
 
 CREATE TABLE scheme.venue (
     id         uuid        NOT NULL,
@@ -112,6 +150,7 @@ CREATE TABLE scheme.api_key (
     scope       text        NOT NULL,
     project     uuid,
     venue       uuid,
+    holder      uuid,                 -- whose key it is: who acts when it is used, where that is a person
     label       text        NOT NULL,
     created_at  timestamptz NOT NULL,
     expires_at  timestamptz NOT NULL,
@@ -119,10 +158,12 @@ CREATE TABLE scheme.api_key (
     CONSTRAINT api_key_pkey PRIMARY KEY (id),
     CONSTRAINT api_key_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
     CONSTRAINT api_key_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT api_key_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
     CONSTRAINT api_key_hash_is_whole CHECK (octet_length(secret_hash) = 32),
-    CONSTRAINT api_key_scope_is_known CHECK (scope IN ('project', 'venue', 'scheme')),
+    CONSTRAINT api_key_scope_is_known CHECK (scope IN ('person', 'project', 'venue', 'scheme')),
     CONSTRAINT api_key_scope_names_its_object CHECK (
         (scope = 'project') = (project IS NOT NULL) AND (scope = 'venue') = (venue IS NOT NULL)
+        AND (scope <> 'person' OR holder IS NOT NULL)
     ),
     CONSTRAINT api_key_label_is_bounded CHECK (char_length(label) BETWEEN 1 AND 200),
     CONSTRAINT api_key_expires_after_creation CHECK (expires_at > created_at)
@@ -144,19 +185,19 @@ CREATE TABLE scheme.answer (
     CONSTRAINT answer_operation_is_a_word CHECK (operation ~ '^[a-z][a-z_]{0,47}$'),
     CONSTRAINT answer_refusal_is_a_word CHECK (refusal ~ '^[a-z][a-z_]{0,47}$'),
     CONSTRAINT answer_hashes CHECK (octet_length(salt) = 16 AND octet_length(digest) = 32),
-    CONSTRAINT answer_body_is_bounded CHECK (octet_length(body) <= 1048576)
+    CONSTRAINT answer_body_is_bounded CHECK (octet_length(body) <= 2097152)
 );
 
 -- What every process keeps in memory of keys, venues and offers is true as long as this version stands.
 CREATE TABLE scheme.directory (
     singleton     boolean NOT NULL DEFAULT true,
     version       bigint  NOT NULL,
-    cursor_secret bytea   NOT NULL, -- signs cursors, for all processes alike
+    secret    bytea   NOT NULL, -- signs cursors and makes voucher codes, for all processes alike
     CONSTRAINT directory_pkey PRIMARY KEY (singleton),
     CONSTRAINT directory_is_one_row CHECK (singleton),
-    CONSTRAINT directory_secret_is_long CHECK (octet_length(cursor_secret) = 32)
+    CONSTRAINT directory_secret_is_long CHECK (octet_length(secret) = 32)
 );
-INSERT INTO scheme.directory (version, cursor_secret)
+INSERT INTO scheme.directory (version, secret)
     VALUES (1, uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 
 CREATE FUNCTION scheme.bump_directory() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -180,13 +221,17 @@ BEGIN
 END
 $$;
 
--- What was given and what was answered only grows; the rest changes column by column.
-GRANT SELECT, INSERT ON scheme.person, scheme.holder, scheme.project, scheme.session, scheme.hours, scheme.venue,
-    scheme.offer, scheme.api_key, scheme.answer TO timecredits_app;
-GRANT UPDATE (name), DELETE ON scheme.person TO timecredits_app;
-GRANT UPDATE (person) ON scheme.holder TO timecredits_app;
+-- What was answered only grows; the rest changes column by column. DELETE serves erasure and retention.
+GRANT SELECT, INSERT ON scheme.person, scheme.holder, scheme.contact, scheme.helping, scheme.group, scheme.membership,
+    scheme.project, scheme.venue, scheme.offer, scheme.api_key, scheme.answer TO timecredits_app;
+GRANT UPDATE (name, age_band), DELETE ON scheme.person TO timecredits_app;
+GRANT UPDATE (person, closed_at) ON scheme.holder TO timecredits_app;
+GRANT UPDATE (email, phone, address, channel, safe, changed_at, used_at), DELETE ON scheme.contact TO timecredits_app;
+GRANT UPDATE (ended_at, ended_by) ON scheme.helping TO timecredits_app;
+GRANT UPDATE (name) ON scheme.group TO timecredits_app;
+GRANT UPDATE (keyholder), DELETE ON scheme.membership TO timecredits_app;
 GRANT UPDATE (name, alias, status) ON scheme.project TO timecredits_app;
 GRANT UPDATE (name, status) ON scheme.venue TO timecredits_app;
 GRANT UPDATE (title, price, status) ON scheme.offer TO timecredits_app;
-GRANT UPDATE (revoked_at) ON scheme.api_key TO timecredits_app;
+GRANT UPDATE (revoked_at, label) ON scheme.api_key TO timecredits_app;
 GRANT SELECT, UPDATE (version) ON scheme.directory TO timecredits_app;

@@ -147,6 +147,17 @@ async def entry(connection: asyncpg.Connection, id_: UUID) -> Posted | None:
     return None if row is None else posted_from(row)
 
 
+async def is_known(connection: asyncpg.Connection, id_: UUID) -> bool:
+    """Whether an entry of that id was posted, or refused by a rule."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM journal.entry WHERE id = $1)"
+            " OR EXISTS (SELECT FROM journal.refusal WHERE id = $1)",
+            id_,
+        )
+    )
+
+
 async def resolution(connection: asyncpg.Connection, position: int) -> list[Posted]:
     """What was done to the entry at that position, in order: its capture, void or lapse, refunds, reversal."""
     rows = await connection.fetch(_DONE_TO, position)

@@ -14,6 +14,7 @@ CHART: Mapping[str, int | None] = MappingProxyType(
         "opening": None,
         "goodwill": None,
         "allocation": 0,
+        "cap": None,
         "wallet": 0,
         "held": 0,
         "pot": 0,
@@ -27,8 +28,11 @@ CHART: Mapping[str, int | None] = MappingProxyType(
     }
 )
 
-# What a venue will still honour is counted in minutes too, but it is no credit: exports keep it apart by this name.
-COMMODITIES: Mapping[str, str] = MappingProxyType({"allowance": "ALLOWANCE-MIN"})
+# What a venue will still honour and what a funder's cap still leaves are counted in minutes too, but they are no
+# credits: exports keep them apart by these names.
+COMMODITIES: Mapping[str, str] = MappingProxyType(
+    {"allowance": "ALLOWANCE-MIN", "allocation": "ALLOCATION-MIN", "cap": "ALLOCATION-MIN"}
+)
 
 
 def account(kind: str, owner: UUID) -> str:

@@ -12,18 +12,20 @@ from ledger.database import Database, driver
 from ledger.journal.batcher import Batcher
 from ledger.scheme.clock import Clock
 from ledger.scheme.directory import Directory
-from ledger.scheme.hours import Hours, Line, Register
 from ledger.scheme.keys import Caller, Keys, Scope
 from ledger.scheme.offers import Offer, Offers, Status
-from ledger.scheme.people import People, Person
-from ledger.scheme.projects import Project, Projects
+from ledger.scheme.people import NewPerson, People, Person
+from ledger.scheme.projects import NewProject, Project, Projects
 from ledger.scheme.redemptions import Redemptions
+from ledger.scheme.registers import Line, Register, Registers
 from ledger.scheme.venues import Venue, Venues
 
 _PEOPLE = (
     *("Ann", "Bilal", "Carys", "Dev", "Edith", "Femi"),
     *("Grace", "Hamid", "Iris", "Jola", "Kit", "Lwazi"),
 )
+# Who runs the first project, and so approves the hours of others there.
+_COORDINATOR = 11
 # Name, alias, and what some of the people give each time: (place in _PEOPLE, minutes).
 _PROJECTS = (
     ("Repair cafe", "Saturdays", ((0, 150), (1, 150), (2, 150), (3, 45), (9, 120))),
@@ -46,6 +48,7 @@ class Demo(Struct, frozen=True, kw_only=True):
 
     scheme_token: str
     project_token: str
+    person_token: str
     venue_token: str
     project: Project
     venue: Venue
@@ -63,15 +66,20 @@ async def load(
     keys = Keys(database, clock, environment)
     scheme_key, scheme_token = await keys.create(Scope.SCHEME, None, "demo: the office")
     office = Caller(key=scheme_key.id, scope=Scope.SCHEME, object=None)
-    people = [await People(database, clock).create(name) for name in _PEOPLE]
-    projects = [await Projects(database, clock).create(name, alias) for name, alias, _ in _PROJECTS]
+    people = [
+        (await People(database, clock).create(office, f"demo-{name}", NewPerson(name=name)))[0] for name in _PEOPLE
+    ]
+    projects = [
+        (await Projects(database, clock).create(office, f"demo-{alias}", NewProject(name=name, alias=alias)))[0]
+        for name, alias, _ in _PROJECTS
+    ]
     venues = [await Venues(database, clock).create(name) for name, _ in _VENUES]
     offers = [
         await _published(Offers(database, clock), venue, title, price)
         for venue, (_, made) in zip(venues, _VENUES, strict=True)
         for title, price in made
     ]
-    await _give(Hours(database, batcher, clock), office, projects, people, clock())
+    await _give(Registers(database, clock), office, projects, people, clock())
 
     redemptions = Redemptions(database, batcher, directory, clock)
     for number, (who, what, capture) in enumerate(_VISITS):
@@ -87,7 +95,10 @@ async def load(
         )
     return Demo(
         scheme_token=scheme_token,
-        project_token=(await keys.create(Scope.PROJECT, projects[0].id, "demo: a coordinator"))[1],
+        project_token=(
+            await keys.create(Scope.PROJECT, projects[0].id, "demo: a coordinator", person=people[_COORDINATOR].id)
+        )[1],
+        person_token=(await keys.create(Scope.PERSON, None, "demo: a volunteer", person=people[0].id))[1],
         venue_token=(await keys.create(Scope.VENUE, venues[0].id, "demo: the till at the pool"))[1],
         project=projects[0],
         venue=venues[0],
@@ -101,7 +112,9 @@ async def _published(offers: Offers, venue: Venue, title: str, price: int) -> Of
     return await offers.change(offer.id, Status.PUBLISHED)
 
 
-async def _give(hours: Hours, office: Caller, projects: list[Project], people: list[Person], now: datetime) -> None:
+async def _give(
+    registers: Registers, office: Caller, projects: list[Project], people: list[Person], now: datetime
+) -> None:
     """Two weeks of registers, each project on a day of its own."""
     for days_ago in (14, 7):
         for day, (project, (_, _, given)) in enumerate(zip(projects, _PROJECTS, strict=True)):
@@ -110,6 +123,6 @@ async def _give(hours: Hours, office: Caller, projects: list[Project], people: l
                 project=project.id,
                 started_at=started,
                 ended_at=started + timedelta(hours=3),
-                lines=[Line(people[who].id, minutes) for who, minutes in given],
+                lines=[Line(minutes, people[who].id) for who, minutes in given],
             )
-            await hours.record(office, f"demo-register-{days_ago}-{day}", register)
+            await registers.record(office, f"demo-register-{days_ago}-{day}", register)

@@ -94,7 +94,7 @@ class Directory:
         """A directory that answers."""
         directory = cls(connect, clock, environment)
         directory._connection = await connect(**SESSION)
-        directory.cursor_secret = await directory._connection.fetchval("SELECT cursor_secret FROM scheme.directory")
+        directory.cursor_secret = await directory._connection.fetchval("SELECT secret FROM scheme.directory")
         answering = asyncio.create_task(directory._run(), name="directory")
         try:
             yield directory
@@ -186,7 +186,11 @@ class Directory:
             return
         for row in await connection.fetch(_KEYS, list(missing)):
             caller = Caller(
-                key=row["id"], scope=Scope(row["scope"]), object=row["object"], expires_at=row["expires_at"]
+                key=row["id"],
+                scope=Scope(row["scope"]),
+                object=row["object"],
+                expires_at=row["expires_at"],
+                holder=row["holder"],
             )
             for digest, presented in missing[row["id"]]:
                 if compare_digest(presented.secret_hash, row["secret_hash"]):
@@ -216,11 +220,11 @@ class Directory:
 
 
 _VERSION_AND_HOLDERS = """
-SELECT version, (SELECT array_agg(id) FROM scheme.holder WHERE id = ANY($1::uuid[])) AS holders
+SELECT version, (SELECT array_agg(id) FROM scheme.holder WHERE id = ANY($1::uuid[]) AND closed_at IS NULL) AS holders
 FROM scheme.directory
 """
 _KEYS = """
-SELECT id, secret_hash, scope, coalesce(project, venue) AS object, expires_at
+SELECT id, secret_hash, scope, coalesce(project, venue) AS object, holder, expires_at
 FROM scheme.api_key WHERE id = ANY($1::uuid[]) AND revoked_at IS NULL
 """
 _OFFERS = """

@@ -1,4 +1,4 @@
-"""API keys: ``tc_<environment>_<id>_<secret>_<checksum>``, each for one project, one venue or the scheme itself.
+"""API keys: ``tc_<environment>_<id>_<secret>_<checksum>``, each for a person, a project, a venue or the scheme itself.
 
 Id and secret are Crockford base32, 128 and 256 random bits. The checksum is tested first, so that a mistyped key
 costs nothing; the environment stands in it, so that a test key can't be meant for the live service. What is stored is
@@ -7,6 +7,10 @@ the secret's SHA-256: of 256 random bits nothing can be guessed, so no slow hash
 A key ends at ``expires_at`` or when it is revoked, whichever comes first; ``directory`` sees to it that it stops at
 once, in every process. Two keys of one project or venue may live at a time and longer, for rotation: both speak as the
 same *principal*, so that a retry under the new key is known as a retry.
+
+Behind a key stands somebody, or nobody in particular (a till, another system). Who acts is told by `Caller.identity`:
+the holder behind the key, or else the key itself. Two approvals are two identities, and nobody approves their own
+hours: so give each coordinator a key of their own, with their person in it.
 """
 
 import hashlib
@@ -37,23 +41,36 @@ _PARTS = 5
 class Scope(StrEnum):
     """What a key speaks for."""
 
+    PERSON = "person"
     PROJECT = "project"
     VENUE = "venue"
     SCHEME = "scheme"
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks: the key, its scope and the project or venue it is for (None: the scheme)."""
+    """Who asks: the key, its scope, the project or venue it is for, and the holder behind it, if anybody."""
 
     key: UUID
     scope: Scope
     object: UUID | None
     expires_at: datetime | None = None
+    holder: UUID | None = None
 
     @property
     def principal(self) -> UUID:
-        """Whose idempotency keys these are: the object's, whatever key speaks for it."""
+        """Whose idempotency keys these are: the object's or the person's, whatever key speaks for it."""
+        if self.scope is Scope.PERSON and self.holder is not None:
+            return self.holder
         return self.object or SCHEME
+
+    @property
+    def identity(self) -> UUID:
+        """Who acts: the holder behind the key, or the key itself."""
+        return self.holder or self.key
+
+    def speaks_for(self, project: UUID) -> bool:
+        """Whether this is the scheme's key, or that project's."""
+        return self.scope is Scope.SCHEME or (self.scope is Scope.PROJECT and self.object == project)
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -62,6 +79,7 @@ class Key(Struct, frozen=True, kw_only=True):
     id: UUID
     scope: Scope
     object: UUID | None
+    person: UUID | None
     label: str
     created_at: datetime
     expires_at: datetime
@@ -121,9 +139,15 @@ class Keys:
         self._environment = environment
 
     async def create(
-        self, scope: Scope, object_: UUID | None, label: str, expires_at: datetime | None = None
+        self,
+        scope: Scope,
+        object_: UUID | None,
+        label: str,
+        expires_at: datetime | None = None,
+        *,
+        person: UUID | None = None,
     ) -> tuple[Key, str]:
-        """A new key with its token, which is told only here. Declines an object that isn't there."""
+        """A new key with its token, which is told only here. Declines an object or a person that isn't there."""
         now = self._clock()
         expires_at = expires_at or now + LIFETIME_DEFAULT
         if not now < expires_at <= now + LIFETIME_MAX:
@@ -131,10 +155,22 @@ class Keys:
                 Refusal.WRONG_VALUES,
                 fields=(("expires_at", f"must lie ahead, by at most {LIFETIME_MAX.days} days"),),
             )
-        if (scope is Scope.SCHEME) != (object_ is None):
-            said = "must be absent for a key of the scheme" if object_ else f"must name the {scope}"
+        if (scope in {Scope.SCHEME, Scope.PERSON}) != (object_ is None):
+            said = f"must be absent for a key of scope {scope}" if object_ else f"must name the {scope}"
             raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
-        key = Key(id=uuid4(), scope=scope, object=object_, label=label, created_at=now, expires_at=expires_at)
+        if scope is Scope.PERSON and person is None:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must say whose key it is"),))
+        if scope is Scope.VENUE and person is not None:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must be absent: a till is nobody's own"),))
+        key = Key(
+            id=uuid4(),
+            scope=scope,
+            object=object_,
+            person=person,
+            label=label,
+            created_at=now,
+            expires_at=expires_at,
+        )
         text = token(self._environment, key.id, os.urandom(_SECRET_BYTES))
         presented = parse(text, self._environment)
         assert presented is not None
@@ -146,12 +182,14 @@ class Keys:
                 scope.value,
                 object_ if scope is Scope.PROJECT else None,
                 object_ if scope is Scope.VENUE else None,
+                person,
                 label,
                 now,
                 expires_at,
             )
         if created is None:
-            raise Declined(Refusal.WRONG_VALUES, fields=(("object", f"is no {scope} of this scheme"),))
+            named = ("object", f"is no {scope} of this scheme") if object_ else ("person", "is nobody of this scheme")
+            raise Declined(Refusal.WRONG_VALUES, fields=(named,))
         return key, text
 
     async def revoke(self, id_: UUID) -> Key:
@@ -171,6 +209,7 @@ class Keys:
             id=row["id"],
             scope=Scope(row["scope"]),
             object=row["object"],
+            person=row["person"],
             label=row["label"],
             created_at=row["created_at"],
             expires_at=row["expires_at"],
@@ -178,14 +217,18 @@ class Keys:
         )
 
 
+# The holder's row is locked, so that nobody is given a key while they are erased.
 _CREATE = """
-INSERT INTO scheme.api_key (id, secret_hash, scope, project, venue, label, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8
+WITH holder AS (SELECT id FROM scheme.holder WHERE person = $6 FOR SHARE)
+INSERT INTO scheme.api_key (id, secret_hash, scope, project, venue, holder, label, created_at, expires_at)
+SELECT $1, $2, $3, $4, $5, (SELECT id FROM holder), $7, $8, $9
 WHERE ($4::uuid IS NULL OR EXISTS (SELECT FROM scheme.project WHERE id = $4))
     AND ($5::uuid IS NULL OR EXISTS (SELECT FROM scheme.venue WHERE id = $5))
+    AND ($6::uuid IS NULL OR EXISTS (SELECT FROM holder))
 RETURNING id
 """
 _BY_ID = """
-SELECT id, scope, coalesce(project, venue) AS object, label, created_at, expires_at, revoked_at
-FROM scheme.api_key WHERE id = $1
+SELECT k.id, k.scope, coalesce(k.project, k.venue) AS object, h.person,
+    k.label, k.created_at, k.expires_at, k.revoked_at
+FROM scheme.api_key k LEFT JOIN scheme.holder h ON h.id = k.holder WHERE k.id = $1
 """

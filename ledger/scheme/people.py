@@ -2,30 +2,101 @@
 
 The only thing a person must give is a name to be called by. The holder's id is random and tells nothing; it alone
 stands in the journal, and what a venue is shown. What somebody has is read from the journal and never stored here.
+
+Who sees what: the scheme and the person's own key all of it; a project the name of whoever came or gave hours to it,
+and what they have once they gave; a helper what they have, where they may. To anybody else the person isn't there.
+
+A contact is used whenever it is set or shown, and goes 24 months after that (rule 28). Staff who change somebody or see
+how they may be reached, and helpers who look, leave an act behind in the same transaction (see ``acts``).
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
 from ledger.database import Database, driver
 from ledger.journal import reading
+from ledger.scheme import acts
+from ledger.scheme.acts import Act, is_own
+from ledger.scheme.answers import Answers
+from ledger.scheme.awards import lock_holders
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
+from ledger.scheme.guardians import award_waiting
+from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
 
+_BEGINNING: Final = UUID(int=0)
+
+
+class AgeBand(StrEnum):
+    """How old somebody is, as far as anything here depends on it. A birth date is never asked."""
+
+    UNDER_8 = "under_8"
+    FROM_8 = "8_to_15"
+    FROM_16 = "16_to_17"
+    ADULT = "18_and_over"
+
+
+class Channel(StrEnum):
+    """How somebody would like to be reached."""
+
+    EMAIL = "email"
+    TEXT = "text"
+    PHONE = "phone"
+    POST = "post"
+    IN_PERSON = "in_person"
+
+
+class Reach(Struct, frozen=True, kw_only=True):
+    """How somebody may be reached: all of it optional. ``safe`` is whether it is safe to do so, if that is known."""
+
+    email: str | None = None
+    phone: str | None = None
+    address: str | None = None
+    channel: Channel | None = None
+    safe: bool | None = None
+
+
+class Contact(Reach, frozen=True, kw_only=True):
+    """The same as it is shown: with what to heed before it is used, unless it is known to be safe."""
+
+    caution: str | None
+
 
 class Person(Struct, frozen=True, kw_only=True):
-    """A person and the id under which the journal knows them."""
+    """A person and the id under which the journal knows them; what isn't shown to everybody is left out."""
 
     id: UUID
     holder: UUID
     name: str
     created_at: datetime
+    age_band: AgeBand | UnsetType | None = UNSET
+    contact: Contact | UnsetType | None = UNSET
+
+
+class NewPerson(Struct, frozen=True, kw_only=True, tag="person", tag_field="operation"):
+    """Somebody to be made known."""
+
+    name: str
+    age_band: AgeBand | None = None
+    contact: Reach | None = None
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """What is to be another from now on: None clears, UNSET leaves as it is, ``contact`` has the fields that change."""
+
+    name: str | UnsetType = UNSET
+    age_band: AgeBand | UnsetType | None = UNSET
+    contact: Mapping[str, str | bool | None] | UnsetType | None = UNSET
 
 
 class Balance(Struct, frozen=True, kw_only=True):
@@ -35,65 +106,241 @@ class Balance(Struct, frozen=True, kw_only=True):
     held: int
 
 
+class _Made(Struct, frozen=True):
+    """What is kept of making somebody known: nothing that an erasure must reach."""
+
+    id: UUID
+    holder: UUID
+    created_at: datetime
+
+
+async def holder_of(raw: asyncpg.Connection, person: UUID) -> UUID:
+    """The holder that the journal knows in the person's stead, or ``not_found``."""
+    holder: UUID | None = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)
+    if holder is None:
+        raise Declined(Refusal.NOT_FOUND)
+    return holder
+
+
 class People:
-    """Making people known, and reading what they have."""
+    """Making people known, changing what is known of them, and reading what they have."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._answers = Answers(database, clock)
 
-    async def create(self, name: str) -> Person:
-        """A new person with an empty wallet. Two of the same name are two people."""
-        person = Person(id=uuid4(), holder=uuid4(), name=name, created_at=self._clock())
+    async def create(self, caller: Caller, key: str, newcomer: NewPerson) -> tuple[Person, bool]:
+        """A new person with an empty wallet, and whether this is a replay. Two of the same name are two people."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> _Made:
+            made = _Made(uuid4(), uuid4(), now)
+            await raw.execute(_CREATE, made.id, newcomer.name, newcomer.age_band, now, made.holder)
+            if newcomer.contact is not None:
+                await _set_contact(raw, made.id, newcomer.contact, now)
+            return made
+
+        made, replayed = await self._answers.once(caller, key, newcomer, work, _Made)
+        # The rest is what was just asked: the same words, whatever became of the person since.
+        person = Person(
+            id=made.id,
+            holder=made.holder,
+            name=newcomer.name,
+            created_at=made.created_at,
+            age_band=newcomer.age_band,
+            contact=_shown(newcomer.contact),
+        )
+        return person, replayed
+
+    async def holder(self, id_: UUID) -> UUID:
+        """The holder that the journal knows in the person's stead, or ``not_found``."""
+        async with self._database.reading() as connection:
+            return await holder_of(driver(connection), id_)
+
+    async def read(self, caller: Caller, id_: UUID) -> Person:
+        """The person as the caller may see them, or ``not_found``."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            await driver(connection).execute(_CREATE, person.id, name, person.created_at, person.holder)
-        return person
-
-    async def get(self, id_: UUID) -> Person:
-        """The person, or ``not_found``."""
-        async with self._database.reading() as connection:
-            return await _person(driver(connection), id_)
-
-    async def balance(self, caller: Caller, id_: UUID) -> Balance:
-        """What the person has. A project sees those who gave hours to it; to it, others aren't there."""
-        async with self._database.reading() as connection:
             raw = driver(connection)
             person = await _person(raw, id_)
-            if caller.scope is Scope.PROJECT and not await raw.fetchval(_GAVE_HOURS_TO, person.holder, caller.object):
+            if caller.scope is Scope.PROJECT:
+                if not await raw.fetchval(_KNOWN_TO, person.holder, caller.object):
+                    raise Declined(Refusal.NOT_FOUND)
+                return msgspec.structs.replace(person, age_band=UNSET)
+            if caller.scope is not Scope.SCHEME and not is_own(caller, person.holder):
                 raise Declined(Refusal.NOT_FOUND)
-            wallet, held = account("wallet", person.holder), account("held", person.holder)
+            return await _with_contact(raw, caller, person, now)
+
+    async def named(self, prefix: str, *, after: UUID | None, limit: int) -> Sequence[Person]:
+        """People whose names begin so, in any case, by name; ``after`` is the last one seen. Without their contacts."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            last = prefix
+            if after is not None:
+                last = (await _person(raw, after)).name
+            rows = await raw.fetch(_LIST, prefix, last, after or _BEGINNING, limit)
+        return [_read(row) for row in rows]
+
+    async def change(self, caller: Caller, id_: UUID, changes: Changes) -> Person:
+        """Set what is given and leave the rest.
+
+        How old somebody is, is for staff to say, for it decides who consents; hours that no longer have to wait for a
+        consent are awarded with it.
+        """
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            holder = await holder_of(raw, id_)
+            if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
+                raise Declined(Refusal.NOT_FOUND)
+            if caller.scope is not Scope.SCHEME and changes.age_band is not UNSET:
+                raise Declined(Refusal.STAFF_ONLY, fields=(("age_band", "is changed by the scheme's staff"),))
+            # Awards look at the age band under the same lock.
+            await lock_holders(raw, [holder])
+            before = await _person(raw, id_)
+            name = before.name if changes.name is UNSET else changes.name
+            age_band = before.age_band if changes.age_band is UNSET else changes.age_band
+            await raw.execute("UPDATE scheme.person SET name = $2, age_band = $3 WHERE id = $1", id_, name, age_band)
+            if changes.contact is None:
+                await raw.execute("DELETE FROM scheme.contact WHERE person = $1", id_)
+            elif changes.contact is not UNSET:
+                row = await raw.fetchrow(_USE_CONTACT, id_, now)
+                reach = _reach(row) if row is not None else Reach()
+                await _set_contact(raw, id_, msgspec.structs.replace(reach, **changes.contact), now)
+            if changes != Changes():
+                await acts.record(raw, caller, holder, "person_changed", None, now)
+            person = await _with_contact(raw, caller, await _person(raw, id_), now)
+            if changes.age_band is not UNSET:
+                await award_waiting(raw, caller, holder, now)
+            return person
+
+    async def balance(self, caller: Caller, id_: UUID) -> Balance:
+        """What the person has."""
+        async with self._looked_at(caller, id_, "balance_read") as (raw, holder):
+            wallet, held = account("wallet", holder), account("held", holder)
             found = await reading.balances(raw, [wallet, held])
         return Balance(available=found[wallet], held=found[held])
 
-    async def statement(self, id_: UUID, *, before: int | None, limit: int) -> Sequence[reading.Line]:
+    async def statement(self, caller: Caller, id_: UUID, *, before: int | None, limit: int) -> Sequence[reading.Line]:
         """The wallet's newest lines, newest first; ``before`` is the sequence number of the last one seen."""
+        async with self._looked_at(caller, id_, "statement_read") as (raw, holder):
+            return await reading.statement(raw, account("wallet", holder), before=before, limit=limit)
+
+    async def acts_about(self, caller: Caller, id_: UUID, *, before: UUID | None, limit: int) -> Sequence[Act]:
+        """Who did what for or about the person, newest first; ``before`` is the last one seen."""
         async with self._database.reading() as connection:
             raw = driver(connection)
-            person = await _person(raw, id_)
-            return await reading.statement(raw, account("wallet", person.holder), before=before, limit=limit)
+            holder = await holder_of(raw, id_)
+            if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
+                raise Declined(Refusal.NOT_FOUND)
+            return await acts.listed(raw, holder, before=before, limit=limit)
+
+    @contextlib.asynccontextmanager
+    async def _looked_at(self, caller: Caller, id_: UUID, verb: str) -> AsyncIterator[tuple[asyncpg.Connection, UUID]]:
+        """A transaction in which the caller may look at what the person has; a helper's look is recorded in it."""
+        own_or_helper = caller.scope is Scope.PERSON
+        opened = self._database.transaction() if own_or_helper else self._database.reading()
+        async with opened as connection:
+            raw = driver(connection)
+            holder = await holder_of(raw, id_)
+            if caller.scope is Scope.PROJECT:
+                seen = await raw.fetchval(_GAVE_HOURS_TO, holder, caller.object)
+            else:
+                seen = await may_act(raw, caller, holder, May.BALANCE)
+            if not seen:
+                raise Declined(Refusal.NOT_FOUND)
+            if own_or_helper:
+                await acts.record(raw, caller, holder, verb, None, self._clock())
+            yield raw, holder
 
 
-async def _person(connection: asyncpg.Connection, id_: UUID) -> Person:
-    row = await connection.fetchrow(_BY_ID, id_)
+async def _person(raw: asyncpg.Connection, id_: UUID) -> Person:
+    row = await raw.fetchrow(_BY_ID, id_)
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
-    return Person(id=row["id"], holder=row["holder"], name=row["name"], created_at=row["created_at"])
+    return _read(row)
 
+
+def _read(row: asyncpg.Record) -> Person:
+    return Person(
+        id=row["id"],
+        holder=row["holder"],
+        name=row["name"],
+        created_at=row["created_at"],
+        age_band=None if row["age_band"] is None else AgeBand(row["age_band"]),
+    )
+
+
+async def _with_contact(raw: asyncpg.Connection, caller: Caller, person: Person, now: datetime) -> Person:
+    """The person with their contact, which is thereby used, and seen by the caller."""
+    row = await raw.fetchrow(_USE_CONTACT, person.id, now)
+    if row is None:
+        return msgspec.structs.replace(person, contact=None)
+    await acts.record(raw, caller, person.holder, "contact_read", None, now)
+    return msgspec.structs.replace(person, contact=_shown(_reach(row)))
+
+
+async def _set_contact(raw: asyncpg.Connection, person: UUID, reach: Reach, now: datetime) -> None:
+    """Keep it; of one that says nothing, nothing is kept."""
+    if reach == Reach():
+        await raw.execute("DELETE FROM scheme.contact WHERE person = $1", person)
+    else:
+        await raw.execute(_SET_CONTACT, person, *msgspec.structs.astuple(reach), now)
+
+
+def _reach(row: asyncpg.Record) -> Reach:
+    return Reach(
+        email=row["email"],
+        phone=row["phone"],
+        address=row["address"],
+        channel=None if row["channel"] is None else Channel(row["channel"]),
+        safe=row["safe"],
+    )
+
+
+def _shown(reach: Reach | None) -> Contact | None:
+    if reach is None or reach == Reach():
+        return None
+    return Contact(**msgspec.structs.asdict(reach), caution=_CAUTIONS[reach.safe])
+
+
+_CAUTIONS: Final[Mapping[bool | None, str | None]] = {
+    True: None,
+    None: "We don't know whether it is safe to contact them here: ask them first.",
+    False: "It is not safe to contact them here: somebody else may see or hear it. Speak with them in person.",
+}
 
 _CREATE = """
-WITH person AS (INSERT INTO scheme.person (id, name, created_at) VALUES ($1, $2, $3) RETURNING id)
-INSERT INTO scheme.holder (id, person) SELECT $4, id FROM person
+WITH person AS (INSERT INTO scheme.person (id, name, age_band, created_at) VALUES ($1, $2, $3, $4) RETURNING id)
+INSERT INTO scheme.holder (id, person) SELECT $5, id FROM person
 """
 _BY_ID = """
-SELECT p.id, h.id AS holder, p.name, p.created_at
+SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
 FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
 WHERE p.id = $1
 """
-# Hours whose award was reversed count as never given: who was listed by mistake is nobody to that project.
-_GAVE_HOURS_TO = """
-SELECT EXISTS (
-    SELECT FROM scheme.hours h JOIN scheme.session s ON s.id = h.session JOIN journal.entry e ON e.id = h.entry
-    WHERE h.holder = $1 AND s.project = $2
-        AND NOT EXISTS (SELECT FROM journal.entry r WHERE r.target = e.position AND r.kind = 'reversal')
-)
+# In the order of the index, which is that of the bytes; behind $1 and any characters, for none is above the last.
+_LIST = """
+SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
+FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
+WHERE lower(p.name) ~>=~ lower($2::text) AND lower(p.name) ~<=~ (lower($1::text) || chr(1114111))
+    AND (lower(p.name) <> lower($2::text) OR p.id > $3)
+ORDER BY lower(p.name) USING ~<~, p.id
+LIMIT $4
 """
+_USE_CONTACT = """
+UPDATE scheme.contact SET used_at = $2 WHERE person = $1 RETURNING email, phone, address, channel, safe
+"""
+_SET_CONTACT = """
+INSERT INTO scheme.contact (person, email, phone, address, channel, safe, changed_at, used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+ON CONFLICT (person) DO UPDATE SET email = excluded.email, phone = excluded.phone, address = excluded.address,
+    channel = excluded.channel, safe = excluded.safe, changed_at = excluded.changed_at, used_at = excluded.used_at
+"""
+_KNOWN_TO = """
+SELECT EXISTS (
+    SELECT FROM scheme.attendance a JOIN scheme.session s ON s.id = a.session WHERE a.holder = $1 AND s.project = $2
+) OR EXISTS (SELECT FROM scheme.counted WHERE holder = $1 AND project = $2)
+"""
+# Hours that were taken back whole count as never given: who was listed by mistake is nobody to that project.
+_GAVE_HOURS_TO = "SELECT EXISTS (SELECT FROM scheme.counted WHERE holder = $1 AND project = $2)"

@@ -10,7 +10,8 @@ Whatever is asked goes through the batcher, the scheme's own refusals too (``Ent
 told "no" never finds "yes" in a late retry. What is asked stands in the entry's details, in a fixed order, so that
 the same key with other content is told which fields differ. The entry's reference is the offer's id.
 
-A venue acts on its own redemptions; others aren't there for it. It never learns a balance.
+A venue acts on its own redemptions; others aren't there for it. It never learns a balance. To a holder who was erased
+nothing is refunded: a refund is decided under the lock of the holder's row, apart from the batches.
 """
 
 from datetime import datetime
@@ -23,7 +24,9 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.batcher import Batcher
-from ledger.journal.entries import Entry, Kind, Posted, Transfer, entry_id
+from ledger.journal.entries import Entry, Kind, Outcome, Posted, Transfer, entry_id
+from ledger.journal.posting import post
+from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock
 from ledger.scheme.directory import Directory, Offer
 from ledger.scheme.keys import Caller, Scope
@@ -186,6 +189,7 @@ class Redemptions:
             target=id_ if taken is None else taken.id,
             details=_Refund(id_, minutes),
             refused=refused,
+            into=UUID(wallet.partition(":")[2]),
         )
 
     async def _own(self, caller: Caller, id_: UUID) -> tuple[Posted, Offer]:
@@ -220,22 +224,20 @@ class Redemptions:
         target: UUID,
         details: Struct,
         refused: Refusal | None = None,
+        into: UUID | None = None,
     ) -> tuple[Step, bool]:
-        posted = settled(
-            await self._batcher.post(
-                Entry(
-                    id=entry_id(caller.principal, key),
-                    kind=kind,
-                    transfers=transfers,
-                    target=target,
-                    happened_at=self._clock(),
-                    actor=caller.key,
-                    reference=redemption.hex,
-                    details=_encode(details).decode(),
-                    refused=refused or "",
-                )
-            )
+        entry = Entry(
+            id=entry_id(caller.principal, key),
+            kind=kind,
+            transfers=transfers,
+            target=target,
+            happened_at=self._clock(),
+            actor=caller.key,
+            reference=redemption.hex,
+            details=_encode(details).decode(),
+            refused=refused or "",
         )
+        posted = settled(await self._batcher.post(entry) if into is None else await self._pay(into, entry))
         step = Step(
             id=posted.id,
             redemption=redemption,
@@ -244,6 +246,15 @@ class Redemptions:
             recorded_at=posted.recorded_at,
         )
         return step, posted.replayed
+
+    async def _pay(self, holder: UUID, entry: Entry) -> Outcome:
+        """Post what pays a holder, unless they were erased; they can't be meanwhile."""
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            if not await raw.fetchval(_IS_OPEN, holder):
+                entry = msgspec.structs.replace(entry, refused=entry.refused or Refusal.CODE_UNKNOWN)
+            (outcome,) = await post(raw, CHART, [entry], self._clock())
+        return outcome
 
 
 def _rule_against(offer: Offer, *, holder_known: bool) -> str:
@@ -299,3 +310,6 @@ def _captured(posted: Posted) -> int:
     if posted.kind is not Kind.CAPTURE:
         return 0
     return sum(moved.minutes for moved in posted.transfers if not moved.credit.startswith("wallet:"))
+
+
+_IS_OPEN = "SELECT closed_at IS NULL FROM scheme.holder WHERE id = $1 FOR NO KEY UPDATE"

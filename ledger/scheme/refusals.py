@@ -37,10 +37,16 @@ class Refusal(StrEnum):
     # Hours
     OVERLAPPING_SESSION = "overlapping_session"
     PROJECT_NOT_ACTIVE = "project_not_active"
+    ALREADY_USED = "already_used"
+    OWN_HOURS = "own_hours"
+    SAME_APPROVER = "same_approver"
+    CONSENT_NEEDED = "consent_needed"
+    PLACES_FULL = "places_full"
     ALREADY_REVERSED = "already_reversed"
     # Any request
     WRONG_VALUES = "wrong_values"
     WRONG_STATE = "wrong_state"
+    STAFF_ONLY = "staff_only"
     NOT_FOUND = "not_found"
     KEY_REUSED = "key_reused"
     # The service
@@ -116,6 +122,31 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             "The project is not active, so no hours can be recorded for it",
             "The project can't record hours at the moment.",
         ),
+        Refusal.ALREADY_USED: Row(
+            409,
+            "This was used before",
+            "This has been used already; please ask for help if that was not you.",
+        ),
+        Refusal.OWN_HOURS: Row(
+            403,
+            "Somebody else decides about one's own hours",
+            "Somebody else at the project looks at these hours.",
+        ),
+        Refusal.SAME_APPROVER: Row(
+            403,
+            "A second person decides here",
+            "A second person at the project looks at these hours.",
+        ),
+        Refusal.CONSENT_NEEDED: Row(
+            409,
+            "A guardian's consent is needed first",
+            "A parent or guardian needs to agree first.",
+        ),
+        Refusal.PLACES_FULL: Row(
+            409,
+            "All places of this session are taken",
+            "All places are taken this time; another day may suit as well.",
+        ),
         Refusal.ALREADY_REVERSED: Row(
             409,
             "This was corrected already",
@@ -130,6 +161,11 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             409,
             "This can't be done from the state it is in",
             "This is not possible just now.",
+        ),
+        Refusal.STAFF_ONLY: Row(
+            403,
+            "This is changed by the scheme's staff only",
+            "Please ask the people who run the scheme to change this for you.",
         ),
         Refusal.NOT_FOUND: Row(
             404,

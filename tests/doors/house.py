@@ -65,6 +65,11 @@ class Api:
             headers["idempotency-key"] = key or f"key-{next(_numbers)}"
         return await self.client.post(path, json=body, headers=headers)
 
+    async def send(self, method: str, path: str, body: object = None, token: str | None = None) -> httpx.Response:
+        """Any other method: what needs no key."""
+        headers = {"authorization": f"Bearer {token or self.scheme}"}
+        return await self.client.request(method, path, json=body, headers=headers)
+
     async def made(self, path: str, body: object = None, **options: str) -> dict[str, Any]:
         """The body of a post that succeeds."""
         answer = await self.post(path, body, **options)
@@ -74,8 +79,9 @@ class Api:
 
     # --- the cast ---------------------------------------------------------------------------------------
 
-    async def key(self, scope: str, object_: str) -> str:
-        body = {"scope": scope, "object": object_, "label": "a till"}
+    async def key(self, scope: str, object_: str | None = None, *, person: str | None = None) -> str:
+        """A key; `person` is whose it is, by their id."""
+        body = {"scope": scope, "object": object_, "person": person, "label": "a till"}
         return str((await self.made("/v1/keys", body))["token"])
 
     async def person(self, name: str = "Ann") -> dict[str, Any]:

@@ -1,45 +1,18 @@
 """Who may do what: every route, every scope."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from ledger.scheme.keys import Scope
 from tests.doors.house import Api
+from tests.doors.routes import ROUTES
 
 ID = "00000000-0000-4000-8000-000000000000"
-
-# Every route under /v1 with the scopes that may use it. A route that isn't here fails the first test.
-ROUTES: dict[tuple[str, str], set[str]] = {
-    ("POST", "/v1/projects"): {"scheme"},
-    ("GET", "/v1/projects/{project}"): {"scheme"},
-    ("POST", "/v1/projects/{project}/registers"): {"project", "scheme"},
-    ("POST", "/v1/awards/{entry}/reversal"): {"project", "scheme"},
-    ("POST", "/v1/people"): {"scheme"},
-    ("GET", "/v1/people/{person}"): {"scheme"},
-    ("GET", "/v1/people/{person}/balance"): {"project", "scheme"},
-    ("GET", "/v1/people/{person}/statement"): {"scheme"},
-    ("POST", "/v1/venues"): {"scheme"},
-    ("GET", "/v1/venues/{venue}"): {"scheme"},
-    ("POST", "/v1/venues/{venue}/offers"): {"scheme"},
-    ("GET", "/v1/offers/{offer}"): {"venue", "scheme"},
-    ("POST", "/v1/offers/{offer}/publish"): {"scheme"},
-    ("POST", "/v1/offers/{offer}/pause"): {"scheme"},
-    ("POST", "/v1/offers/{offer}/end"): {"scheme"},
-    ("POST", "/v1/redemptions"): {"venue"},
-    ("GET", "/v1/redemptions/{redemption}"): {"venue", "scheme"},
-    ("POST", "/v1/redemptions/{redemption}/capture"): {"venue"},
-    ("POST", "/v1/redemptions/{redemption}/void"): {"venue"},
-    ("POST", "/v1/redemptions/{redemption}/refund"): {"venue"},
-    ("POST", "/v1/keys"): {"scheme"},
-    ("POST", "/v1/keys/{key}/revoke"): {"scheme"},
-    ("GET", "/v1/entries"): {"scheme"},
-    ("GET", "/v1/entries/{entry}"): {"scheme"},
-    ("GET", "/v1/entries/{entry}/receipt"): {"scheme"},
-    ("GET", "/v1/trial-balance"): {"scheme"},
-}
 
 
 def addresses() -> Iterator[tuple[str, str, set[str]]]:
@@ -81,15 +54,118 @@ async def test_another_scope_gets_403_everywhere(api: Api) -> None:
         "scheme": api.scheme,
         "project": await api.key("project", await api.project()),
         "venue": await api.key("venue", await api.venue()),
+        "person": await api.key("person", person=(await api.person())["id"]),
     }
     body = {"offer": ID, "holder": ID}
     for method, path, scopes in addresses():
-        for scope in {"scheme", "project", "venue"} - scopes:
+        for scope in tokens.keys() - scopes:
             if method == "GET":
                 answer = await api.get(path, tokens[scope])
             else:
-                answer = await api.post(path, body if path == "/v1/redemptions" else None, tokens[scope])
+                answer = await api.send(method, path, body if path == "/v1/redemptions" else None, tokens[scope])
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path, scope)
+
+
+class Strangers(NamedTuple):
+    """What is somebody else's, by the names that addresses have for it; and the keys of those whose it is."""
+
+    ids: dict[str, str]
+    keys: dict[str, str]
+
+
+async def strangers(api: Api) -> Strangers:
+    """A child with a guardian and a helper, who gave hours to a project and went for a swim."""
+    project, venue, group = await api.project(), await api.venue(), await api.made("/v1/groups", {"name": "Choir"})
+    child, dee = await api.made("/v1/people", {"name": "Cat", "age_band": "8_to_15"}), await api.person("Dee")
+    person = child["id"]
+    await api.made(f"/v1/people/{person}/guardians", {"guardian": dee["id"]})
+    consent = await api.made(f"/v1/people/{person}/consents", {"guardian": dee["id"]})
+    helper = await api.made(f"/v1/people/{person}/helpers", {"helper": dee["id"], "may": ["balance"]})
+    draft = {"title": "Soup kitchen", "kind": "weekly"}
+    opportunity = await api.made(f"/v1/projects/{project}/opportunities", draft)
+    starts = datetime.now(UTC) + timedelta(days=1)
+    times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
+    planned = await api.made(f"/v1/projects/{project}/sessions", {**times, "opportunity": opportunity["id"]})
+    session = planned["sessions"][0]["id"]
+    await api.made(f"/v1/sessions/{session}/attendances", {"person": person})
+    given = await api.give(project, {person: 60})
+    offer, till = await api.offer(venue), await api.key("venue", venue)
+    redemption = await api.made("/v1/redemptions", {"offer": offer, "holder": child["holder"]}, token=till)
+    ids = {"project": project, "venue": venue, "offer": offer, "person": person, "child": person, "session": session}
+    ids |= {"group": group["id"], "guardian": dee["id"], "helper": helper["id"], "consent": consent["id"]}
+    ids |= {"opportunity": opportunity["id"], "claim": given["claims"][0], "redemption": redemption["id"]}
+    keys = {
+        "project": await api.key("project", project),
+        "venue": till,
+        "person": await api.key("person", person=person),
+    }
+    return Strangers(ids, keys)
+
+
+class Door(NamedTuple):
+    """A route with an id in its address, a scope that may use it, and an example of what is sent there."""
+
+    method: str
+    path: str
+    scope: str
+    body: dict[str, Any] | None
+
+    def at(self, ids: Mapping[str, str]) -> str:
+        """Its address, of these objects."""
+        return self.path.format_map(ids)
+
+
+async def doors(api: Api) -> list[Door]:
+    """Those of all scopes but the scheme's own, to which nothing is somebody else's."""
+    document = (await api.client.get("/docs/openapi.json")).json()
+    found = []
+    for (method, path), scopes in ROUTES.items():
+        body = None
+        if (content := document["paths"][path][method.lower()].get("requestBody")) is not None:
+            name = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            [body] = document["components"]["schemas"][name]["examples"]
+        if "{" in path:
+            found += [Door(method, path, scope, body) for scope in sorted(scopes - {"scheme"})]
+    return found
+
+
+async def test_another_ones_object_is_not_there_on_any_route(api: Api, owner: asyncpg.Connection) -> None:
+    theirs, nobodys = (await strangers(api)).ids, dict.fromkeys((await strangers(api)).ids, ID)
+    bob = (await api.person("Bob"))["id"]
+    keys = {
+        "person": await api.key("person", person=bob),
+        "project": await api.key("project", await api.project(), person=bob),
+        "venue": await api.key("venue", await api.venue()),
+    }
+    written = "SELECT ARRAY[(SELECT count(*) FROM scheme.answer), (SELECT count(*) FROM scheme.act)]"
+    before = await owner.fetchval(written)
+    for door in await doors(api):
+        # Whom they would speak for, if they could: themselves.
+        own = dict.fromkeys({"person", "guardian", "helper"} & (door.body or {}).keys(), bob)
+        answers: list[dict[str, Any]] = []
+        for ids in (theirs, nobodys):
+            answer = await api.client.request(
+                door.method,
+                door.at(ids),
+                headers={"authorization": f"Bearer {keys[door.scope]}", "idempotency-key": f"{len(answers)}"},
+                json=door.body and {**door.body, **own},
+            )
+            assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (door, answer.text)
+            answers.append({name: value for name, value in answer.json().items() if name != "request_id"})
+        assert answers[0] == answers[1], f"{door} tells what is there from what isn't"
+    assert await owner.fetchval(written) == before
+
+
+async def test_to_whom_it_belongs_it_is_there_on_each_of_these_routes(api: Api) -> None:
+    ids, keys = await strangers(api)
+    reads = [door for door in await doors(api) if door.method == "GET"]
+    assert len(reads) >= 20
+    for door in reads:
+        # A draft is its project's alone.
+        if "{opportunity}" in door.path and door.scope != "project":
+            continue
+        answer = await api.get(door.at(ids), keys[door.scope])
+        assert answer.status_code == 200, (door, answer.text)
 
 
 async def test_a_revoked_key_stops_at_once_in_every_process(api: Api, dsn: str) -> None:

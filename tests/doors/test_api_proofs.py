@@ -36,7 +36,7 @@ async def test_a_receipt_and_two_checkpoints_prove_an_entry_to_a_stranger(dsn: s
 
         verifier = Verifier.parse((await api.client.get("/log/key")).text.strip())
         newest = await api.client.get("/log/checkpoint")
-        entry = first["awards"][0]
+        entry = first["claims"][0]
         receipt = await api.get(f"/v1/entries/{entry}/receipt")
         old, new = verifier.open(old_note), verifier.open(new_note)
         proof = (await api.client.get("/log/consistency", params={"old": old.size, "new": new.size})).json()
@@ -52,7 +52,7 @@ async def test_a_receipt_and_two_checkpoints_prove_an_entry_to_a_stranger(dsn: s
 async def test_a_receipt_is_for_the_scheme_alone_for_it_tells_balances(dsn: str) -> None:
     async with Api.running(dsn) as api:
         project, ann = await api.project(), await api.person()
-        award = (await api.give(project, {ann["id"]: 60}))["awards"][0]
+        award = (await api.give(project, {ann["id"]: 60}))["claims"][0]
         await _sign(dsn)
         venue = await api.key("venue", await api.venue())
         as_venue = await api.get(f"/v1/entries/{award}/receipt", venue)

@@ -224,7 +224,7 @@ async def test_anothers_offers_and_redemptions_are_not_there(till: Till) -> None
 
 async def test_an_award_is_no_redemption(till: Till) -> None:
     bob, project = await till.api.person("Bob"), await till.api.project()
-    award = (await till.api.give(project, {bob["id"]: 60}))["awards"][0]
+    award = (await till.api.give(project, {bob["id"]: 60}))["claims"][0]
     assert refusal(await till.act(award, "refund")) == (404, "not_found")
     assert (await till.api.get(f"/v1/redemptions/{award}")).status_code == 404
 

@@ -19,6 +19,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 from structlog.contextvars import get_contextvars
 
+from ledger.doors.api.answers import methods
 from ledger.doors.api.guard import DEPTH_MAX, HEADERS_MAX, KIB, Allowance, ASGIApp, check_json, guard
 from ledger.doors.api.inputs import (
     Cursor,
@@ -90,6 +91,7 @@ def toy() -> ASGIApp:
         ROUTES,
         request_class=StrictRequest,
         exception_handlers=HANDLERS,
+        before_request=methods,
         logging_config=None,
         openapi_config=None,
     )
@@ -561,6 +563,13 @@ async def test_head_on_a_get_answers_as_get_without_the_body() -> None:
 async def test_a_wrong_method_is_told_which_are_right() -> None:
     assert (await drive("DELETE")).headers["allow"].split(", ") == ["GET", "HEAD", "OPTIONS", "POST"]
     assert (await drive("GET", "/v1/void")).headers["allow"].split(", ") == ["OPTIONS", "POST"]
+
+
+async def test_options_names_every_method_of_the_address_whichever_handler_came_first() -> None:
+    for path in ("/v1/lines", "/v1/void", "/v1/lines/0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"):
+        asked = await drive("OPTIONS", path, headers=())
+        assert (asked.status, asked.body) == (204, b"")
+        assert asked.headers["allow"] == (await drive("DELETE", path)).headers["allow"]
 
 
 async def test_probes_may_ask_by_address() -> None:

@@ -82,6 +82,13 @@ def test_every_operation_answers_refusals_with_a_problem(document: dict[str, Any
     )
 
 
+def test_what_the_guard_may_answer_is_named_everywhere(document: dict[str, Any]) -> None:
+    assert document["paths"]["/v1/registers"]["post"]["responses"].keys() >= {"400", "413", "415", "422"}
+    asked = document["paths"]["/v1/lines"]["get"]["responses"].keys()
+    assert "400" in asked
+    assert not asked & {"413", "415", "422"}
+
+
 def test_what_a_request_holds_is_closed_and_bounded(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     [register] = [schema for name, schema in schemas.items() if name.endswith("Register")]
@@ -108,7 +115,7 @@ def test_the_key_and_the_page_size_are_described(document: dict[str, Any]) -> No
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"], limit["schema"]["default"]) == (
         1,
         200,
-        50,
+        25,
     )
     assert "pattern" not in limit["schema"]
 

@@ -98,7 +98,7 @@ def test_a_fault_is_named_by_its_path_and_in_plain_words(body: bytes, status: in
 def test_every_pattern_of_ours_has_its_words() -> None:
     for pattern, words in PATTERNS_IN_WORDS.items():
         with pytest.raises(msgspec.ValidationError) as wrong:
-            msgspec.json.decode(b'"\\u0001"', type=Annotated[str, Meta(pattern=pattern)])
+            msgspec.json.decode(b'""', type=Annotated[str, Meta(pattern=pattern)])
         assert in_plain_words(str(wrong.value))[1].message == words
 
 

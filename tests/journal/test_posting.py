@@ -94,16 +94,18 @@ async def test_what_a_savepoint_takes_back_is_gone_and_the_rest_of_the_transacti
 
 
 async def test_the_callers_rows_and_the_entry_commit_together(journal: Journal) -> None:
-    await journal.owner.execute("CREATE TABLE scheme.claim (id int); GRANT ALL ON scheme.claim TO timecredits_app")
+    await journal.owner.execute(
+        "CREATE TABLE scheme.workflow (id int); GRANT ALL ON scheme.workflow TO timecredits_app"
+    )
     for number in (1, 2):
         with nullcontext() if number == 1 else pytest.raises(Stop):
             async with journal.database.transaction() as connection:
-                await driver(connection).execute("INSERT INTO scheme.claim VALUES ($1)", number)
+                await driver(connection).execute("INSERT INTO scheme.workflow VALUES ($1)", number)
                 await posting.post(driver(connection), CHART, [award(str(number), "ann", 60)], NOON)
                 if number == 2:
                     raise Stop
 
-    assert [row["id"] for row in await journal.owner.fetch("SELECT id FROM scheme.claim")] == [1]
+    assert [row["id"] for row in await journal.owner.fetch("SELECT id FROM scheme.workflow")] == [1]
     assert await journal.balances("wallet:ann") == [60]
 
 

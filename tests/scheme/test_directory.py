@@ -11,9 +11,9 @@ from ledger.database import Database
 from ledger.journal.batcher import Unavailable
 from ledger.scheme.clock import system_clock
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.offers import Offers, Status
-from ledger.scheme.people import People
+from ledger.scheme.people import NewPerson, People
 from ledger.scheme.venues import Venues
 
 
@@ -26,7 +26,8 @@ async def an_offer(database: Database) -> UUID:
 
 
 async def test_what_is_there_is_found_and_what_is_not_is_not(database: Database) -> None:
-    offer, person = await an_offer(database), await People(database, system_clock).create("Ann")
+    office, offer = Caller(key=SCHEME, scope=Scope.SCHEME, object=None), await an_offer(database)
+    person, _ = await People(database, system_clock).create(office, "ann", NewPerson(name="Ann"))
     _, token = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "x")
     async with Directory.running(database.connect, system_clock, "test") as directory:
         found = await directory.find(token, offer=offer, holder=person.holder)

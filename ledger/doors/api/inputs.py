@@ -37,14 +37,27 @@ YEAR_LAST: Final = 2100
 NAME_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$(?!\n)"
 KEY_PATTERN: Final = r"^[\x21-\x7e]+$(?!\n)"
 CURSOR_PATTERN: Final = r"^[A-Za-z0-9_.-]+$(?!\n)"
+PREFIX_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$(?!\n)"
+EMAIL_PATTERN: Final = r"^[^@\x00-\x20\x7f-\xa0]+@[^@\x00-\x20\x7f-\xa0]+$(?!\n)"
+PHONE_PATTERN: Final = r"^[+(]?[0-9][0-9() ./-]*[0-9]$(?!\n)"
+ADDRESS_PATTERN: Final = r"\S"
 LIMIT_PATTERN: Final = r"^([1-9][0-9]?|1[0-9][0-9]|200)$(?!\n)"
+
+TAG_PATTERN: Final = r"^[a-z][a-z_]{0,31}$(?!\n)"
+DISTRICT_PATTERN: Final = r"^[A-Z]{1,2}[0-9][A-Z0-9]?$(?!\n)"
 
 # What a reader is told when a value doesn't match: msgspec can only quote the pattern; `problems` looks here.
 PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
     NAME_PATTERN: "must be on one line, without a space at either end and without control characters",
     KEY_PATTERN: "must be visible ASCII characters only, without spaces",
     CURSOR_PATTERN: "must be a cursor as an earlier page gave it",
+    PREFIX_PATTERN: "must be text without control characters",
+    EMAIL_PATTERN: "must be an email address, such as ann@example.org",
+    PHONE_PATTERN: "must be a phone number: digits, spaces and the signs + ( ) / . - only",
+    ADDRESS_PATTERN: "must say something",
     LIMIT_PATTERN: "must be a whole number from 1 to 200, written in digits only",
+    TAG_PATTERN: "must be a word of small letters and underscores, 32 at most",
+    DISTRICT_PATTERN: "must be the first half of a postcode in capitals, such as CB4",
 }
 
 
@@ -101,7 +114,8 @@ Cursor = Annotated[
 ]
 
 LIMIT_MAX: Final = 200
-LIMIT_DEFAULT: Final = "50"
+# What a phone shows in two screens; each line of a statement is a page of the database.
+LIMIT_DEFAULT: Final = "25"
 
 
 def page_size(

@@ -25,6 +25,9 @@ class KeyInput(Input, frozen=True, kw_only=True):
     object: Annotated[Identifier | None, Meta(description="The project or venue it is for; absent for the scheme.")] = (
         None
     )
+    person: Annotated[
+        Identifier | None, Meta(description="Whose key it is: who acts when it is used. A coordinator has their own.")
+    ] = None
     label: Annotated[Name, Meta(description="Where it is used, to know which one to revoke.")]
     expires_at: Annotated[Moment | None, Meta(description="In a year, if left out; at most in three.")] = None
 
@@ -35,6 +38,7 @@ class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     scope: Scope
     object: UUID | None
+    person: UUID | None
     label: str
     created_at: datetime
     expires_at: datetime
@@ -53,12 +57,13 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
         tags=_TAG,
     )
     async def create(data: JSONBody[KeyInput]) -> Created[CreatedKey]:
-        key, token = await keys.create(data.scope, data.object, data.label, data.expires_at)
+        key, token = await keys.create(data.scope, data.object, data.label, data.expires_at, person=data.person)
         return Created(
             CreatedKey(
                 id=key.id,
                 scope=key.scope,
                 object=key.object,
+                person=key.person,
                 label=key.label,
                 created_at=key.created_at,
                 expires_at=key.expires_at,

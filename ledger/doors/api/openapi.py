@@ -8,7 +8,7 @@ What Litestar leaves out or gets wrong (2.25) is mended once, when the document 
 keeps the result:
 
 - errors are `application/problem+json` of the one schema `Problem`, as `default` of every operation besides
-  the statuses it names;
+  the statuses it names; those that the guard may answer to any request are named everywhere;
 - every object that a request can hold is closed (`additionalProperties: false`), for `Input` forbids
   unknown fields;
 - `page_size` reads its integer as text to be strict: the document shows an integer.
@@ -20,6 +20,7 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from http import HTTPStatus
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +47,14 @@ _POLICY: Final = (
 )
 Examples = Mapping[type[msgspec.Struct], Mapping[str, Any]]
 
+# What the guard may answer before a route is asked: for an address or header; for a body, looked for in all but GET.
+_OF_ADDRESSES: Final = (HTTPStatus.BAD_REQUEST,)
+_OF_BODIES: Final = (
+    *_OF_ADDRESSES,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
 _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASSETS: Final = f"{PATH}/assets/{version('swagger-ui-py')}"
 _TYPES: Final = {
@@ -148,16 +157,12 @@ def _mend(document: dict[str, Any]) -> dict[str, Any]:
     components: dict[str, Any] = document["components"].setdefault("schemas", {})
     _, problem_schemas = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
     components.update(problem_schemas)
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     asked: set[str] = set()
     for path_item in document["paths"].values():
-        for operation in path_item.values():
+        for method, operation in path_item.items():
             if not (isinstance(operation, dict) and "responses" in operation):
                 continue
-            for status, response in operation["responses"].items():
-                if status.startswith(("4", "5")):
-                    response["content"] = content
-            operation["responses"]["default"] = {"description": "Refused or failed", "content": content}
+            operation["responses"] = _mended_answers(method, operation["responses"])
             for parameter in operation.get("parameters", ()):
                 if parameter["schema"].get("type") == "integer":
                     parameter["schema"].pop("pattern", None)
@@ -171,6 +176,16 @@ def _mend(document: dict[str, Any]) -> dict[str, Any]:
         _close(components[name])
         asked.update(set(_references(components[name])) - closed)
     return document
+
+
+def _mended_answers(method: str, answers: dict[str, Any]) -> dict[str, Any]:
+    for refusal in _OF_ADDRESSES if method == "get" else _OF_BODIES:
+        answers.setdefault(str(refusal.value), {"description": refusal.phrase})
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status, answer in answers.items():
+        if status.startswith(("4", "5")):
+            answer["content"] = content
+    return {**dict(sorted(answers.items())), "default": {"description": "Refused or failed", "content": content}}
 
 
 class _Mended(OpenAPI):

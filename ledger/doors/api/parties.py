@@ -1,4 +1,4 @@
-"""Routes of projects, venues and their offers: the scheme's administration."""
+"""Routes of venues and their offers: the scheme's administration."""
 
 from typing import Annotated, Final
 
@@ -12,17 +12,9 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Identifier, Input, Minutes, Name
 from ledger.scheme.keys import Scope
 from ledger.scheme.offers import Offer, Offers, Status
-from ledger.scheme.projects import Project, Projects
 from ledger.scheme.venues import Venue, Venues
 
 _OFFERS: Final = ["offers"]
-
-
-class ProjectInput(Input, frozen=True, kw_only=True):
-    """A new project."""
-
-    name: Name
-    alias: Annotated[Name, Meta(description="What slips say instead of the name: nothing that tells on anybody.")]
 
 
 class VenueInput(Input, frozen=True, kw_only=True):
@@ -38,29 +30,8 @@ class OfferInput(Input, frozen=True, kw_only=True):
     price: Annotated[Minutes, Meta(description="In minutes; 60 are one Time Credit.")]
 
 
-def routes(access: Access, projects: Projects, venues: Venues, offers: Offers) -> list[HTTPRouteHandler]:
-    """Return the routes of projects, venues and offers."""
-
-    @post(
-        "/v1/projects",
-        before_request=access.only(Scope.SCHEME),
-        summary="Make a project known",
-        responses=refused(400, 401, 403, 422, 503),
-        tags=["projects"],
-    )
-    async def create_project(data: JSONBody[ProjectInput]) -> Created[Project]:
-        project = await projects.create(data.name, data.alias)
-        return Created(project, location=f"/v1/projects/{project.id}")
-
-    @get(
-        "/v1/projects/{project:uuid}",
-        before_request=access.only(Scope.SCHEME),
-        summary="Read a project",
-        responses=refused(401, 403, 404),
-        tags=["projects"],
-    )
-    async def read_project(project: FromPath[Identifier]) -> Project:
-        return await projects.get(project)
+def routes(access: Access, venues: Venues, offers: Offers) -> list[HTTPRouteHandler]:
+    """Return the routes of venues and offers."""
 
     @post(
         "/v1/venues",
@@ -142,8 +113,6 @@ def routes(access: Access, projects: Projects, venues: Venues, offers: Offers) -
         return await offers.change(offer, Status.ENDED)
 
     return [
-        create_project,
-        read_project,
         create_venue,
         read_venue,
         create_offer,

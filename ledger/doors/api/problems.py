@@ -16,7 +16,7 @@ zone). What stands outside the body - path, query, headers - is always 400.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -334,6 +334,14 @@ def _refusal_of(exc: ValidationException) -> Refused:
 _Request = Request[Any, Any, Any]
 
 
+def in_allow(methods: Iterable[str]) -> str:
+    """Return the methods as the header Allow names them."""
+    found = set(methods)
+    if "GET" in found:
+        found.add("HEAD")  # the guard answers it; Litestar doesn't know
+    return ", ".join(sorted(found))
+
+
 def _on_refused(_: _Request, exc: Refused) -> Response[bytes]:
     return exc.problem().response()
 
@@ -358,10 +366,7 @@ def _on_http(request: _Request, exc: HTTPException) -> Response[bytes]:
         return _on_failure(request, exc)
     headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
     if "allow" in headers:
-        allowed = set(headers["allow"].split(", "))
-        if "GET" in allowed:
-            allowed.add("HEAD")  # the guard answers it; Litestar doesn't know
-        headers["allow"] = ", ".join(sorted(allowed))
+        headers["allow"] = in_allow(headers["allow"].split(", "))
     if status == HTTPStatus.UNAUTHORIZED:
         headers.setdefault("www-authenticate", "Bearer")  # RFC 9110, 15.5.2
     phrase = HTTPStatus(status).phrase

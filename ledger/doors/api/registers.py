@@ -1,4 +1,4 @@
-"""Routes of a coordinator: record a register of hours, and correct an award."""
+"""Route of a coordinator: record a register, a whole session at once."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -11,9 +11,9 @@ from msgspec import Meta
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.guard import KIB, Allowance
-from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input, Minutes, Moment
-from ledger.scheme.hours import LINES_MAX, Hours, Line, Recorded, Register, Reversed
+from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input, Moment, Name
 from ledger.scheme.keys import Scope
+from ledger.scheme.registers import LINES_MAX, Line, Recorded, Register, Registers
 
 _TAG: Final = ["hours"]
 
@@ -22,33 +22,40 @@ ALLOWANCES: Final = {"/v1/projects/": Allowance(1024 * KIB)}
 
 
 class LineInput(Input, frozen=True, kw_only=True):
-    """Who gave how much."""
+    """Who gave how much: a person we know, the name of somebody new, or whom a voucher is for."""
 
-    person: Identifier
-    minutes: Annotated[Minutes, Meta(description="15 to 480, in steps of 15.")]
+    minutes: Annotated[
+        int, Meta(ge=0, le=1440, description="Rounded to the scheme's step; 0 for who came and gave no time.")
+    ]
+    person: Annotated[Identifier | None, Meta(description="Somebody known.")] = None
+    name: Annotated[Name | None, Meta(description="Somebody new, who is made known and gets a wallet.")] = None
+    voucher: Annotated[Name | None, Meta(description="Somebody without an account: what to write on the slip.")] = None
 
     def __post_init__(self) -> None:
         """Nothing: there is no moment in a line, and looking for one costs 5,000 lines 1.5 ms."""
 
 
 class RegisterInput(Input, frozen=True, kw_only=True):
-    """A session, and everybody who gave time in it."""
+    """A session, and everybody who came to it."""
 
-    started_at: Annotated[Moment, Meta(description="At most 60 days ago.")]
-    ended_at: Annotated[Moment, Meta(description="Not in the future; at most 24 hours after the start.")]
+    session: Annotated[Identifier | None, Meta(description="A planned one; then without the two times.")] = None
+    started_at: Annotated[Moment | None, Meta(description="At most 60 days ago, unless the scheme's rules differ.")] = (
+        None
+    )
+    ended_at: Annotated[Moment | None, Meta(description="Not in the future; at most 24 hours after the start.")] = None
     lines: Annotated[list[LineInput], Meta(min_length=1, max_length=LINES_MAX)]
 
 
-def routes(access: Access, hours: Hours) -> list[HTTPRouteHandler]:
-    """Return the routes of hours."""
+def routes(access: Access, registers: Registers) -> list[HTTPRouteHandler]:
+    """Return the route of registers."""
 
     @post(
         "/v1/projects/{project:uuid}/registers",
         before_request=access.only(Scope.PROJECT, Scope.SCHEME),
         summary="Record a register",
         description=(
-            "Awards everybody on it what they gave, all or nothing. Sending it again under the same key gives"
-            " the same answer and counts nothing twice."
+            "Awards everybody on it what they gave, all or nothing. What somebody else must look at first waits, and"
+            " stands in `attention`. Sending it again under the same key gives the same answer and counts once."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
@@ -61,33 +68,20 @@ def routes(access: Access, hours: Hours) -> list[HTTPRouteHandler]:
     ) -> Created[Recorded]:
         register = Register(
             project=project,
+            session=data.session,
             started_at=_utc(data.started_at),
             ended_at=_utc(data.ended_at),
-            lines=[Line(line.person, line.minutes) for line in data.lines],
+            lines=[
+                Line(minutes=line.minutes, person=line.person, name=line.name, voucher=line.voucher)
+                for line in data.lines
+            ],
         )
-        recorded, replayed = await hours.record(request.user, idempotency_key, register)
+        recorded, replayed = await registers.record(request.user, idempotency_key, register)
         return Created(recorded, replayed=replayed)
 
-    @post(
-        "/v1/awards/{entry:uuid}/reversal",
-        before_request=access.only(Scope.PROJECT, Scope.SCHEME),
-        summary="Take back an award",
-        description=(
-            "Corrects a mistake by a new entry, whole and once; the same hours may then be registered anew."
-            " Refused if the credits have been spent."
-        ),
-        responses=refused(400, 401, 403, 404, 409, 422, 503),
-        tags=_TAG,
-    )
-    async def reverse(
-        request: CallerRequest, entry: FromPath[Identifier], idempotency_key: IdempotencyKey
-    ) -> Created[Reversed]:
-        reversal, replayed = await hours.reverse(request.user, idempotency_key, entry)
-        return Created(reversal, replayed=replayed)
-
-    return [record, reverse]
+    return [record]
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(moment: datetime | None) -> datetime | None:
     """The same moment in UTC, so that a retry which names it by another offset is known as a retry."""
-    return moment.astimezone(UTC)
+    return None if moment is None else moment.astimezone(UTC)

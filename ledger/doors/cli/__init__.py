@@ -25,6 +25,8 @@ import click
 
 from ledger.doors.cli.bench import bench
 from ledger.doors.cli.books import checkpoint, export, receipt, verify
+from ledger.doors.cli.person import person
+from ledger.doors.cli.running import outbox, rules, work
 from ledger.doors.cli.scheme import balance, key, redeem, register, statement
 from ledger.doors.cli.serving import migrate, serve
 
@@ -44,7 +46,8 @@ def main() -> None:
 
 for command in (
     *(serve, migrate),
-    *(register, balance, statement, redeem, key),
+    *(register, balance, statement, redeem, key, person),
+    *(rules, work, outbox),
     *(verify, checkpoint, receipt, export, bench),
 ):
     main.add_command(command)

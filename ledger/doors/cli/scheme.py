@@ -21,10 +21,10 @@ from rich.table import Table
 from ledger.doors.cli.answers import Answer, Verb, credits_text
 from ledger.doors.cli.server import at_work, settings, with_database
 from ledger.scheme.clock import system_clock
-from ledger.scheme.hours import LINES_MAX, Hours, Line, Register
 from ledger.scheme.keys import LIFETIME_MAX, SCHEME, Caller, Keys, Scope
 from ledger.scheme.people import People
 from ledger.scheme.redemptions import Redemptions
+from ledger.scheme.registers import LINES_MAX, Line, Recorded, Register, Registers
 
 if TYPE_CHECKING:
     from ledger.database import Database
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # As a request's: 5,000 lines of a UUID and minutes are 0.2 MB.
 FILE_BYTES_MAX: Final = 5 * 1024 * 1024
 _FAULTS_SHOWN: Final = 20
-_HEADER: Final = ["person", "minutes"]
+_WHO: Final = {"person", "name", "voucher"}
 _MINUTES: Final = re.compile(r"[0-9]{1,9}")
 
 OPERATOR: Final = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
@@ -49,8 +49,12 @@ def _check_key(_: click.Context, __: click.Parameter, key: str | None) -> str | 
     return key
 
 
+def _is_label(text: str) -> bool:
+    return 0 < len(text) <= _LABEL_MAX and text.isprintable()
+
+
 def _check_label(_: click.Context, __: click.Parameter, label: str) -> str:
-    if not (0 < len(label) <= _LABEL_MAX and label.isprintable()):
+    if not _is_label(label):
         raise click.BadParameter(f"must be 1 to {_LABEL_MAX} characters, on one line")
     return label
 
@@ -80,9 +84,11 @@ def register() -> None:
 def register_post(
     file: Path, project: UUID, started: datetime, ended: datetime, *, preview: bool, idempotency_key: str | None
 ) -> Answer:
-    """Record a register from a CSV FILE with the columns person (an id) and minutes, and award its hours.
+    """Record a register from a CSV FILE, and award its hours.
 
-    All lines or none. Without --key the file itself is the key: sending it again counts nothing twice.
+    Its columns: minutes, and for who it was one or more of person (an id), name (of somebody new, who gets a wallet)
+    and voucher (of somebody without an account: what to write on the slip). All lines or none. Without --key the file
+    itself is the key: sending it again counts nothing twice.
     """
     lines = read_register(file)
     total = sum(line.minutes for line in lines)
@@ -95,13 +101,8 @@ def register_post(
     of = settings()
 
     async def work(database: Database) -> Answer:
-        async with at_work(database, of) as (batcher, _):
-            recorded, replayed = await Hours(database, batcher, system_clock).record(OPERATOR, key, asked)
-        again = " (already: nothing was counted twice)" if replayed else ""
-        return Answer(
-            {"replayed": replayed, **msgspec.to_builtins(recorded)},
-            f"Recorded {_people(recorded.lines)}, {credits_text(recorded.minutes)}{again}.\nregister {recorded.id}",
-        )
+        recorded, replayed = await Registers(database, system_clock).record(OPERATOR, key, asked)
+        return Answer({"replayed": replayed, **msgspec.to_builtins(recorded)}, _told(recorded, again=replayed))
 
     return with_database(of, work)
 
@@ -122,14 +123,15 @@ def read_register(file: Path) -> list[Line]:
     faults: list[str] = []
     try:
         header = [name.strip().lower() for name in next(rows, [])]
-        if sorted(header) != sorted(_HEADER):
-            raise click.UsageError(f"{file} has the columns {header}; a register has {_HEADER}.")
+        if not _is_register(header):
+            raise click.UsageError(
+                f"{file} has the columns {header}; a register has minutes and one or more of {', '.join(sorted(_WHO))}."
+            )
         for row in filter(None, rows):
-            line = _read_line(dict(zip(header, row, strict=False)), len(row))
-            if isinstance(line, str):
-                faults.append(f"row {rows.line_num}: {line}")
-            else:
-                lines.append(line)
+            try:
+                lines.append(_read_line(header, row))
+            except ValueError as error:
+                faults.append(f"row {rows.line_num}: {error}")
             if len(lines) > LINES_MAX:
                 raise click.UsageError(f"{file} has more than {LINES_MAX:,} rows.")
     except csv.Error as error:
@@ -140,16 +142,47 @@ def read_register(file: Path) -> list[Line]:
     return lines
 
 
-def _read_line(cells: dict[str, str], columns: int) -> Line | str:
-    """A line of the register, or what is wrong with it. Whether the minutes are allowed is for the scheme to say."""
-    if columns != len(_HEADER):
-        return f"has {columns} columns instead of {len(_HEADER)}"
-    if not _MINUTES.fullmatch(cells["minutes"].strip()):
-        return "has no whole number of minutes"
-    try:
-        return Line(UUID(cells["person"].strip()), int(cells["minutes"]))
-    except ValueError:
-        return "has no person's id"
+def _is_register(header: list[str]) -> bool:
+    """Minutes, somebody, and nothing else or twice."""
+    who = set(header) - {"minutes"}
+    return len(header) == len(set(header)) == len(who) + 1 and bool(who) and who <= _WHO
+
+
+def _read_line(header: list[str], row: list[str]) -> Line:
+    """A line of the register; raises ValueError with what is wrong. Whether the minutes are allowed the scheme says."""
+    if len(row) != len(header):
+        raise ValueError(f"has {len(row)} columns instead of {len(header)}")
+    cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+    minutes = cells.pop("minutes")
+    if not _MINUTES.fullmatch(minutes):
+        raise ValueError("has no whole number of minutes")
+    who = {name: cell for name, cell in cells.items() if cell}
+    if len(who) != 1:
+        raise ValueError(f"must say who it was in one of {', '.join(sorted(_WHO))}")
+    ((name, cell),) = who.items()
+    if name == "person":
+        try:
+            return Line(int(minutes), UUID(cell))
+        except ValueError:
+            raise ValueError("has no person's id") from None
+    if not _is_label(cell):
+        raise ValueError(f"has a {name} that isn't 1 to {_LABEL_MAX} characters on one line")
+    return Line(int(minutes), name=cell) if name == "name" else Line(int(minutes), voucher=cell)
+
+
+def _told(recorded: Recorded, *, again: bool) -> str:
+    """What became of a register, for people: what waits and what is to be printed, too."""
+    already = " (already: nothing was counted twice)" if again else ""
+    said = [f"Recorded {_people(recorded.lines)}, {credits_text(recorded.awarded)}{already}."]
+    said += [
+        f"line {one.line + 1} waits for {'a guardian' if one.consent_needed else 'somebody to look at it'}"
+        f" ({', '.join(one.exceptions) or one.state})"
+        for one in recorded.attention
+    ]
+    said += [
+        f"line {slip.line + 1}: voucher {slip.code} for {credits_text(slip.minutes)}" for slip in recorded.vouchers
+    ]
+    return "\n".join([*said, f"register {recorded.id}"])
 
 
 @click.command(cls=Verb)
@@ -173,7 +206,7 @@ def statement(person: UUID, limit: int, before: int | None) -> Answer:
     """The wallet of a PERSON, newest first."""
 
     async def work(database: Database) -> Answer:
-        lines = await People(database, system_clock).statement(person, before=before, limit=limit)
+        lines = await People(database, system_clock).statement(OPERATOR, person, before=before, limit=limit)
         table = Table("number", "recorded", "what", "minutes", "balance", "entry")
         for line in lines:
             recorded = f"{line.recorded_at:%Y-%m-%d %H:%M}"
@@ -202,7 +235,7 @@ def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> An
     of = settings()
 
     async def work(database: Database) -> Answer:
-        holder = (await People(database, system_clock).get(person)).holder
+        holder = await People(database, system_clock).holder(person)
         async with at_work(database, of) as (batcher, directory):
             found = await directory.find(offer=offer, holder=holder)
             venue = found.offer.venue if found.offer else None

@@ -114,6 +114,7 @@ def _announce(of: Settings, shown: demo.Demo | None) -> None:
             f"  OFFICE={shown.scheme_token}\n"
             f"  COORDINATOR={shown.project_token}\n"
             f"  PROJECT={shown.project.id}  # {shown.project.name}, the coordinator's\n"
+            f"  VOLUNTEER={shown.person_token}  # {shown.person.name}'s own\n"
             f"  TILL={shown.venue_token}\n"
             f"  OFFER={shown.offer.id}  # {shown.offer.title}, at {shown.venue.name}, whose till it is\n"
             f"  ANN={shown.person.id}  # {shown.person.name}, a volunteer\n"

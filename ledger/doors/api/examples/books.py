@@ -1,7 +1,4 @@
-"""One example of each body, as the documentation shows it: Ann gives two hours and a half and goes for a swim.
-
-A test holds them to their Structs: a field added there and forgotten here fails.
-"""
+"""Examples of the journal, of redemptions and registers, and of who takes part."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,18 +7,17 @@ import msgspec
 
 from ledger.doors.api.journal import Entry, Feed, TrialBalance
 from ledger.doors.api.keys import CreatedKey, KeyInput
-from ledger.doors.api.parties import OfferInput, ProjectInput, VenueInput
-from ledger.doors.api.people import PersonInput, Statement, StatementLine
+from ledger.doors.api.parties import OfferInput, VenueInput
 from ledger.doors.api.proofs import Consistency
 from ledger.doors.api.redemptions import CaptureInput, RedemptionInput, RefundInput
 from ledger.doors.api.registers import LineInput, RegisterInput
-from ledger.scheme.hours import Recorded, Reversed
+from ledger.doors.api.vouchers import VoucherInput
 from ledger.scheme.keys import Key
 from ledger.scheme.offers import Offer
-from ledger.scheme.people import Balance, Person
-from ledger.scheme.projects import Project
 from ledger.scheme.redemptions import Redemption, Step
+from ledger.scheme.registers import Newcomer, Recorded, Slip, Waiting
 from ledger.scheme.venues import Venue
+from ledger.scheme.vouchers import Claimed
 
 _PERSON: Final = "5d0c6b1e-6a53-4f0e-9a4e-0c6f2f6b8a01"
 _HOLDER: Final = "9b2f3c44-1d7a-4c58-8f0b-7a1e5d3c2b02"
@@ -58,53 +54,58 @@ _entry: Final = {
         }
     ],
 }
-_line: Final = {
-    "entry": _SPENT,
-    "kind": "plain",
-    "minutes": -60,
-    "balance": 90,
-    "other": "redeemed:c3a9d7e52f414b6c9d8e3f4a5b6c7d04",
-    "happened_at": _NOW,
-    "recorded_at": _NOW,
+_waiting: Final = {
+    "line": 1,
+    "claim": "d1e2f3a4-b5c6-87d8-99ea-0b1c2d3e4f0c",
+    "state": "submitted",
+    "exceptions": ["above_second_approval"],
+    "consent_needed": False,
+}
+_slip: Final = {
+    "line": 2,
+    "claim": "a5b6c7d8-e9f0-8a1b-8c2d-3e4f5a6b7c0d",
+    "minutes": 150,
+    "code": "7KQ2-M4XT-9B3",
 }
 _key: Final = {
     "id": _KEY,
     "scope": "venue",
     "object": _VENUE,
+    "person": None,
     "label": "the till at the pool",
     "created_at": _THEN,
     "expires_at": "2027-11-14T15:02:11.204518Z",
 }
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
-    PersonInput: {"name": "Ann"},
-    Person: {"id": _PERSON, "holder": _HOLDER, "name": "Ann", "created_at": _THEN},
-    Balance: {"available": 90, "held": 0},
-    StatementLine: _line,
-    Statement: {"lines": [_line], "next": None},
-    ProjectInput: {"name": "Repair cafe", "alias": "Saturdays"},
-    Project: {
-        "id": _PROJECT,
-        "name": "Repair cafe",
-        "alias": "Saturdays",
-        "status": "active",
-        "created_at": _THEN,
-    },
     LineInput: {"person": _PERSON, "minutes": 150},
+    Waiting: _waiting,
+    Newcomer: {"line": 3, "person": _PERSON},
+    VoucherInput: {"code": _slip["code"], "person": _PERSON},
+    Claimed: {"id": _AGAIN, "claim": _slip["claim"], "minutes": 150, "recorded_at": _NOW},
+    Slip: _slip,
     RegisterInput: {
         "started_at": "2026-11-14T10:00:00Z",
         "ended_at": _GIVEN,
-        "lines": [{"person": _PERSON, "minutes": 150}],
+        "lines": [
+            {"person": _PERSON, "minutes": 150},
+            {"person": "8c7d6e5f-4a3b-4c2d-9e1f-0a1b2c3d4e0b", "minutes": 420},
+            {"voucher": "Sam, in the blue jumper", "minutes": 150},
+        ],
     },
     Recorded: {
         "id": "6b5a4938-2716-485f-94e3-d2c1b0af9e0a",
         "project": _PROJECT,
-        "lines": 1,
-        "minutes": 150,
-        "awards": [_AWARD],
+        "lines": 3,
+        "awarded": 150,
+        "paper": 150,
+        "waiting": 420,
+        "claims": [_AWARD, _waiting["claim"], _slip["claim"]],
+        "attention": [_waiting],
+        "newcomers": [],
+        "vouchers": [_slip],
         "recorded_at": _THEN,
     },
-    Reversed: {"id": _AGAIN, "award": _AWARD, "minutes": 150, "recorded_at": _NOW},
     VenueInput: {"name": "Parkside pool"},
     Venue: {"id": _VENUE, "name": "Parkside pool", "status": "active", "created_at": _THEN},
     OfferInput: {"title": "A swim", "price": 60},

@@ -1,0 +1,246 @@
+"""Approvals: a project decides on the hours that were claimed of it.
+
+    the project -> lock the holders, then the claims -> decide on each -> rows and awards, one transaction
+
+A call approves up to ``CLAIMS_MAX`` claims and answers for each, in order. A plain call leaves those alone that
+somebody should look at first: what has exceptions or is queried is approved where it is named singly, or
+``despite_exceptions``. One approver is enough, unless the claim needs a second; that is another's identity than the
+first. Nobody approves their own hours. Approval and award are one transaction: whoever approves what another has just
+approved hears the same, and the journal holds one entry.
+
+Of a claim that is named singly, a "no" is a refusal (403, 404 or 409), and nothing is written; among several it is that
+claim's outcome.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import Database
+from ledger.scheme import outbox, rules
+from ledger.scheme.answers import Answers
+from ledger.scheme.awards import Due, award
+from ledger.scheme.claims import (
+    ClaimStep,
+    Opened,
+    RemarkKind,
+    Said,
+    Source,
+    decide,
+    need_project,
+    opened,
+    opened_many,
+    remark,
+)
+from ledger.scheme.clock import Clock
+from ledger.scheme.hours import State
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.refusals import Declined, Refusal
+
+# A big project's month: some 0.3 s, most of it the journal's.
+CLAIMS_MAX = 1_000
+
+
+class Outcome(StrEnum):
+    """What became of a claim in an approval."""
+
+    AWARDED = "awarded"
+    WAITING_FOR_SECOND = "waiting_for_second"
+    WAITING_FOR_CONSENT = "waiting_for_consent"
+    # Not approved, and why
+    HAS_EXCEPTIONS = "has_exceptions"
+    QUERIED = "queried"
+    OWN_HOURS = "own_hours"
+    SAME_APPROVER = "same_approver"
+    ALREADY_DECIDED = "already_decided"
+    WITHDRAWN = "withdrawn"
+    NOT_FOUND = "not_found"
+
+
+# Of one claim alone, why not is why the request is refused.
+_SINGLY = {
+    Outcome.OWN_HOURS: (Refusal.OWN_HOURS, ""),
+    Outcome.SAME_APPROVER: (Refusal.SAME_APPROVER, "You approved this already; a second person decides."),
+    Outcome.ALREADY_DECIDED: (Refusal.WRONG_STATE, "This claim was rejected."),
+    Outcome.WITHDRAWN: (Refusal.WRONG_STATE, "This claim was withdrawn."),
+    Outcome.NOT_FOUND: (Refusal.NOT_FOUND, "There is no such claim."),
+}
+
+
+class Approve(Struct, frozen=True, kw_only=True, tag="approve", tag_field="operation"):
+    """Which claims of a project to approve."""
+
+    project: UUID
+    claims: Sequence[UUID]
+    despite_exceptions: bool = False
+
+
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
+    """One claim's outcome."""
+
+    claim: UUID
+    outcome: Outcome
+
+
+class Approved(Struct, frozen=True, kw_only=True):
+    """What became of each claim, in the order they were named, and the minutes that this call awarded."""
+
+    project: UUID
+    decisions: Sequence[Decision]
+    minutes: int
+    recorded_at: datetime
+
+
+class _Query(Struct, frozen=True, kw_only=True, tag="query_claim", tag_field="operation"):
+    claim: UUID
+    text: str
+
+
+class _Rejection(Struct, frozen=True, kw_only=True, tag="reject_claim", tag_field="operation"):
+    claim: UUID
+    text: str
+
+
+class Approvals:
+    """Deciding on claims."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._answers = Answers(database, clock)
+
+    async def approve(self, caller: Caller, key: str, asked: Approve) -> tuple[Approved, bool]:
+        """Approve claims and award them; and whether this is the replay of an answer."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Approved:
+            return await _approve(raw, caller, asked, now)
+
+        return await self._answers.once(caller, key, asked, work, Approved)
+
+    async def query(self, caller: Caller, key: str, claim: UUID, text: str) -> tuple[ClaimStep, bool]:
+        """Ask back about a claim; it waits until it is submitted again, or decided on all the same."""
+        said = Said(kind=RemarkKind.QUERY, body=text, field="text")
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> ClaimStep:
+            return await _decline(raw, caller, claim, said, now)
+
+        return await self._answers.once(caller, key, _Query(claim=claim, text=text), work, ClaimStep)
+
+    async def reject(self, caller: Caller, key: str, claim: UUID, text: str) -> tuple[ClaimStep, bool]:
+        """Decide that these hours aren't approved, and say why."""
+        said = Said(kind=RemarkKind.REJECTION, body=text, field="text")
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> ClaimStep:
+            return await _decline(raw, caller, claim, said, now)
+
+        return await self._answers.once(caller, key, _Rejection(claim=claim, text=text), work, ClaimStep)
+
+
+_DECLINED_AS = {
+    RemarkKind.QUERY: (State.QUERIED, Topic.CLAIM_QUERIED),
+    RemarkKind.REJECTION: (State.REJECTED, Topic.CLAIM_REJECTED),
+}
+
+
+async def _decline(raw: asyncpg.Connection, caller: Caller, claim: UUID, said: Said, now: datetime) -> ClaimStep:
+    row = await opened(raw, caller, claim)
+    row.need(State.SUBMITTED, State.QUERIED)
+    state, topic = _DECLINED_AS[said.kind]
+    row = await decide(raw, caller, row, state, now)
+    await remark(raw, caller, claim, said, now=now)
+    await outbox.put(raw, [_event(topic, row)], now)
+    return row.step(now)
+
+
+async def _approve(raw: asyncpg.Connection, caller: Caller, asked: Approve, now: datetime) -> Approved:
+    status = await need_project(raw, caller, asked.project)
+    if faults := _faults(asked.claims):
+        raise Declined(Refusal.WRONG_VALUES, fields=faults)
+    if status != "active" and caller.scope is not Scope.SCHEME:
+        raise Declined(Refusal.PROJECT_NOT_ACTIVE)
+    found = await opened_many(raw, asked.project, asked.claims)
+    singly = len(asked.claims) == 1
+    despite = singly or asked.despite_exceptions
+    outcomes = {id_: _judged(found.get(id_), caller.identity, despite=despite) for id_ in asked.claims}
+    if singly and (refused := _SINGLY.get(outcomes[asked.claims[0]])):
+        raise Declined(*refused)
+    rows = [row for row in found.values() if row.state is not State.APPROVED and outcomes[row.id] in _APPROVES]
+    await raw.execute(_APPROVE, [row.id for row in rows], caller.identity, now)
+    due = [row for row in rows if outcomes[row.id] is Outcome.AWARDED]
+    await raw.execute(_CONFIRM, [row.id for row in due if row.source is Source.ATTENDANCE], caller.identity, now)
+    seconds = [row for row in rows if outcomes[row.id] is Outcome.WAITING_FOR_SECOND]
+    await outbox.put(raw, [_event(Topic.SECOND_APPROVAL_NEEDED, row) for row in seconds], now)
+    force = await rules.in_force(raw)
+    waiting = await award(raw, caller, force.rules, [_due(row) for row in due], now)
+    outcomes.update(dict.fromkeys(waiting, Outcome.WAITING_FOR_CONSENT))
+    return Approved(
+        project=asked.project,
+        decisions=[Decision(claim=id_, outcome=outcome) for id_, outcome in outcomes.items()],
+        minutes=sum(row.minutes for row in due if row.id not in waiting),
+        recorded_at=now,
+    )
+
+
+def _faults(claims: Sequence[UUID]) -> tuple[tuple[str, str], ...]:
+    if not 0 < len(claims) <= CLAIMS_MAX:
+        return (("claims", f"must be 1 to {CLAIMS_MAX:,}"),)
+    seen: dict[UUID, int] = {}
+    return tuple(
+        (f"claims[{number}]", f"stands in claims[{seen[id_]}] already")
+        for number, id_ in enumerate(claims)
+        if seen.setdefault(id_, number) != number
+    )
+
+
+_APPROVES = frozenset({Outcome.AWARDED, Outcome.WAITING_FOR_SECOND})
+
+
+def _judged(row: Opened | None, identity: UUID, *, despite: bool) -> Outcome:
+    """What becomes of a claim when that identity approves it: the first that is so. Approved before, it stays so."""
+    if row is None:
+        return Outcome.NOT_FOUND
+    cases = (
+        (row.state is State.DRAFT, Outcome.NOT_FOUND),
+        (row.holder == identity, Outcome.OWN_HOURS),
+        (row.state is State.WITHDRAWN, Outcome.WITHDRAWN),
+        (row.state is State.REJECTED, Outcome.ALREADY_DECIDED),
+        (row.state is State.APPROVED and not row.awarded, Outcome.WAITING_FOR_CONSENT),
+        (row.state is State.APPROVED, Outcome.AWARDED),
+        (row.approver == identity, Outcome.SAME_APPROVER),
+        (bool(row.exceptions) and not despite, Outcome.HAS_EXCEPTIONS),
+        (row.state is State.QUERIED and not despite, Outcome.QUERIED),
+        (row.second_needed and row.approver is None, Outcome.WAITING_FOR_SECOND),
+    )
+    return next((outcome for is_so, outcome in cases if is_so), Outcome.AWARDED)
+
+
+def _due(row: Opened) -> Due:
+    return Due(
+        claim=row.id,
+        project=row.project,
+        session=row.session,
+        holder=row.holder,
+        minutes=row.minutes,
+        ended_at=row.ended_at,
+    )
+
+
+def _event(topic: Topic, row: Opened) -> Event:
+    return Event(topic=topic, holder=row.holder, project=row.project, object=row.id, body={"minutes": row.minutes})
+
+
+_APPROVE = """
+UPDATE scheme.claim
+SET state = CASE WHEN second_needed AND approver IS NULL THEN 'submitted' ELSE 'approved' END, changed_at = $3,
+    approver = coalesce(approver, $2), approved_at = coalesce(approved_at, $3),
+    second_approver = CASE WHEN approver IS NOT NULL THEN $2 END,
+    second_approved_at = CASE WHEN approver IS NOT NULL THEN $3 END
+WHERE id = ANY($1::uuid[])
+"""
+_CONFIRM = """
+UPDATE scheme.attendance a SET state = 'confirmed', minutes = c.minutes, changed_at = $3, by = $2
+FROM scheme.claim c WHERE c.id = ANY($1::uuid[]) AND a.session = c.session AND a.holder = c.holder
+"""

@@ -1,0 +1,177 @@
+"""Erasure: a person goes, and the sums stay right.
+
+    lock the holder -> their words and rows -> the holder is nobody's -> lock the journal -> their holds, their credits
+
+All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
+consents; remarks on their hours, whoever wrote them; what a slip called them; bookings; what waits in the outbox; their
+keys, which stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). Hours that nobody
+had approved are withdrawn. Open holds are voided, and all that is in the wallet goes to the community's pot or is
+surrendered.
+
+What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
+nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
+
+Whoever pays somebody locks their holder first (``lock_holders``), so it is done before or declined after; a venue's
+redemption is judged by the balance, which is nothing then. So no credit is lost, whatever comes at the same moment.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import Database
+from ledger.journal import reading
+from ledger.journal.entries import Entry, Kind, Transfer, entry_id
+from ledger.journal.erasing import forget_details, forget_refusals, open_holds
+from ledger.journal.posting import lock, post
+from ledger.scheme import acts
+from ledger.scheme.acts import is_own
+from ledger.scheme.answers import Answers
+from ledger.scheme.awards import lock_holders
+from ledger.scheme.chart import CHART, account
+from ledger.scheme.clock import Clock
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.people import holder_of
+from ledger.scheme.refusals import Declined, Refusal, settled
+
+_REFERENCE: Final = "erasure"
+
+
+class GiveTo(StrEnum):
+    """Where the credits go: to the community's pot, or to nobody."""
+
+    COMMUNITY = "community"
+    SURRENDER = "surrender"
+
+
+_TO: Final = {GiveTo.COMMUNITY: "pot:community", GiveTo.SURRENDER: "surrendered"}
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """A person was erased: the minutes that were in their wallet, and the holds that were voided before."""
+
+    person: UUID
+    give_to: GiveTo
+    minutes: int
+    holds: int
+    erased_at: datetime
+
+
+class _Erase(Struct, frozen=True, kw_only=True, tag="erase_person", tag_field="operation"):
+    person: UUID
+    give_to: GiveTo
+
+
+class _Asked(Struct, frozen=True):
+    """One request: who asks, under which key, what, and when."""
+
+    caller: Caller
+    key: str
+    erase: _Erase
+    now: datetime
+
+
+class Erasure:
+    """Erasing people."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._answers = Answers(database, clock)
+
+    async def erase(self, caller: Caller, key: str, person: UUID, give_to: GiveTo) -> tuple[Erased, bool]:
+        """Erase a person, for the scheme or by their own key; and whether this is the replay of an answer."""
+        erase = _Erase(person=person, give_to=give_to)
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Erased:
+            holder = await holder_of(raw, person)
+            if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
+                raise Declined(Refusal.NOT_FOUND)
+            await lock_holders(raw, [holder])
+            asked = _Asked(caller, key, erase, now)
+            await _forget(raw, asked, holder)
+            return await _empty(raw, asked, holder)
+
+        return await self._answers.once(caller, key, erase, work, Erased)
+
+
+async def _forget(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> None:
+    """Everything but the credits. Nothing of it keeps others from posting."""
+    caller, person, now = asked.caller, asked.erase.person, asked.now
+    # Whoever is about to add a remark to one of these finishes first, and it goes with the rest.
+    await raw.execute(_LOCK_CLAIMS, holder)
+    for statement in _THEIR_WORDS:
+        await raw.execute(statement, holder)
+    await raw.execute(_WITHDRAW, holder, now, caller.identity)
+    await forget_refusals(raw, _accounts(holder), [holder, person])
+    await raw.execute(_END_KEYS, holder, now)
+    await raw.execute("UPDATE scheme.holder SET person = NULL, closed_at = $2 WHERE id = $1", holder, now)
+    # Contact, helpers, memberships, guardians and consents go with it.
+    await raw.execute("DELETE FROM scheme.person WHERE id = $1", person)
+    await acts.record(raw, caller, holder, "person_erased", None, now)
+
+
+async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased:
+    """Void their holds and move all that they have."""
+    caller, key, now = asked.caller, asked.key, asked.now
+    wallet, held = _accounts(holder)
+    await lock(raw)
+    await forget_details(raw, [wallet, held])
+    holds = await open_holds(raw, held)
+    # Their ids end in a number after a space, which no key can hold; that of the key itself is the last entry's.
+    voids = [
+        Entry(
+            id=entry_id(caller.principal, f"{key} {number}"),
+            kind=Kind.VOID,
+            target=hold,
+            happened_at=now,
+            actor=caller.key,
+            reference=_REFERENCE,
+        )
+        for number, hold in enumerate(holds, 1)
+    ]
+    if voids:
+        await _post(raw, voids, now)
+    minutes = (await reading.balances(raw, [wallet]))[wallet]
+    if minutes:
+        last = Entry(
+            id=entry_id(caller.principal, key),
+            transfers=(Transfer(wallet, _TO[asked.erase.give_to], minutes),),
+            happened_at=now,
+            actor=caller.key,
+            reference=_REFERENCE,
+        )
+        await _post(raw, [last], now)
+    return Erased(
+        person=asked.erase.person, give_to=asked.erase.give_to, minutes=minutes, holds=len(holds), erased_at=now
+    )
+
+
+async def _post(raw: asyncpg.Connection, entries: list[Entry], now: datetime) -> None:
+    for outcome in await post(raw, CHART, entries, now):
+        if settled(outcome).replayed:
+            raise Declined(Refusal.KEY_REUSED)
+
+
+def _accounts(holder: UUID) -> tuple[str, str]:
+    return account("wallet", holder), account("held", holder)
+
+
+_LOCK_CLAIMS = "SELECT FROM scheme.claim WHERE holder = $1 ORDER BY id FOR UPDATE"
+_THEIR_WORDS: Final = (
+    "DELETE FROM scheme.remark WHERE claim IN (SELECT id FROM scheme.claim WHERE holder = $1)",
+    "UPDATE scheme.voucher SET label = NULL WHERE claim IN (SELECT id FROM scheme.claim WHERE holder = $1)",
+    # What was confirmed counts in the session; a booking, or a sign-in that nobody confirmed, would wait for ever.
+    "DELETE FROM scheme.attendance WHERE holder = $1 AND state NOT IN ('confirmed', 'absent')",
+    "DELETE FROM scheme.outbox WHERE holder = $1 AND delivered_at IS NULL",
+)
+_WITHDRAW = """
+UPDATE scheme.claim SET state = 'withdrawn', decided_by = $3, changed_at = $2
+WHERE holder = $1 AND state IN ('draft', 'submitted', 'queried')
+"""
+# The row stays, for entries name the key that posted them.
+_END_KEYS = """
+UPDATE scheme.api_key SET revoked_at = coalesce(revoked_at, $2), label = 'erased' WHERE holder = $1
+"""

@@ -1,0 +1,341 @@
+"""Guardians: who answers for somebody under 16, and the consent that lets that child's hours be spent (rule 26).
+
+    lock child and guardian -> may they? -> the consent -> award whatever waited for it: one transaction
+
+A child's hours are recorded and approved like anybody's, and wait until a consent holds (``awards``). A consent lasts
+`consent_months` by the clock on the wall, and holds until it is withdrawn or past its end; one guardian's is enough.
+Withdrawing takes nothing back: what was awarded stays, what is approved later waits again.
+
+Whoever approves hours and whoever consents lock the child's holder first, so neither misses the other's: hours are
+awarded by the one that comes second.
+
+A guardian acts by their own key, and for that child alone; others' children aren't there.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import Database, driver
+from ledger.scheme import acts, outbox
+from ledger.scheme.acts import is_own
+from ledger.scheme.answers import Answers
+from ledger.scheme.awards import Due, award, lock_holders, without_consent
+from ledger.scheme.clock import Clock
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.rules import in_force
+
+UNDER_16: Final = ("under_8", "8_to_15")
+# Parents, grandparents, a foster family or two, and their predecessors: a list that one answer can hold.
+GUARDIANS_MAX: Final = 20
+# Marked and told within some 20 ms.
+LAPSES_MAX: Final = 500
+
+
+class ConsentState(StrEnum):
+    """Whether a consent holds."""
+
+    GIVEN = "given"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class Consent(Struct, frozen=True, kw_only=True):
+    """What a guardian agreed to, and until when."""
+
+    id: UUID
+    child: UUID
+    guardian: UUID
+    state: ConsentState
+    given_at: datetime
+    ends_at: datetime
+    withdrawn_at: datetime | None
+
+
+class Guardian(Struct, frozen=True, kw_only=True):
+    """Who answers for a child, and the newest consent they gave."""
+
+    child: UUID
+    guardian: UUID
+    name: str
+    began_at: datetime
+    ended_at: datetime | None
+    consent: Consent | None
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """A consent as it was given; ``claims`` had waited for it, and their ``minutes`` are in the child's wallet."""
+
+    id: UUID
+    child: UUID
+    guardian: UUID
+    given_at: datetime
+    ends_at: datetime
+    claims: int
+    minutes: int
+
+
+class _Give(Struct, frozen=True, kw_only=True, tag="give_consent", tag_field="operation"):
+    child: UUID
+    guardian: UUID
+
+
+class _Pair(Struct, frozen=True):
+    """A child, somebody who is or may become their guardian, and the child's holder."""
+
+    child: UUID
+    guardian: UUID
+    holder: UUID
+
+
+class Guardians:
+    """Guardians of children, and their consents."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._answers = Answers(database, clock)
+
+    async def add(self, caller: Caller, child: UUID, guardian: UUID) -> Guardian:
+        """Make them a guardian of that child; where they are one already, nothing changes."""
+        now = self._clock()
+        if child == guardian:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "must be somebody else"),))
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            pair = await _lock_both(raw, caller, child, guardian)
+            if await raw.fetchval(_IS_MINOR, guardian):
+                raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "must be 18 or over"),))
+            await _check_is_child(raw, child)
+            if await raw.fetchval(_ADD, child, guardian, now):
+                await acts.record(raw, caller, pair.holder, "guardian_added", guardian, now)
+            listed = await raw.fetch(_LISTED, child, None, now)
+            if len(listed) > GUARDIANS_MAX:
+                raise Declined(Refusal.WRONG_STATE, f"They have {GUARDIANS_MAX} guardians already, former ones too.")
+            return next(_guardian(row) for row in listed if row["guardian"] == guardian)
+
+    async def end(self, caller: Caller, child: UUID, guardian: UUID) -> Guardian:
+        """They answer for that child no more, and their consent is withdrawn; ending it again changes nothing."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            if not await raw.fetchval(_EVER_WAS, child, guardian):
+                raise Declined(Refusal.NOT_FOUND)
+            pair = await _lock_both(raw, caller, child, guardian)
+            if await raw.fetchval(_END, child, guardian, now):
+                await acts.record(raw, caller, pair.holder, "guardian_ended", guardian, now)
+                await _withdraw(raw, caller, pair, now)
+            listed = await raw.fetch(_LISTED, child, None, now)
+            return next(_guardian(row) for row in listed if row["guardian"] == guardian)
+
+    async def of(self, caller: Caller, child: UUID) -> Sequence[Guardian]:
+        """A child's guardians, former ones too: to the scheme and the child all, to a guardian themselves alone."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", child)
+            everybody = holder is not None and (caller.scope is Scope.SCHEME or is_own(caller, holder))
+            rows = await raw.fetch(_LISTED, child, None if everybody else caller.holder, self._clock())
+        if not rows and not everybody:
+            raise Declined(Refusal.NOT_FOUND)
+        return [_guardian(row) for row in rows]
+
+    async def consent(self, caller: Caller, key: str, child: UUID, guardian: UUID) -> tuple[Given, bool]:
+        """Record a guardian's consent and award what waited for it; and whether this is the replay of an answer."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Given:
+            return await _consent(raw, caller, child, guardian, now)
+
+        return await self._answers.once(caller, key, _Give(child=child, guardian=guardian), work, Given)
+
+    async def withdraw(self, caller: Caller, id_: UUID) -> Consent:
+        """Withdraw a consent, and every other of the same guardian for the same child; again changes nothing."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            row = await raw.fetchrow(_CONSENT, id_, now)
+            if row is None:
+                raise Declined(Refusal.NOT_FOUND)
+            pair = await _lock_both(raw, caller, row["child"], row["guardian"])
+            await _withdraw(raw, caller, pair, now)
+            row = await raw.fetchrow(_CONSENT, id_, now)
+            if row is None:  # the guardian was erased meanwhile, and this with them
+                raise Declined(Refusal.NOT_FOUND)
+            return _read_consent(row)
+
+
+async def award_waiting(raw: asyncpg.Connection, caller: Caller, holder: UUID, now: datetime) -> Sequence[Due]:
+    """Award the approved hours of a holder that nothing keeps waiting any more, and return them.
+
+    For a consent that was given, or an age band that was changed, in the same transaction; the holder is locked. What
+    a child gives is a few hours a week, so all of them go at once.
+    """
+    if holder in await without_consent(raw, [holder], now):
+        return ()
+    due = [Due(**row) for row in await raw.fetch(_WAITING, holder)]
+    if due:
+        await award(raw, caller, (await in_force(raw)).rules, due, now)
+    return due
+
+
+async def lapse(raw: asyncpg.Connection, now: datetime) -> int:
+    """Mark consents that are past their end, `LAPSES_MAX` at most, and return how many.
+
+    From its end a consent holds no more, marked or not. It is told unless another one holds, or the child is 16.
+    """
+    rows = await raw.fetch(_LAPSE, now, LAPSES_MAX)
+    events = [
+        Event(topic=Topic.CONSENT_LAPSED, holder=row["holder"], object=row["id"]) for row in rows if row["is_missed"]
+    ]
+    await outbox.put(raw, events, now)
+    return len(rows)
+
+
+async def _consent(raw: asyncpg.Connection, caller: Caller, child: UUID, guardian: UUID, now: datetime) -> Given:
+    holder = (await _lock_both(raw, caller, child, guardian)).holder
+    if not await raw.fetchval(_IS_GUARDIAN, child, guardian):
+        if caller.scope is not Scope.SCHEME:
+            raise Declined(Refusal.NOT_FOUND)
+        raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "is no guardian of theirs"),))
+    await _check_is_child(raw, child)
+    id_ = uuid4()
+    months = (await in_force(raw)).rules.consent_months
+    ends_at = await raw.fetchval(_GIVE, id_, child, guardian, now, caller.identity, months)
+    await acts.record(raw, caller, holder, "consent_given", id_, now)
+    await outbox.put(raw, [Event(topic=Topic.CONSENT_GIVEN, holder=holder, object=id_)], now)
+    awarded = await award_waiting(raw, caller, holder, now)
+    return Given(
+        id=id_,
+        child=child,
+        guardian=guardian,
+        given_at=now,
+        ends_at=ends_at,
+        claims=len(awarded),
+        minutes=sum(one.minutes for one in awarded),
+    )
+
+
+async def _withdraw(raw: asyncpg.Connection, caller: Caller, of: _Pair, now: datetime) -> None:
+    """Withdraw all that they gave for that child: one that was renewed early must not be left behind."""
+    for row in await raw.fetch(_WITHDRAW, of.child, of.guardian, now):
+        await acts.record(raw, caller, of.holder, "consent_withdrawn", row["id"], now)
+        await outbox.put(raw, [Event(topic=Topic.CONSENT_WITHDRAWN, holder=of.holder, object=row["id"])], now)
+
+
+async def _lock_both(raw: asyncpg.Connection, caller: Caller, child: UUID, guardian: UUID) -> _Pair:
+    """The two, with their holders locked; declines unless the caller is the scheme or that guardian."""
+    rows = await raw.fetch("SELECT person, id FROM scheme.holder WHERE person = ANY($1::uuid[])", [child, guardian])
+    holders = {row["person"]: row["id"] for row in rows}
+    is_guardians = guardian in holders and is_own(caller, holders[guardian])
+    if child not in holders or not (caller.scope is Scope.SCHEME or is_guardians):
+        raise Declined(Refusal.NOT_FOUND)
+    if guardian not in holders:
+        raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "is nobody of this scheme"),))
+    await lock_holders(raw, holders.values())
+    return _Pair(child, guardian, holders[child])
+
+
+async def _check_is_child(raw: asyncpg.Connection, child: UUID) -> None:
+    if await raw.fetchval("SELECT age_band FROM scheme.person WHERE id = $1", child) not in UNDER_16:
+        said = f"must be of the age band {' or '.join(UNDER_16)}: nobody else needs a guardian's consent"
+        raise Declined(Refusal.WRONG_VALUES, fields=(("child", said),))
+
+
+def _guardian(row: asyncpg.Record) -> Guardian:
+    return Guardian(
+        child=row["child"],
+        guardian=row["guardian"],
+        name=row["name"],
+        began_at=row["began_at"],
+        ended_at=row["ended_at"],
+        consent=None if row["id"] is None else _read_consent(row),
+    )
+
+
+def _read_consent(row: asyncpg.Record) -> Consent:
+    return Consent(
+        id=row["id"],
+        child=row["child"],
+        guardian=row["guardian"],
+        state=ConsentState(row["state"]),
+        given_at=row["given_at"],
+        ends_at=row["ends_at"],
+        withdrawn_at=row["withdrawn_at"],
+    )
+
+
+_IS_MINOR = "SELECT coalesce(age_band <> '18_and_over', false) FROM scheme.person WHERE id = $1"
+_IS_GUARDIAN = """
+SELECT EXISTS (SELECT FROM scheme.guardian WHERE child = $1 AND guardian = $2 AND ended_at IS NULL)
+"""
+_EVER_WAS = "SELECT EXISTS (SELECT FROM scheme.guardian WHERE child = $1 AND guardian = $2)"
+_ADD = """
+INSERT INTO scheme.guardian (child, guardian, began_at) VALUES ($1, $2, $3)
+ON CONFLICT (child, guardian) DO UPDATE SET ended_at = NULL WHERE scheme.guardian.ended_at IS NOT NULL
+RETURNING true
+"""
+_END = """
+UPDATE scheme.guardian SET ended_at = $3 WHERE child = $1 AND guardian = $2 AND ended_at IS NULL RETURNING true
+"""
+# All of a child's guardians, or one of them by their holder; $3 is now.
+_LISTED = """
+SELECT g.child, g.guardian, p.name, g.began_at, g.ended_at, c.id, c.given_at, c.ends_at, c.withdrawn_at, c.state
+FROM scheme.guardian g
+JOIN scheme.person p ON p.id = g.guardian
+JOIN scheme.holder h ON h.person = g.guardian
+LEFT JOIN LATERAL (
+    SELECT id, given_at, ends_at, withdrawn_at,
+        CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $3 THEN 'lapsed' ELSE 'given' END AS state
+    FROM scheme.consent
+    WHERE child = g.child AND guardian = g.guardian
+    ORDER BY given_at DESC, id LIMIT 1
+) c ON true
+WHERE g.child = $1 AND ($2::uuid IS NULL OR h.id = $2)
+ORDER BY g.began_at, g.guardian
+"""
+_CONSENT = """
+SELECT id, child, guardian, given_at, ends_at, withdrawn_at,
+    CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $2 THEN 'lapsed' ELSE 'given' END AS state
+FROM scheme.consent WHERE id = $1
+"""
+# Months are those of the clock on the wall in London, in summer too.
+_GIVE = """
+INSERT INTO scheme.consent (id, child, guardian, given_at, given_by, ends_at)
+VALUES ($1, $2, $3, $4, $5,
+    (($4 AT TIME ZONE 'Europe/London') + make_interval(months => $6)) AT TIME ZONE 'Europe/London')
+RETURNING ends_at
+"""
+_WITHDRAW = """
+UPDATE scheme.consent SET withdrawn_at = $3
+WHERE child = $1 AND guardian = $2 AND withdrawn_at IS NULL AND lapsed_at IS NULL AND ends_at > $3
+RETURNING id
+"""
+# What is approved and has no entry; as it was last corrected, and not at all if it was taken back whole.
+_WAITING = """
+SELECT c.id AS claim, c.project, c.session, c.holder, c.minutes, c.ended_at
+FROM scheme.counted c
+WHERE c.holder = $1 AND c.state = 'approved' AND NOT EXISTS (SELECT FROM journal.entry WHERE id = c.id)
+ORDER BY c.ended_at, c.id
+"""
+_LAPSE = """
+WITH due AS (
+    SELECT id FROM scheme.consent
+    WHERE ends_at <= $1 AND withdrawn_at IS NULL AND lapsed_at IS NULL
+    ORDER BY ends_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), lapsed AS (
+    UPDATE scheme.consent c SET lapsed_at = $1 FROM due WHERE c.id = due.id RETURNING c.id, c.child
+)
+SELECT l.id, h.id AS holder,
+    p.age_band IN ('under_8', '8_to_15') AND NOT EXISTS (
+        SELECT FROM scheme.consent other
+        WHERE other.child = l.child AND other.withdrawn_at IS NULL AND other.ends_at > $1
+    ) AS is_missed
+FROM lapsed l JOIN scheme.person p ON p.id = l.child JOIN scheme.holder h ON h.person = l.child
+"""

@@ -1,0 +1,117 @@
+"""The outbox: whatever a person or a system may wait for, written in the transaction that made it so.
+
+A row holds ids and figures, never names or words: whoever delivers it reads those then, so nothing here outlives an
+erasure. Delivery comes with a later release; ``timecredits outbox`` shows what waits.
+
+What waits is read oldest first, by moment and then id, and a row that was delivered is marked. Nobody remembers how far
+they had read: a transaction that took long commits rows of an earlier moment, and whoever went on from a place in the
+order would never see them. A row waits until it is marked, whenever it came.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from ledger.journal.entries import new_key
+
+
+class Topic(StrEnum):
+    """What happened."""
+
+    AWARDED = "awarded"
+    AWARD_WAITS_FOR_CONSENT = "award_waits_for_consent"
+    CLAIM_SUBMITTED = "claim_submitted"
+    CLAIM_QUERIED = "claim_queried"
+    CLAIM_REJECTED = "claim_rejected"
+    SECOND_APPROVAL_NEEDED = "second_approval_needed"
+    CORRECTED = "corrected"
+    WEEK_ABOVE_NOTE = "week_above_note"
+    ALLOCATION_LOW = "allocation_low"
+    ALLOCATION_OVERRUN = "allocation_overrun"
+    ATTENDANCE_AUTO_CLOSED = "attendance_auto_closed"
+    SESSION_CANCELLED = "session_cancelled"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    CONSENT_LAPSED = "consent_lapsed"
+    HELPER_ADDED = "helper_added"
+    HELPER_ENDED = "helper_ended"
+    VOUCHER_CLAIMED = "voucher_claimed"
+    CONTACT_REMOVED = "contact_removed"
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One row: whom it concerns, where, what it is about, and its figures."""
+
+    topic: Topic
+    holder: UUID | None = None
+    project: UUID | None = None
+    object: UUID | None = None
+    body: Mapping[str, int | str] = {}
+
+
+async def put(connection: asyncpg.Connection, events: Sequence[Event], now: datetime) -> None:
+    """Write them, in the caller's transaction."""
+    if events:
+        await connection.execute(
+            _PUT,
+            now,
+            [UUID(new_key()) for _ in events],
+            [event.topic.value for event in events],
+            [event.holder for event in events],
+            [event.project for event in events],
+            [event.object for event in events],
+            [msgspec.json.encode(event.body).decode() for event in events],
+        )
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A row as it is read, with the project's neutral alias; ``delivered_at`` is None while it waits."""
+
+    id: UUID
+    at: datetime
+    topic: str
+    holder: UUID | None
+    project: UUID | None
+    alias: str | None
+    object: UUID | None
+    body: Mapping[str, int | str]
+    delivered_at: datetime | None
+
+
+async def waiting(
+    connection: asyncpg.Connection, *, topic: Topic | None = None, limit: int, delivered: bool = False
+) -> Sequence[Waiting]:
+    """What waits, oldest first, of all topics or of that one; with ``delivered`` what was delivered too."""
+    rows = await connection.fetch(_ALL if delivered else _WAITING, topic and topic.value, limit)
+    return [
+        Waiting(
+            id=row["id"],
+            at=row["at"],
+            topic=row["topic"],
+            holder=row["holder"],
+            project=row["project"],
+            alias=row["alias"],
+            object=row["object"],
+            body=msgspec.json.decode(row["body"]),
+            delivered_at=row["delivered_at"],
+        )
+        for row in rows
+    ]
+
+
+_PUT = """
+INSERT INTO scheme.outbox (at, id, topic, holder, project, object, body)
+SELECT $1, u.* FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[]) u
+"""
+_READ = """
+SELECT o.id, o.at, o.topic, o.holder, o.project, p.alias, o.object, o.body, o.delivered_at
+FROM scheme.outbox o LEFT JOIN scheme.project p ON p.id = o.project
+WHERE {} AND ($1::text IS NULL OR o.topic = $1)
+ORDER BY o.at, o.id LIMIT $2
+"""
+_ALL, _WAITING = _READ.format("true"), _READ.format("o.delivered_at IS NULL")

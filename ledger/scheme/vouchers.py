@@ -1,0 +1,125 @@
+"""Claim vouchers: who had no account when they gave an hour types in the slip's code, and gets the minutes.
+
+The minutes lie in ``paper:{session}`` from the moment the register was posted. Claiming moves them to the claimer's
+wallet, once; the voucher's row is locked meanwhile, so of two who claim at once one wins. From then on the hours are
+the claimer's: the claim carries their holder, and counts in their day and week.
+
+A code that was mistyped (its check character tells) is 422 and costs nothing; one that nobody printed is
+``code_unknown``. Whoever approved the hours can't claim them, and somebody under 16 needs a guardian's consent first.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import Database
+from ledger.journal.entries import Entry, Transfer, entry_id
+from ledger.journal.posting import post
+from ledger.scheme import outbox
+from ledger.scheme.answers import Answers
+from ledger.scheme.awards import lock_holders, without_consent
+from ledger.scheme.chart import CHART, account
+from ledger.scheme.clock import Clock
+from ledger.scheme.codes import code_hash, read_code
+from ledger.scheme.helping import May, may_act
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.refusals import Declined, Refusal, settled
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """A voucher's minutes in a wallet: the entry, the claim that they were given for, and how many."""
+
+    id: UUID
+    claim: UUID
+    minutes: int
+    recorded_at: datetime
+
+
+class _Claim(Struct, frozen=True, kw_only=True, tag="claim_voucher", tag_field="operation"):
+    code: str
+    person: UUID
+
+
+class Vouchers:
+    """Claiming vouchers."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._answers = Answers(database, clock)
+
+    async def claim(self, caller: Caller, key: str, typed: str, person: UUID) -> tuple[Claimed, bool]:
+        """Put a slip's minutes into somebody's wallet; and whether this is the replay of an answer."""
+        code = read_code(typed)
+        if code is None:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("code", "was mistyped: please look at the slip again"),))
+
+        asked = _Claim(code=code, person=person)
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Claimed:
+            return await _claim(raw, caller, entry_id(caller.principal, key), asked, now)
+
+        return await self._answers.once(caller, key, asked, work, Claimed)
+
+
+async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: _Claim, now: datetime) -> Claimed:
+    holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", asked.person)
+    # A project hands out slips, and so helps to claim them.
+    if holder is None or not (caller.scope is Scope.PROJECT or await may_act(raw, caller, holder, May.CLAIM)):
+        raise Declined(Refusal.NOT_FOUND, "There is no such person.")
+    await lock_holders(raw, [holder])
+    secret = await raw.fetchval("SELECT secret FROM scheme.directory")
+    hashed = code_hash(secret, asked.code)
+    await raw.execute("SELECT FROM scheme.voucher WHERE code_hash = $1 FOR NO KEY UPDATE", hashed)
+    # Read after the lock: a statement that waited for it would see the hours as they were before a correction.
+    voucher = await raw.fetchrow(_VOUCHER, hashed)
+    if voucher is None or not (caller.scope is not Scope.PROJECT or caller.speaks_for(voucher["project"])):
+        raise Declined(Refusal.CODE_UNKNOWN)
+    if voucher["claimed_at"] is not None:
+        raise Declined(Refusal.ALREADY_USED)
+    if holder in {voucher["approver"], voucher["second_approver"]}:
+        raise Declined(Refusal.OWN_HOURS, "Whoever approved these hours can't claim them.")
+    if holder in await without_consent(raw, [holder], now):
+        raise Declined(Refusal.CONSENT_NEEDED)
+    if await raw.fetchval(_LISTED, voucher["session"], holder):
+        raise Declined(Refusal.ALREADY_USED, "They have hours in this session already.")
+    await raw.execute(_TAKE, voucher["claim"], now, holder, id_)
+    await raw.execute(
+        "UPDATE scheme.claim SET holder = $2, changed_at = $3 WHERE id = $1", voucher["claim"], holder, now
+    )
+    await outbox.put(
+        raw,
+        [
+            Event(
+                topic=Topic.VOUCHER_CLAIMED,
+                holder=holder,
+                project=voucher["project"],
+                object=voucher["claim"],
+                body={"minutes": voucher["minutes"]},
+            )
+        ],
+        now,
+    )
+    transfer = Transfer(account("paper", voucher["session"]), account("wallet", holder), voucher["minutes"])
+    entry = Entry(
+        id=id_,
+        transfers=(transfer,),
+        happened_at=now,
+        actor=caller.key,
+        reference=voucher["claim"].hex,
+    )
+    (outcome,) = await post(raw, CHART, [entry], now)
+    posted = settled(outcome)
+    return Claimed(id=posted.id, claim=voucher["claim"], minutes=voucher["minutes"], recorded_at=posted.recorded_at)
+
+
+# What a correction left of it counts; one that was taken back whole is as if it had never been printed.
+_VOUCHER = """
+SELECT v.claim, v.session, v.claimed_at, c.project, n.minutes, c.approver, c.second_approver
+FROM scheme.voucher v JOIN scheme.claim c ON c.id = v.claim JOIN scheme.counted n ON n.id = v.claim
+WHERE v.code_hash = $1 AND c.state = 'approved'
+"""
+_LISTED = "SELECT EXISTS (SELECT FROM scheme.claim WHERE session = $1 AND holder = $2)"
+_TAKE = "UPDATE scheme.voucher SET claimed_at = $2, claimed_by = $3, entry = $4, label = NULL WHERE claim = $1"

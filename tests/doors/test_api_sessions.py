@@ -1,0 +1,880 @@
+"""Sessions and attendance over HTTP: planned, booked, checked in and out, and closed where somebody forgot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import httpx
+import pytest
+
+from ledger.database import Database, driver
+from ledger.scheme.sessions import close_forgotten
+from tests.doors.house import Api
+
+LONDON = ZoneInfo("Europe/London")
+
+
+class Wall:
+    """The clock on the wall, which a test sets: `at("10:30")` is that time in London on the day it shows."""
+
+    def __init__(self, day: str = "2026-11-14", time: str = "09:00") -> None:
+        self.now = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=LONDON).astimezone(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def at(self, time: str, day: str = "", *, fold: int = 0) -> str:
+        """A moment as JSON has it; the second of two with fold=1."""
+        day = day or self.now.astimezone(LONDON).date().isoformat()
+        moment = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=LONDON, fold=fold)
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    def set(self, time: str, day: str = "", *, fold: int = 0) -> None:
+        self.now = datetime.fromisoformat(self.at(time, day, fold=fold))
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+async def api(dsn: str, wall: Wall) -> AsyncIterator[Api]:
+    """The service by the clock on the wall."""
+    async with Api.running(dsn, clock=wall) as running:
+        yield running
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return answer.status_code, answer.json()["code"]
+
+
+def fields(answer: httpx.Response) -> list[str]:
+    return [field["field"] for field in answer.json()["fields"]]
+
+
+async def planned(
+    api: Api, wall: Wall, project: str, began: str = "10:00", ended: str = "12:30", **more: object
+) -> str:
+    body = {"started_at": wall.at(began), "ended_at": wall.at(ended), **more}
+    return str((await api.made(f"/v1/projects/{project}/sessions", body))["sessions"][0]["id"])
+
+
+async def opportunity(api: Api, project: str, places: int | None = None) -> str:
+    body = {"title": "Mend a lamp", "kind": "weekly", "places": places}
+    made = str((await api.made(f"/v1/projects/{project}/opportunities", body))["id"])
+    await api.made(f"/v1/opportunities/{made}/publish")
+    return made
+
+
+async def book(api: Api, session: str, person: str, token: str | None = None) -> httpx.Response:
+    return await api.post(f"/v1/sessions/{session}/attendances", {"person": person}, token)
+
+
+async def act(  # noqa: PLR0917  # who, where, what and when read best in a row
+    api: Api, session: str, person: str, verb: str, at: str | None = None, token: str | None = None
+) -> httpx.Response:
+    """Check somebody in or out, or call them absent; or book or unbook them."""
+    path = f"/v1/sessions/{session}/attendances/{person}"
+    if verb == "book":
+        return await book(api, session, person, token)
+    if verb == "unbook":
+        return await api.send("DELETE", path, None, token)
+    body = None if verb == "absent" else {} if at is None else {"at": at}
+    return await api.post(f"{path}/{verb}", body, token)
+
+
+async def listed(api: Api, session: str) -> list[tuple[str, str]]:
+    found = (await api.get(f"/v1/sessions/{session}/attendances")).json()["attendances"]
+    return [(one["name"], one["state"]) for one in found]
+
+
+async def claims(owner: asyncpg.Connection, session: str | None = None) -> list[dict[str, Any]]:
+    rows = await owner.fetch("SELECT * FROM scheme.claim ORDER BY created_at, started_at, id")
+    return [dict(row) for row in rows if session in {None, str(row["session"])}]
+
+
+async def topics(owner: asyncpg.Connection) -> list[str]:
+    return [row["topic"] for row in await owner.fetch("SELECT topic FROM scheme.outbox ORDER BY topic")]
+
+
+async def forgotten(dsn: str, now: datetime) -> int:
+    """A run of the periodic work at that moment."""
+    async with Database.open(dsn) as database, database.transaction() as connection:
+        return await close_forgotten(driver(connection), now)
+
+
+# --- planning ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_is_planned_and_read(api: Api) -> None:
+    project = await api.project()
+    key, what = await api.key("project", project), await opportunity(api, project, places=12)
+    body = {"opportunity": what, "started_at": "2026-11-21T10:00:00+00:00", "ended_at": "2026-11-21T13:30:00+01:00"}
+    [made] = (await api.made(f"/v1/projects/{project}/sessions", body, token=key))["sessions"]
+    assert made == {
+        "id": made["id"],
+        "project": project,
+        "opportunity": what,
+        "started_at": "2026-11-21T10:00:00Z",
+        "ended_at": "2026-11-21T12:30:00Z",
+        "places": 12,
+        "taken": 0,
+        "cancelled_at": None,
+    }
+    assert (await api.get(f"/v1/sessions/{made['id']}", key)).json() == made
+    assert (await api.get(f"/v1/projects/{project}/sessions", key)).json() == {"sessions": [made], "next": None}
+
+
+async def test_sessions_planned_twice_under_one_key_are_planned_once(api: Api) -> None:
+    project = await api.project()
+    path = f"/v1/projects/{project}/sessions"
+    body = {"started_at": "2026-11-21T10:00:00Z", "ended_at": "2026-11-21T12:30:00Z", "repeat": 3}
+    first = await api.post(path, body, key="k")
+    again = await api.post(path, {**body, "started_at": "2026-11-21T11:00:00+01:00"}, key="k")
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len((await api.get(path)).json()["sessions"]) == 3
+    assert refusal(await api.post(path, {**body, "repeat": 4}, key="k")) == (422, "key_reused")
+
+
+ON_LONDONS_CLOCKS = [
+    # Back on 25 October: ten o'clock is nine in UTC before it and ten after it.
+    ("2026-10-17", "10:00", "12:30", ["17T09:00", "24T09:00", "31T10:00"]),
+    # Forward on 28 March.
+    ("2027-03-20", "10:00", "12:30", ["20T10:00", "27T10:00", "03T09:00"]),
+    # On the very night: there is no 01:30 on 28 March, so it is an hour later on the wall.
+    ("2027-03-21", "01:30", "02:15", ["21T01:30", "28T01:30", "04T00:30"]),
+    # 01:30 comes twice on 25 October; the first is meant.
+    ("2026-10-18", "01:30", "02:15", ["18T00:30", "25T00:30", "01T01:30"]),
+]
+
+
+async def test_weekly_sessions_keep_their_time_on_londons_clocks(api: Api, wall: Wall) -> None:
+    project = await api.project()
+    for day, began, ended, utc in ON_LONDONS_CLOCKS:
+        wall.set("00:15", day)
+        start, end = wall.at(began), wall.at(ended)
+        body = {"started_at": start, "ended_at": end, "repeat": 3}
+        made = (await api.made(f"/v1/projects/{project}/sessions", body))["sessions"]
+        assert [session["started_at"][8:16] for session in made] == utc
+        length = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+        for session in made:
+            lasted = datetime.fromisoformat(session["ended_at"]) - datetime.fromisoformat(session["started_at"])
+            assert lasted == length, session
+
+
+A_SESSION_THAT_CANNOT_BE: list[tuple[dict[str, Any], int, str]] = [
+    ({"ended_at": "2026-11-14T10:00:00Z"}, 422, "ended_at"),  # no length
+    ({"ended_at": "2026-11-14T09:00:00Z"}, 422, "ended_at"),  # ends before it starts
+    ({"ended_at": "2026-11-15T10:00:01Z"}, 422, "ended_at"),  # longer than a day
+    ({"started_at": "2027-11-16T10:00:00Z", "ended_at": "2027-11-16T11:00:00Z"}, 422, "started_at"),
+    ({"started_at": "2027-08-14T10:00:00Z", "ended_at": "2027-08-14T11:00:00Z", "repeat": 26}, 422, "repeat"),
+    ({"started_at": "2026-09-14T10:00:00Z", "ended_at": "2026-09-14T11:00:00Z"}, 422, "started_at"),
+    ({"started_at": "2026-11-14T10:00:00"}, 422, "started_at"),  # without its zone
+    ({"started_at": "2026-11-31T10:00:00Z"}, 400, "started_at"),
+    ({"repeat": 0}, 422, "repeat"),
+    ({"repeat": 27}, 422, "repeat"),
+    ({"repeat": "2"}, 400, "repeat"),
+    ({"opportunity": str(uuid4())}, 422, "opportunity"),
+    ({"places": 3}, 400, "places"),
+]
+
+
+async def test_a_session_that_cannot_be(api: Api) -> None:
+    path = f"/v1/projects/{await api.project()}/sessions"
+    for change, status, field in A_SESSION_THAT_CANNOT_BE:
+        body = {"started_at": "2026-11-14T10:00:00Z", "ended_at": "2026-11-14T12:30:00Z", **change}
+        answer = await api.post(path, body)
+        assert (answer.status_code, fields(answer)) == (status, [field]), change
+    assert (await api.get(path)).json()["sessions"] == []
+
+
+async def test_sessions_are_planned_where_hours_can_be_given(api: Api, wall: Wall) -> None:
+    one, other = await api.project(), await api.project("Choir")
+    theirs, ended = await opportunity(api, other), await opportunity(api, one)
+    await api.made(f"/v1/opportunities/{ended}/end")
+    path = f"/v1/projects/{one}/sessions"
+    body = {"started_at": wall.at("10:00"), "ended_at": wall.at("12:30")}
+    answer = await api.post(path, {**body, "opportunity": theirs})
+    assert (refusal(answer), fields(answer)) == ((422, "wrong_values"), ["opportunity"])
+    assert refusal(await api.post(path, {**body, "opportunity": ended})) == (409, "wrong_state")
+    await api.made(f"/v1/projects/{one}/suspend")
+    assert refusal(await api.post(path, body)) == (409, "project_not_active")
+
+
+async def test_a_period_is_days_of_londons_calendar_both_included(api: Api, wall: Wall) -> None:
+    wall.set("09:00", "2026-10-20")
+    project = await api.project()
+    # The night on which the clocks go back belongs to the 24th until midnight in London.
+    for day, began in [("2026-10-24", "23:30"), ("2026-10-25", "00:30"), ("2026-10-25", "23:30"), ("2026-10-26", "9")]:
+        start = datetime.fromisoformat(wall.at(f"{began:0>2}:00" if len(began) == 1 else began, day))
+        body = {"started_at": start.isoformat(), "ended_at": (start + timedelta(hours=1)).isoformat()}
+        await api.made(f"/v1/projects/{project}/sessions", body)
+    path = f"/v1/projects/{project}/sessions"
+    for first, last, count in [
+        (None, None, 4),
+        ("2026-10-25", "2026-10-25", 2),
+        ("2026-10-24", "2026-10-25", 3),
+        (None, "2026-10-24", 1),
+        ("2026-10-26", None, 1),
+        ("2026-10-27", None, 0),
+        ("2026-10-26", "2026-10-25", 0),
+    ]:
+        query = {name: day for name, day in (("first_day", first), ("last_day", last)) if day is not None}
+        assert len((await api.get(path, **query)).json()["sessions"]) == count, (first, last)
+    seen: list[str] = []
+    page = (await api.get(path, limit=1, first_day="2026-10-25")).json()
+    while True:
+        seen += [session["started_at"] for session in page["sessions"]]
+        if page["next"] is None:
+            break
+        page = (await api.get(path, limit=1, first_day="2026-10-25", cursor=page["next"])).json()
+    assert seen == ["2026-10-24T23:30:00Z", "2026-10-25T23:30:00Z", "2026-10-26T09:00:00Z"]
+    for wrong in ("2026-02-30", "2026-13-01", "1999-01-01", "14/11/2026", "2026-11-14T10:00:00Z"):
+        assert refusal(await api.get(path, first_day=wrong)) == (400, "wrong_parameters"), wrong
+
+
+async def test_anybody_sees_when_one_can_come(api: Api, wall: Wall) -> None:
+    project = await api.project()
+    what = await opportunity(api, project, places=2)
+    over = await planned(api, wall, project, "07:00", "08:00", opportunity=what)
+    called_off = await planned(api, wall, project, "14:00", "15:00", opportunity=what)
+    await api.made(f"/v1/sessions/{called_off}/cancel")
+    now_on = await planned(api, wall, project, "08:30", "09:30", opportunity=what)
+    later = await planned(api, wall, project, opportunity=what)
+    await planned(api, wall, project)  # of nothing that is published
+    ann = await api.person()
+    await book(api, later, ann["id"])
+    key = await api.key("person", person=ann["id"])
+    path = f"/v1/opportunities/{what}/sessions"
+    found = (await api.get(path, key)).json()["sessions"]
+    assert [(one["id"], one["places"], one["taken"]) for one in found] == [(now_on, 2, 0), (later, 2, 1)]
+    assert over not in {one["id"] for one in found}
+    page = (await api.get(path, key, limit=1)).json()
+    assert [one["id"] for one in (await api.get(path, key, cursor=page["next"])).json()["sessions"]] == [later]
+    await api.made(f"/v1/opportunities/{what}/pause")
+    assert refusal(await api.get(path, key)) == (404, "not_found")
+    assert len((await api.get(path)).json()["sessions"]) == 2
+
+
+async def test_whoever_is_expected_is_told_of_a_cancellation(api: Api, wall: Wall, owner: asyncpg.Connection) -> None:
+    project = await api.project()
+    session, people = await planned(api, wall, project), [await api.person(f"P{number}") for number in range(3)]
+    for person in people:
+        await book(api, session, person["id"])
+    await act(api, session, people[2]["id"], "unbook")
+    cancelled = await api.made(f"/v1/sessions/{session}/cancel")
+    assert cancelled["cancelled_at"] == "2026-11-14T09:00:00Z"
+    assert await api.made(f"/v1/sessions/{session}/cancel") == cancelled
+    told = await owner.fetch("SELECT * FROM scheme.outbox WHERE topic = 'session_cancelled'")
+    assert {str(row["holder"]) for row in told} == {person["holder"] for person in people[:2]}
+    assert {(str(row["project"]), str(row["object"])) for row in told} == {(project, session)}
+    assert len(told) == 2
+    wall.set("10:30")
+    for verb in ("book", "check-in"):
+        assert refusal(await act(api, session, people[2]["id"], verb)) == (409, "wrong_state")
+
+
+async def test_a_session_that_somebody_came_to_or_that_is_over_is_not_cancelled(api: Api, wall: Wall) -> None:
+    project, ann = await api.project(), await api.person()
+    session, other = await planned(api, wall, project), await planned(api, wall, project)
+    wall.set("10:05")
+    await act(api, session, ann["id"], "check-in")
+    assert refusal(await api.post(f"/v1/sessions/{session}/cancel")) == (409, "wrong_state")
+    wall.set("12:30")
+    assert refusal(await api.post(f"/v1/sessions/{other}/cancel")) == (409, "wrong_state")
+
+
+async def test_another_projects_session_is_not_there(api: Api, wall: Wall) -> None:
+    project, ann = await api.project(), await api.person()
+    session, key = await planned(api, wall, project), await api.key("project", await api.project("Choir"))
+    await book(api, session, ann["id"])
+    path = f"/v1/sessions/{session}"
+    for answer in [
+        await api.get(path, key),
+        await api.get(f"{path}/attendances", key),
+        await api.get(f"/v1/projects/{project}/sessions", key),
+        await api.post(f"{path}/cancel", None, key),
+        await api.get(f"/v1/sessions/{uuid4()}"),
+        await book(api, str(uuid4()), ann["id"]),
+        *[await act(api, session, ann["id"], verb, None, key) for verb in VERBS],
+    ]:
+        assert refusal(answer) == (404, "not_found")
+    assert await listed(api, session) == [("Ann", "expected")]
+
+
+# --- booking ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_project_expects_somebody(api: Api, wall: Wall) -> None:
+    project, ann = await api.project(), await api.person()
+    session, key = await planned(api, wall, project), await api.key("project", project)
+    answer = await book(api, session, ann["id"], key)
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "session": session,
+        "person": ann["id"],
+        "name": "Ann",
+        "state": "expected",
+        "checked_in_at": None,
+        "checked_out_at": None,
+        "minutes": None,
+        "claim": None,
+    }
+    assert (await book(api, session, ann["id"], key)).json() == answer.json()
+    assert (await api.get(f"/v1/sessions/{session}")).json()["taken"] == 1
+    nobody = await book(api, session, str(uuid4()), key)
+    assert (refusal(nobody), fields(nobody)) == ((422, "wrong_values"), ["person"])
+    assert (await act(api, session, ann["id"], "unbook", None, key)).status_code == 204
+    assert refusal(await act(api, session, ann["id"], "unbook", None, key)) == (404, "not_found")
+    assert await listed(api, session) == []
+
+
+async def test_people_book_for_themselves_and_helpers_for_them_what_is_published(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    project, ann, bob, eve = (
+        await api.project(),
+        await api.person(),
+        await api.person("Bob"),
+        await api.person("Eve"),
+    )
+    what = await opportunity(api, project)
+    session, private = await planned(api, wall, project, opportunity=what), await planned(api, wall, project)
+    own, helper, stranger = [await api.key("person", person=one["id"]) for one in (ann, bob, eve)]
+    await owner.execute(
+        "INSERT INTO scheme.helping (id, helped, helper, may, began_at, began_by) "
+        "SELECT gen_random_uuid(), $1, u.helper, u.may, $4, $1 "
+        "FROM (VALUES ($2::uuid, ARRAY['book']), ($3::uuid, ARRAY['balance'])) u (helper, may)",
+        *(UUID(one["id"]) for one in (ann, bob, eve)),
+        wall.now,
+    )
+    for token, there, status in [
+        (own, session, 201),
+        (helper, session, 201),
+        (stranger, session, 404),  # helps, but may not book
+        (own, private, 404),
+        (own, str(uuid4()), 404),
+    ]:
+        assert (await book(api, there, ann["id"], token)).status_code == status
+    assert (await book(api, session, str(uuid4()), own)).status_code == 404
+    assert (await act(api, session, ann["id"], "unbook", None, stranger)).status_code == 404
+    assert (await act(api, session, ann["id"], "unbook", None, helper)).status_code == 204
+    acts = await owner.fetch("SELECT verb, by FROM scheme.act WHERE object = $1", UUID(session))
+    assert [(row["verb"], str(row["by"])) for row in acts] == [("cancel_booking", bob["holder"])]
+    await owner.execute("UPDATE scheme.helping SET ended_at = $1, ended_by = helped", wall.now)
+    assert (await book(api, session, ann["id"], helper)).status_code == 404
+    # Who was booked by the project may cancel, published or not.
+    await book(api, private, ann["id"])
+    assert (await act(api, private, ann["id"], "unbook", None, own)).status_code == 204
+    await api.made(f"/v1/opportunities/{what}/pause")
+    assert (await book(api, session, ann["id"], own)).status_code == 404
+
+
+async def test_many_at_once_for_the_last_places(api: Api, wall: Wall, owner: asyncpg.Connection) -> None:
+    project = await api.project()
+    what = await opportunity(api, project, places=2)
+    session, people = (
+        await planned(api, wall, project, opportunity=what),
+        [await api.person(f"P{number}") for number in range(6)],
+    )
+    async with owner.transaction():
+        # Everybody gets as far as they can without writing, before the first may write.
+        await owner.execute("LOCK TABLE scheme.attendance IN SHARE ROW EXCLUSIVE MODE")
+        booking = [asyncio.create_task(book(api, session, person["id"])) for person in people]
+        while await owner.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted") < len(people):
+            pass
+    answers = await asyncio.gather(*booking)
+    assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4
+    assert {refusal(answer) for answer in answers if answer.status_code == 409} == {(409, "places_full")}
+    first = next(person for person, answer in zip(people, answers, strict=True) if answer.status_code == 201)
+    last = next(person for person, answer in zip(people, answers, strict=True) if answer.status_code == 409)
+    assert (await book(api, session, first["id"])).status_code == 201, "who is booked stays booked"
+    await act(api, session, first["id"], "unbook")
+    assert (await book(api, session, last["id"])).status_code == 201
+    # An absent person's place is free, and whoever stands at the door is recorded in any case.
+    wall.set("10:15")
+    await act(api, session, last["id"], "absent")
+    assert (await book(api, session, first["id"])).status_code == 201
+    assert refusal(await book(api, session, last["id"])) == (409, "places_full")
+    assert (await act(api, session, last["id"], "check-in")).status_code == 200
+    assert (await api.get(f"/v1/sessions/{session}")).json()["taken"] == 3
+
+
+async def test_a_list_by_name_page_by_page(api: Api, wall: Wall) -> None:
+    session = await planned(api, wall, await api.project())
+    for name in ("dan", "Ann", "bea", "Ann", "Cem"):
+        await book(api, session, (await api.person(name))["id"])
+    path = f"/v1/sessions/{session}/attendances"
+    seen: list[str] = []
+    page = (await api.get(path, limit=2)).json()
+    while True:
+        seen += [one["name"] for one in page["attendances"]]
+        if page["next"] is None:
+            break
+        page = (await api.get(path, limit=2, cursor=page["next"])).json()
+    assert seen == ["Ann", "Ann", "bea", "Cem", "dan"]
+
+
+# --- checking in and out ----------------------------------------------------------------------------------------
+
+VERBS = ("book", "unbook", "check-in", "check-out", "absent")
+# How somebody comes to each state.
+WAY_TO: dict[str, list[str]] = {
+    "nobody": [],
+    "expected": ["book"],
+    "checked_in": ["check-in"],
+    "checked_out": ["check-in", "check-out"],
+    "absent": ["book", "absent"],
+    "confirmed": ["register"],
+    "auto_closed": ["check-in", "forget"],
+}
+
+
+WHAT_AN_ATTENDANCE_MAY_BECOME = [
+    ("nobody", "book", 201, "expected"),
+    ("nobody", "unbook", 404, None),
+    ("nobody", "check-in", 200, "checked_in"),
+    ("nobody", "check-out", 409, None),
+    ("nobody", "absent", 404, None),
+    ("expected", "book", 201, "expected"),
+    ("expected", "unbook", 204, None),
+    ("expected", "check-in", 200, "checked_in"),
+    ("expected", "check-out", 409, "expected"),
+    ("expected", "absent", 200, "absent"),
+    ("checked_in", "book", 201, "checked_in"),
+    ("checked_in", "unbook", 409, "checked_in"),
+    ("checked_in", "check-in", 200, "checked_in"),
+    ("checked_in", "check-out", 200, "checked_out"),
+    ("checked_in", "absent", 200, "absent"),
+    ("checked_out", "book", 201, "checked_out"),
+    ("checked_out", "unbook", 409, "checked_out"),
+    ("checked_out", "check-in", 409, "checked_out"),
+    ("checked_out", "check-out", 200, "checked_out"),
+    ("checked_out", "absent", 409, "checked_out"),
+    ("absent", "book", 201, "expected"),
+    ("absent", "unbook", 409, "absent"),
+    ("absent", "check-in", 200, "checked_in"),
+    ("absent", "check-out", 409, "absent"),
+    ("absent", "absent", 200, "absent"),
+    ("confirmed", "unbook", 409, "confirmed"),
+    ("confirmed", "check-in", 409, "confirmed"),
+    ("confirmed", "check-out", 409, "confirmed"),
+    ("confirmed", "absent", 409, "confirmed"),
+    ("auto_closed", "check-in", 409, "auto_closed"),
+    ("auto_closed", "check-out", 409, "auto_closed"),
+    ("auto_closed", "absent", 409, "auto_closed"),
+]
+
+
+async def test_what_an_attendance_may_become(api: Api, wall: Wall, dsn: str) -> None:
+    for was, verb, status, becomes in WHAT_AN_ATTENDANCE_MAY_BECOME:
+        wall.set("09:00")
+        project, ann = await api.project(), await api.person()
+        session = await planned(api, wall, project, "08:00", "10:00")
+        for step in WAY_TO[was]:
+            if step == "forget":
+                assert await forgotten(dsn, wall.now + timedelta(hours=4))
+            elif step == "register":
+                wall.set("10:00")
+                lines = [{"person": ann["id"], "minutes": 60}]
+                await api.made(f"/v1/projects/{project}/registers", {"session": session, "lines": lines})
+            else:
+                assert (await act(api, session, ann["id"], step)).status_code in {200, 201}
+        answer = await act(api, session, ann["id"], verb)
+        assert answer.status_code == status, (was, verb, answer.text)
+        if status == 409:
+            assert answer.json()["code"] == "wrong_state"
+        assert await listed(api, session) == ([("Ann", becomes)] if becomes else [])
+
+
+FROM_CHECK_IN_TO_CHECK_OUT = [
+    ("10:00:00", "12:30:00", 150),
+    ("10:02:40", "12:31:05", 150),
+    ("10:00:00", "10:07:29", 0),  # just tea
+    ("10:00:00", "10:07:30", 15),
+    ("10:00:00", "10:22:29", 15),
+    ("10:00:00", "10:22:30", 30),
+    ("09:40:00", "13:10:00", 210),  # who comes early and stays on gave that too
+    ("10:00:00", "10:00:00", 0),
+]
+
+
+async def test_minutes_from_check_in_to_check_out_become_a_claim(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    project = await api.project()
+    key = await api.key("project", project)
+    for came, left, minutes in FROM_CHECK_IN_TO_CHECK_OUT:
+        wall.set("09:00")
+        ann, session = await api.person(), await planned(api, wall, project)
+        wall.set(came)
+        inside = (await act(api, session, ann["id"], "check-in", None, key)).json()
+        assert (inside["state"], inside["checked_in_at"], inside["minutes"]) == ("checked_in", wall.at(came), None)
+        wall.set(left)
+        outside = (await act(api, session, ann["id"], "check-out", None, key)).json()
+        assert (outside["state"], outside["checked_out_at"]) == ("checked_out", wall.at(left))
+        assert outside["minutes"] == minutes, (came, left)
+        wall.set("16:00")
+        assert (await act(api, session, ann["id"], "check-out", None, key)).json() == outside
+        found = await claims(owner, session)
+        if not minutes:
+            assert (outside["claim"], found) == (None, [])
+            continue
+        [claim] = found
+        assert str(claim["id"]) == outside["claim"]
+        assert (claim["source"], claim["state"], claim["minutes"]) == ("attendance", "submitted", minutes)
+        assert (claim["exceptions"], claim["second_needed"], claim["approver"]) == ([], False, None)
+        assert (str(claim["project"]), str(claim["holder"])) == (project, ann["holder"])
+        assert await api.balance(ann["id"]) == (0, 0), "it waits for the project's approval"
+    assert await topics(owner) == ["claim_submitted"] * 6
+
+
+WEIGHED: list[tuple[list[tuple[str, str]], str, str, str, list[str], bool]] = [
+    # Earlier hours, from, to: the claim's state, its exceptions, whether a second approver is needed.
+    ([], "08:00", "14:00", "submitted", [], False),
+    ([], "08:00", "14:15", "submitted", ["above_second_approval"], True),
+    ([("18:00", "20:00")], "08:00", "14:00", "submitted", [], False),  # eight hours exactly
+    ([("18:00", "20:15")], "08:00", "14:00", "submitted", ["above_daily_cap"], True),
+    ([("09:30", "10:30")], "10:00", "11:00", "queried", ["overlapping"], False),
+    ([("09:00", "10:00")], "10:00", "11:00", "submitted", [], False),  # one after the other
+]
+
+
+async def test_a_claim_is_weighed_like_any_hours(api: Api, wall: Wall, owner: asyncpg.Connection) -> None:
+    project, other = await api.project(), await api.project("Choir")
+    wall.set("23:00")
+    for earlier, came, left, state, exceptions, second in WEIGHED:
+        ann = await api.person()
+        for began, ended in earlier:
+            there = await planned(api, wall, other, began, ended)
+            await act(api, there, ann["id"], "check-in", wall.at(began))
+            assert (await act(api, there, ann["id"], "check-out", wall.at(ended))).status_code == 200
+        session = await planned(api, wall, project, "08:00", "22:00")
+        await act(api, session, ann["id"], "check-in", wall.at(came))
+        made = (await act(api, session, ann["id"], "check-out", wall.at(left))).json()
+        [claim] = await claims(owner, session)
+        assert str(claim["id"]) == made["claim"]
+        assert (claim["state"], claim["exceptions"], claim["second_needed"]) == (state, exceptions, second)
+        told = await owner.fetchval("SELECT topic FROM scheme.outbox WHERE object = $1", claim["id"])
+        assert told == f"claim_{state}"
+
+
+async def test_a_coordinator_who_checks_themselves_out_is_marked(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    project, ann = await api.project(), await api.person()
+    session, key = await planned(api, wall, project), await api.key("project", project, person=ann["id"])
+    wall.set("10:00")
+    await act(api, session, ann["id"], "check-in", None, key)
+    wall.set("12:00")
+    await act(api, session, ann["id"], "check-out", None, key)
+    [claim] = await claims(owner)
+    assert (claim["state"], claim["exceptions"], str(claim["by"])) == ("submitted", ["own_hours"], ann["holder"])
+
+
+async def test_a_week_above_the_soft_cap_is_noted_once(api: Api, wall: Wall, owner: asyncpg.Connection) -> None:
+    project, ann = await api.project(), await api.person()
+    for day in range(16, 21):  # Monday to Friday
+        wall.set("16:00", f"2026-11-{day}")
+        session = await planned(api, wall, project, "10:00", "15:30")
+        await act(api, session, ann["id"], "check-in", wall.at("10:00"))
+        await act(api, session, ann["id"], "check-out", wall.at("15:30"))
+        # 20 hours are passed on Thursday.
+        assert (await topics(owner)).count("week_above_note") == (1 if day >= 19 else 0), day
+
+
+async def test_checked_out_at_once_from_two_tills_is_claimed_once(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    ann = await api.person()
+    session = await planned(api, wall, await api.project())
+    wall.set("10:00")
+    await act(api, session, ann["id"], "check-in")
+    wall.set("11:00")
+    answers = await asyncio.gather(*(act(api, session, ann["id"], "check-out") for _ in range(6)))
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
+    assert len(await claims(owner)) == 1
+
+
+async def test_two_sessions_ended_at_once_do_not_miss_each_other(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    ann, projects = await api.person(), [await api.project(), await api.project("Choir")]
+    sessions = [await planned(api, wall, project) for project in projects]
+    wall.set("10:00")
+    for session in sessions:
+        await act(api, session, ann["id"], "check-in")
+    wall.set("11:00")
+    await asyncio.gather(*(act(api, session, ann["id"], "check-out") for session in sessions))
+    assert sorted(claim["state"] for claim in await claims(owner)) == ["queried", "submitted"]
+
+
+async def test_who_has_a_claim_in_the_session_keeps_that_one(api: Api, wall: Wall, owner: asyncpg.Connection) -> None:
+    project, ann = await api.project(), await api.person()
+    session = await planned(api, wall, project)
+    wall.set("10:00")
+    await act(api, session, ann["id"], "check-in")
+    for state in ("rejected", "withdrawn", "submitted"):
+        await owner.execute("DELETE FROM scheme.claim")
+        await owner.execute("UPDATE scheme.attendance SET state = 'checked_in', checked_out_at = NULL, minutes = NULL")
+        await owner.execute(
+            "INSERT INTO scheme.claim (id, project, session, holder, started_at, ended_at, day, minutes, source, "
+            "state, exceptions, second_needed, rules, by, created_at, changed_at) SELECT gen_random_uuid(), $1, $2, "
+            "$3, $4::timestamptz, $4 + interval '1 hour', '2026-11-14', 60, 'claim', $5, '{}', false, 1, $3, $4, $4",
+            *(UUID(project), UUID(session), UUID(ann["holder"]), wall.now, state),
+        )
+        wall.set("11:30")
+        left = (await act(api, session, ann["id"], "check-out")).json()
+        [claim] = await claims(owner)
+        assert (left["minutes"], left["claim"], claim["minutes"]) == (90, str(claim["id"]), 60)
+        wall.set("10:00")
+
+
+WHEN_IT_MAY_HAVE_BEEN = [
+    ("15:00", "10:00", 200),
+    ("15:00", "15:00", 200),
+    ("15:00", "15:01", 422),  # in the future
+    ("23:00", "00:00", 200),  # the day's first minute
+    ("2026-11-15 09:00", "23:59", 200),  # sent on the next day
+    ("2026-11-15 09:00", "2026-11-15 00:00", 422),  # the day after
+    ("2026-11-15 09:00", "2026-11-13 23:59", 422),  # the day before
+    ("2026-11-15 09:00", None, 409),  # by the clock, on another day
+    ("2026-11-13 23:59", None, 409),
+    ("2027-01-12 09:00", "10:30", 200),  # a till that was offline for long
+    ("2027-01-14 09:00", "10:30", 422),  # longer than hours may lie back
+]
+
+
+async def test_when_it_may_have_been(api: Api, wall: Wall) -> None:
+    ann, project = await api.person(), await api.project()
+    for now, at, status in WHEN_IT_MAY_HAVE_BEEN:
+        wall.set("09:00", "2026-11-14")
+        session = await planned(api, wall, project)
+        day, _, time = now.rpartition(" ")
+        sent = None
+        if at is not None:
+            at_day, _, at_time = at.rpartition(" ")
+            sent = wall.at(at_time, at_day)
+        wall.set(time, day)
+        answer = await act(api, session, ann["id"], "check-in", sent)
+        assert answer.status_code == status, (now, at, answer.text)
+        if status == 422:
+            assert fields(answer) == ["at"]
+        assert await listed(api, session) == ([("Ann", "checked_in")] if status == 200 else [])
+
+
+async def test_a_moment_is_one(api: Api, wall: Wall) -> None:
+    ann, session = await api.person(), await planned(api, wall, await api.project())
+    wall.set("10:30")
+    for body, status in [
+        ({"at": "2026-11-14T10:00:00"}, 422),
+        ({"at": 10}, 400),
+        ({"when": "now"}, 400),
+        ([], 400),
+        (None, 400),
+    ]:
+        for verb in ("check-in", "check-out"):
+            answer = await api.post(f"/v1/sessions/{session}/attendances/{ann['id']}/{verb}", body)
+            assert answer.status_code == status, body
+    assert await listed(api, session) == []
+
+
+async def test_nobody_leaves_before_they_came_or_after_a_day_and_more(api: Api, wall: Wall) -> None:
+    ann, project = await api.person(), await api.project()
+    body = {"started_at": wall.at("12:00"), "ended_at": wall.at("11:00", "2026-11-15")}
+    session = (await api.made(f"/v1/projects/{project}/sessions", body))["sessions"][0]["id"]
+    wall.set("12:00", "2026-11-16")
+    await act(api, session, ann["id"], "check-in", wall.at("12:00", "2026-11-14"))
+    for day, time in [("2026-11-14", "11:59"), ("2026-11-15", "12:01")]:
+        answer = await act(api, session, ann["id"], "check-out", wall.at(time, day))
+        assert (refusal(answer), fields(answer)) == ((422, "wrong_values"), ["at"]), time
+    left = await act(api, session, ann["id"], "check-out", wall.at("12:00", "2026-11-15"))
+    assert left.json()["minutes"] == 1440
+
+
+async def test_nobody_is_absent_before_it_begins_and_none_is_booked_after_its_end(api: Api, wall: Wall) -> None:
+    ann, session = await api.person(), await planned(api, wall, await api.project())
+    await book(api, session, ann["id"])
+    assert refusal(await act(api, session, ann["id"], "absent")) == (409, "wrong_state")
+    wall.set("12:30")
+    assert (await act(api, session, ann["id"], "absent")).status_code == 200
+    bob = await api.person("Bob")
+    assert refusal(await book(api, session, bob["id"])) == (409, "wrong_state")
+    assert refusal(await act(api, session, str(uuid4()), "check-in")) == (404, "not_found")
+
+
+async def test_a_suspended_project_checks_nobody_in_but_whoever_is_there_out(api: Api, wall: Wall) -> None:
+    project, ann, bob = await api.project(), await api.person(), await api.person("Bob")
+    session = await planned(api, wall, project)
+    wall.set("10:00")
+    await act(api, session, ann["id"], "check-in")
+    await api.made(f"/v1/projects/{project}/suspend")
+    for verb in ("book", "check-in"):
+        assert refusal(await act(api, session, bob["id"], verb)) == (409, "project_not_active")
+    wall.set("11:00")
+    assert (await act(api, session, ann["id"], "check-out")).json()["minutes"] == 60
+
+
+async def test_a_register_names_who_has_a_claim_in_the_session_whatever_became_of_it(
+    api: Api, wall: Wall, owner: asyncpg.Connection
+) -> None:
+    project, ann = await api.project(), await api.person()
+    session = await planned(api, wall, project)
+    wall.set("10:00")
+    await act(api, session, ann["id"], "check-in")
+    wall.set("12:30")
+    await act(api, session, ann["id"], "check-out")
+    body = {"session": session, "lines": [{"person": ann["id"], "minutes": 60}]}
+    for state in ("submitted", "withdrawn", "rejected"):
+        await owner.execute("UPDATE scheme.claim SET state = $1", state)
+        answer = await api.post(f"/v1/projects/{project}/registers", body)
+        assert (refusal(answer), fields(answer)) == ((422, "wrong_values"), ["lines[0].person"]), state
+
+
+# --- who forgot to sign out ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("day", "began", "ended", "came", "left", "minutes"),
+    [
+        ("2026-11-14", "10:00", "12:30", "10:00", "2026-11-14T12:30:00Z", 150),  # the session's end
+        ("2026-11-14", "10:00", "20:00", "10:30", "2026-11-14T14:30:00Z", 240),  # four hours, which come first
+        ("2026-11-14", "10:00", "12:30", "12:25", "2026-11-14T12:30:00Z", 0),
+        ("2026-11-14", "10:00", "12:30", "12:40", "2026-11-14T16:40:00Z", 240),  # came after its end
+        # The clocks go back at 02:00 on 25 October: from midnight to three on the wall are four hours.
+        ("2026-10-25", "00:00", "03:00", "00:00", "2026-10-25T03:00:00Z", 240),
+        ("2026-10-25", "00:30", "03:00", "00:30", "2026-10-25T03:00:00Z", 210),
+        ("2026-10-25", "00:30", "05:00", "00:30", "2026-10-25T03:30:00Z", 240),
+        # And forward at 01:00 on 28 March: from midnight to three are two hours.
+        ("2027-03-28", "00:00", "03:00", "00:00", "2027-03-28T02:00:00Z", 120),
+        ("2027-03-28", "00:00", "09:00", "00:30", "2027-03-28T04:30:00Z", 240),
+    ],
+)
+async def test_a_forgotten_sign_out_is_closed_by_rule_and_waits(
+    api: Api,
+    wall: Wall,
+    *,
+    dsn: str,
+    owner: asyncpg.Connection,
+    day: str,
+    began: str,
+    ended: str,
+    came: str,
+    left: str,
+    minutes: int,
+) -> None:
+    wall.set("00:00", day)
+    project, ann = await api.project(), await api.person()
+    session = await planned(api, wall, project, began, ended)
+    wall.set(came, day)
+    await act(api, session, ann["id"], "check-in")
+    due = datetime.fromisoformat(left)
+    assert await forgotten(dsn, due - timedelta(seconds=1)) == 0
+    assert await listed(api, session) == [("Ann", "checked_in")]
+
+    assert await forgotten(dsn, due + timedelta(hours=9)) == 1
+
+    [one] = (await api.get(f"/v1/sessions/{session}/attendances")).json()["attendances"]
+    assert (one["state"], one["checked_out_at"], one["minutes"]) == ("auto_closed", left, minutes)
+    found = await claims(owner)
+    assert await topics(owner) == ["attendance_auto_closed"] + ["claim_submitted"] * len(found)
+    [told] = await owner.fetch("SELECT holder, object, body FROM scheme.outbox WHERE topic LIKE 'attendance%'")
+    assert (str(told["holder"]), str(told["object"])) == (ann["holder"], session)
+    assert told["body"] == f'{{"minutes":{minutes}}}'
+    assert bool(found) == bool(minutes)
+    for claim in found:
+        assert (claim["minutes"], claim["state"], claim["exceptions"]) == (minutes, "submitted", ["auto_closed"])
+        assert (claim["source"], claim["day"].isoformat(), claim["approver"]) == ("attendance", day, None)
+        assert claim["ended_at"] == due
+    assert await api.balance(ann["id"]) == (0, 0)
+
+    assert await forgotten(dsn, due + timedelta(days=9)) == 0
+    assert await claims(owner) == found
+
+
+async def test_who_signed_out_is_left_alone_and_who_is_still_there_too(api: Api, wall: Wall, dsn: str) -> None:
+    project, people = await api.project(), [await api.person(name) for name in ("Ann", "Bob", "Cem", "Dan")]
+    session, later = await planned(api, wall, project), await planned(api, wall, project, "10:00", "13:00")
+    ann, bob, cem, dan = (person["id"] for person in people)
+    await book(api, session, cem)
+    wall.set("10:00")
+    for there, person in [(session, ann), (session, bob), (later, dan)]:
+        await act(api, there, person, "check-in")
+    wall.set("11:00")
+    await act(api, session, ann, "check-out")
+    wall.set("12:45")
+    assert await forgotten(dsn, wall.now) == 1
+    assert await listed(api, session) == [("Ann", "checked_out"), ("Bob", "auto_closed"), ("Cem", "expected")]
+    assert await listed(api, later) == [("Dan", "checked_in")]
+
+
+async def test_one_person_forgotten_in_two_sessions_is_weighed_one_after_the_other(
+    api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection
+) -> None:
+    project, ann = await api.project(), await api.person()
+    first = await planned(api, wall, project, "10:00", "12:00")
+    second = await planned(api, wall, project, "11:00", "13:00")
+    wall.set("11:00")
+    await act(api, second, ann["id"], "check-in")
+    await act(api, first, ann["id"], "check-in", wall.at("10:00"))
+    wall.set("18:00")
+    assert [await forgotten(dsn, wall.now) for _ in range(3)] == [1, 1, 0]
+    found = {str(claim["session"]): (claim["state"], claim["exceptions"]) for claim in await claims(owner)}
+    assert found == {first: ("submitted", ["auto_closed"]), second: ("queried", ["overlapping", "auto_closed"])}
+
+
+async def test_runs_at_once_and_a_till_at_the_same_moment_claim_once(
+    api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection
+) -> None:
+    project, people = await api.project(), [await api.person(f"P{number}") for number in range(12)]
+    sessions = [await planned(api, wall, project) for _ in range(3)]
+    wall.set("10:00")
+    for number, person in enumerate(people):
+        await act(api, sessions[number % 3], person["id"], "check-in")
+    wall.set("12:45")
+    closed = await asyncio.gather(
+        *(forgotten(dsn, wall.now) for _ in range(3)),
+        *(act(api, sessions[number % 3], person["id"], "check-out") for number, person in enumerate(people)),
+    )
+    states = [state for session in sessions for _, state in await listed(api, session)]
+    assert len(await claims(owner)) == 12
+    assert states.count("auto_closed") == sum(count for count in closed if isinstance(count, int))
+    assert set(states) <= {"auto_closed", "checked_out"}
+
+
+async def test_a_thousand_are_closed_at_a_time(api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection) -> None:
+    session = UUID(await planned(api, wall, await api.project()))
+    await owner.execute(
+        "WITH h AS (INSERT INTO scheme.holder (id) SELECT gen_random_uuid() FROM generate_series(1, 1050) RETURNING id)"
+        " INSERT INTO scheme.attendance (session, holder, state, checked_in_at, changed_at, by)"
+        " SELECT $1, id, 'checked_in', $2, $2, id FROM h",
+        session,
+        wall.now + timedelta(hours=1),
+    )
+    assert [await forgotten(dsn, wall.now + timedelta(hours=5)) for _ in range(3)] == [1000, 50, 0]
+    assert await owner.fetchval("SELECT count(*) FROM scheme.claim WHERE minutes = 150") == 1050
+    assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE topic = 'attendance_auto_closed'") == 1050
+
+
+async def test_a_claim_keeps_the_version_of_the_rules_that_it_was_weighed_by(
+    api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection
+) -> None:
+    project, ann, bob = await api.project(), await api.person(), await api.person("Bob")
+    session = await planned(api, wall, project, "10:00", "20:00")
+    wall.set("10:00")
+    for person in (ann, bob):
+        await act(api, session, person["id"], "check-in")
+    wall.set("10:50")
+    await act(api, session, ann["id"], "check-out")
+    changes = '{"step_minutes": 30, "auto_close_minutes": 100}'
+    await owner.execute("INSERT INTO scheme.rules (version, changed_at, changes) VALUES (2, now(), $1)", changes)
+    wall.set("11:40")
+    assert await forgotten(dsn, wall.now) == 1
+    assert [(claim["minutes"], claim["rules"]) for claim in await claims(owner)] == [(45, 1), (90, 2)]
