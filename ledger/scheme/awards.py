@@ -56,6 +56,15 @@ async def lock_holders(connection: asyncpg.Connection, holders: Collection[UUID]
         raise Declined(Refusal.NOT_FOUND, "Somebody whom this is about is not there any more.")
 
 
+async def lock_people(connection: asyncpg.Connection, people: Collection[UUID]) -> dict[UUID, UUID]:
+    """The holder of each of these people, locked likewise. Who isn't there, or was erased meanwhile, is left out."""
+    rows = await connection.fetch(
+        "SELECT id, person FROM scheme.holder WHERE person = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE",
+        list(people),
+    )
+    return {row["person"]: row["id"] for row in rows}
+
+
 async def without_consent(connection: asyncpg.Connection, holders: Sequence[UUID], now: datetime) -> set[UUID]:
     """Those of these who are under 16 and have no guardian's consent that holds (rule 26)."""
     return {row["id"] for row in await connection.fetch(_WITHOUT_CONSENT, holders, now)}

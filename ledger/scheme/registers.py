@@ -24,7 +24,7 @@ from ledger.database import Database, driver
 from ledger.journal.entries import entry_id
 from ledger.scheme import outbox, rules
 from ledger.scheme.answers import Answers
-from ledger.scheme.awards import Due, award, lock_holders
+from ledger.scheme.awards import Due, award, lock_people
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.codes import code_for, code_hash
 from ledger.scheme.hours import (
@@ -294,10 +294,7 @@ def _line_faults(register: Register, force: InForce) -> Faults:
 async def _rows(raw: asyncpg.Connection, asked: _Asked) -> list[_Row]:
     """The lines with their holders, locked; newcomers are made known. Declines people who aren't there."""
     key, register = asked.key, asked.register
-    people = [line.person for line in register.lines if line.person is not None]
-    found = await raw.fetch("SELECT id, person FROM scheme.holder WHERE person = ANY($1::uuid[])", people)
-    holder_of = {row["person"]: row["id"] for row in found}
-    await lock_holders(raw, holder_of.values())
+    holder_of = await lock_people(raw, [line.person for line in register.lines if line.person is not None])
     rows: list[_Row] = []
     faults: Faults = []
     newcomers: list[tuple[UUID, str, UUID]] = []

@@ -32,6 +32,8 @@ BIN = Path(sys.executable).parent
 # On two busy cores a service starts within 3 s; PostgreSQL recovers within 2.
 START_SECONDS = 60
 ANSWER_SECONDS = 60
+# The longest entry that one approver decides on.
+ONE_APPROVER_MINUTES = 360
 # Less than the service's 75, or a request could go out on a connection that is just being closed.
 KEEP_ALIVE_SECONDS = 5
 
@@ -302,11 +304,11 @@ class Scheme(NamedTuple):
         till = (await clients.made("/v1/keys", boss, key))["token"]
         return cls(clients, boss, till, project, offer)
 
-    async def person(self, minutes: int) -> dict[str, Any]:
-        """Somebody with so many minutes."""
-        person = await self.clients.made("/v1/people", self.coordinator, {"name": "Ann"})
-        for days in range(2, 62):
-            given = min(minutes, 480)
+    async def person(self, minutes: int, **known: str) -> dict[str, Any]:
+        """Somebody with so many minutes, given three days ago or earlier."""
+        person = await self.clients.made("/v1/people", self.coordinator, {"name": "Ann", **known})
+        for days in range(3, 60):
+            given = min(minutes, ONE_APPROVER_MINUTES)
             if given:
                 await self.clients.made(
                     f"/v1/projects/{self.project}/registers",
@@ -316,6 +318,11 @@ class Scheme(NamedTuple):
             minutes -= given
         assert minutes == 0
         return person
+
+    async def another_coordinator(self) -> str:
+        """The key of another one, of this project."""
+        key = {"scope": "project", "object": self.project, "label": "another coordinator"}
+        return str((await self.clients.made("/v1/keys", self.coordinator, key))["token"])
 
     def redeem(self, holder: str, key: str | None = None, *, capture: bool = True) -> Asked:
         body = {"offer": self.offer, "holder": holder, "capture": capture}
@@ -329,8 +336,26 @@ class Scheme(NamedTuple):
         path = f"/v1/projects/{self.project}/registers"
         return Asked(path, self.coordinator, uuid4().hex, register(given, days_ago=days_ago))
 
-    def reversal(self, award: str) -> Asked:
-        return Asked(f"/v1/awards/{award}/reversal", self.coordinator, uuid4().hex, None)
+    def claim(self, person: str, *, days_ago: int = 1, minutes: int = 60) -> Asked:
+        """Hours that began so many days ago."""
+        times = register({}, days_ago=days_ago, hours=8)
+        del times["lines"]
+        body = {"project": self.project, "person": person, "minutes": minutes, **times}
+        return Asked("/v1/claims", self.coordinator, uuid4().hex, body)
+
+    def approval(self, claims: Sequence[str], token: str = "") -> Asked:
+        path = f"/v1/projects/{self.project}/approvals"
+        return Asked(path, token or self.coordinator, uuid4().hex, {"claims": list(claims)})
+
+    def consent(self, child: str, guardian: str) -> Asked:
+        return Asked(f"/v1/people/{child}/consents", self.coordinator, uuid4().hex, {"guardian": guardian})
+
+    def erasure(self, person: str) -> Asked:
+        return Asked(f"/v1/people/{person}/erasure", self.coordinator, uuid4().hex, {"give_to": "community"})
+
+    def correction(self, claim: str, minutes: int = 0) -> Asked:
+        body = {"minutes": minutes, "reason": "A slip of the pen"}
+        return Asked(f"/v1/claims/{claim}/corrections", self.coordinator, uuid4().hex, body)
 
     async def balance(self, person: dict[str, Any]) -> tuple[int, int]:
         """Available and held."""

@@ -28,6 +28,25 @@ BEFORE = "before the write is sent"
 AFTER = "after the commit and before its answer"
 
 
+# What the batcher writes is one message; this is in that one alone.
+WRITTEN_AT_ONCE = {
+    "redeem": b'"operation":"redeem"',
+    "authorise": b'"operation":"redeem"',
+    "refusal": b'"operation":"redeem"',
+    "capture": b'"operation":"capture"',
+    "void": b'"operation":"void"',
+}
+# All else is many statements, and only their COMMIT decides; this has passed on its connection before, and no COMMIT
+# since.
+WRITTEN_BEFORE_COMMIT = {
+    "refund": b'"operation":"refund"',
+    "register": b'"claims":[',
+    "approval": b'"decisions":[',
+    "correction": b'"goodwill":',
+    "erasure": b'"give_to":',
+}
+
+
 class Killable(NamedTuple):
     """A service behind a proxy, and a scheme that has begun there."""
 
@@ -58,13 +77,17 @@ async def killable(durable: Durable, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.parametrize("point", [BEFORE, AFTER])
 @pytest.mark.parametrize(
-    "what", ["redeem", "authorise", "refusal", "capture", "void", "refund", "register", "reversal"]
+    "what",
+    [
+        *("redeem", "authorise", "refusal", "capture", "void"),
+        *("refund", "register", "approval", "correction", "erasure"),
+    ],
 )
 async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_was(
     killable: Killable, what: str, point: str
 ) -> None:
     service, proxy, scheme, place = killable
-    asked, decides = await prepared(scheme, what)
+    asked = await prepared(scheme, what)
     before = await position(place)
     killed = asyncio.Event()
 
@@ -73,8 +96,8 @@ async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_
         killed.set()
 
     proxy.on_loss = kill
-    # A register is written by many statements, and only its COMMIT decides: the one after its answer was kept.
-    proxy.after = b'"awards":[' if what == "register" else None
+    proxy.after = WRITTEN_BEFORE_COMMIT.get(what)
+    decides = b"COMMIT\0" if what in WRITTEN_BEFORE_COMMIT else WRITTEN_AT_ONCE[what]
     if point == BEFORE:
         proxy.lose = decides
     else:
@@ -93,19 +116,24 @@ async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_
     assert await position(place) == before + (what != "refusal")
 
 
-async def prepared(scheme: Scheme, what: str) -> tuple[Asked, bytes]:
-    """What is to be asked, and what only that message to PostgreSQL contains which decides it."""
-    if what in {"redeem", "authorise", "refusal"}:
-        ann = await scheme.person(0 if what == "refusal" else 60)
-        return scheme.redeem(ann["holder"], capture=what != "authorise"), b'"operation":"redeem"'
-    ann = await scheme.person(60)
-    if what == "register":
-        return scheme.register({ann["id"]: 60}), b"COMMIT\0"
-    if what == "reversal":
-        given = await scheme.clients.ask(scheme.register({ann["id"]: 60}))
-        return scheme.reversal(given.body["awards"][0]), b'"operation":"reverse"'
-    held = await scheme.clients.ask(scheme.redeem(ann["holder"], capture=what == "refund"))
-    return scheme.step(held.body["id"], what), f'"operation":"{what}"'.encode()
+async def prepared(scheme: Scheme, what: str) -> Asked:
+    """What is to be asked."""
+    ann = await scheme.person(0 if what == "refusal" else 60)
+    match what:
+        case "redeem" | "authorise" | "refusal":
+            return scheme.redeem(ann["holder"], capture=what != "authorise")
+        case "capture" | "void" | "refund":
+            held = await scheme.clients.ask(scheme.redeem(ann["holder"], capture=what == "refund"))
+            return scheme.step(held.body["id"], what)
+        case "approval":
+            return scheme.approval([(await scheme.clients.ask(scheme.claim(ann["id"]))).body["id"]])
+        case "correction":
+            given = await scheme.clients.ask(scheme.register({ann["id"]: 60}))
+            return scheme.correction(given.body["claims"][0])
+        case "erasure":
+            return scheme.erasure(ann["id"])
+        case _:
+            return scheme.register({ann["id"]: 60})
 
 
 # ---- random moments
@@ -141,7 +169,7 @@ class Log:
 
 
 class Till:
-    """A client that goes on and on: visits, holds and what becomes of them, refunds, hours and corrections."""
+    """A client that goes on and on: visits, holds and what becomes of them, refunds, hours, approvals, corrections."""
 
     def __init__(self, scheme: Scheme, log: Log, own: dict[str, Any], shared: dict[str, Any], seed: int) -> None:
         self._scheme = scheme
@@ -149,7 +177,7 @@ class Till:
         self._own = own
         self._shared = shared
         self._choose = random.Random(seed)  # noqa: S311  # no secret
-        self._days = iter(range(5, 60))
+        self._days = iter(range(6, 60))
 
     async def until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -178,10 +206,21 @@ class Till:
                     await self._ask(scheme.step(made.body["id"], "refund", choose.choice([None, 15])))
                 ).status == 201
         elif (day := next(self._days, None)) is not None:
-            given = await self._ask(scheme.register({self._own["id"]: 240}, days_ago=day))
-            assert given.status == 201, given
+            claim = await self._give(day)
             if choose.random() < 0.3:
-                assert (await self._ask(scheme.reversal(given.body["awards"][0]))).status == 201
+                assert (await self._ask(scheme.correction(claim, choose.choice([0, 120, 300])))).status == 201
+
+    async def _give(self, day: int) -> str:
+        """Hours on a register, or claimed and then approved. Returns the claim."""
+        scheme, ann = self._scheme, self._own["id"]
+        if self._choose.random() < 0.5:
+            given = await self._ask(scheme.register({ann: 240}, days_ago=day))
+            assert given.status == 201, given
+            return str(given.body["claims"][0])
+        claim = str((await self._ask(scheme.claim(ann, days_ago=day, minutes=240))).body["id"])
+        approved = await self._ask(scheme.approval([claim]))
+        assert [decision["outcome"] for decision in approved.body["decisions"]] == ["awarded"]
+        return claim
 
 
 class Moments:
@@ -258,12 +297,21 @@ async def insisting_clients(
     await verified(place)
 
 
+def entries_of(body: dict[str, Any]) -> list[str]:
+    """The ids of the entries that an answer tells of: a claim's is also its award's, and it has none at first."""
+    if "claims" in body:
+        return list(body["claims"])
+    if "decisions" in body:
+        return [decision["claim"] for decision in body["decisions"]]
+    return [] if "exceptions" in body else [body["id"]]
+
+
 async def nothing_is_lost(place: Place, heard: list[tuple[Asked, Answer]], known: dict[str, int]) -> int:
     """Each acknowledged entry stands where it stood, with what was said of it. Returns how many there are."""
     bodies = {}
     for _, answer in heard:
         if answer.status == 201:
-            for id_ in answer.body.get("awards", [answer.body["id"]]):
+            for id_ in entries_of(answer.body):
                 assert id_ not in bodies, "two keys never got one entry"
                 bodies[id_] = answer.body
     connection: asyncpg.Connection = await asyncpg.connect(place.dsn)
@@ -277,8 +325,9 @@ async def nothing_is_lost(place: Place, heard: list[tuple[Asked, Answer]], known
     assert set(found) == set(bodies), "what was acknowledged is there"
     for id_, row in found.items():
         said = datetime.fromisoformat(bodies[id_]["recorded_at"])
-        # A register says when it came; its entries, when their turn was.
-        assert said <= row["recorded_at"] if "awards" in bodies[id_] else said == row["recorded_at"]
+        # What is written by many statements says when it came; its entries, when their turn was.
+        many = bodies[id_].keys() & {"claims", "decisions", "goodwill"}
+        assert said <= row["recorded_at"] if many else said == row["recorded_at"]
         assert known.setdefault(id_, row["position"]) == row["position"]
     return len(bodies)
 

@@ -28,9 +28,13 @@ _OF_ONE: Final = "/v1/sessions/{session:uuid}/attendances/{person:uuid}"
 _DAY: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 _FirstDay = Annotated[
     str | None,
-    QueryParameter(pattern=_DAY, description="From this day on, as London's calendar has it: 2026-11-14."),
+    QueryParameter(
+        pattern=_DAY, format="date", description="From this day on, as London's calendar has it: 2026-11-14."
+    ),
 ]
-_LastDay = Annotated[str | None, QueryParameter(pattern=_DAY, description="Up to this day and including it.")]
+_LastDay = Annotated[
+    str | None, QueryParameter(pattern=_DAY, format="date", description="Up to this day and including it.")
+]
 
 
 class SessionInput(Input, frozen=True, kw_only=True):
