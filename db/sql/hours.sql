@@ -58,7 +58,7 @@ CREATE TABLE scheme.session (
     CONSTRAINT session_ends_after_it_starts CHECK (ended_at > started_at),
     CONSTRAINT session_is_at_most_a_day CHECK (ended_at - started_at <= interval '24 hours')
 );
-CREATE INDEX session_project ON scheme.session (project, started_at DESC, id);
+CREATE INDEX session_project ON scheme.session (project, started_at, id);
 CREATE INDEX session_opportunity ON scheme.session (opportunity, started_at);
 
 -- Who is expected, who came, and how long they stayed.
@@ -159,7 +159,7 @@ CREATE TABLE scheme.correction (
     number   integer     NOT NULL, -- 1, 2 ... of this claim
     before   integer     NOT NULL, -- minutes
     after    integer     NOT NULL,
-    goodwill integer     NOT NULL, -- of what was taken back, what the wallet no longer had (rule 22)
+    goodwill integer     NOT NULL, -- of what was taken back, what the wallet no longer had (rule 22); negative: repaid
     by       uuid        NOT NULL,
     at       timestamptz NOT NULL,
     CONSTRAINT correction_pkey PRIMARY KEY (id),
@@ -167,7 +167,9 @@ CREATE TABLE scheme.correction (
     CONSTRAINT correction_claim_fkey FOREIGN KEY (claim) REFERENCES scheme.claim,
     CONSTRAINT correction_changes_something CHECK (before <> after),
     CONSTRAINT correction_is_within_a_day CHECK (before BETWEEN 0 AND 1440 AND after BETWEEN 0 AND 1440),
-    CONSTRAINT correction_goodwill_is_part CHECK (goodwill BETWEEN 0 AND greatest(before - after, 0))
+    CONSTRAINT correction_goodwill_is_part CHECK (
+        goodwill BETWEEN least(before - after, 0) AND greatest(before - after, 0)
+    )
 );
 
 -- A claim as it counts now: corrected, and not at all if it was rejected or withdrawn.
@@ -196,6 +198,7 @@ CREATE TABLE scheme.voucher (
     CONSTRAINT voucher_claimed_by_fkey FOREIGN KEY (claimed_by) REFERENCES scheme.holder,
     CONSTRAINT voucher_hash_is_whole CHECK (octet_length(code_hash) = 32),
     CONSTRAINT voucher_label_is_bounded CHECK (char_length(label) BETWEEN 1 AND 200),
+    CONSTRAINT voucher_claimed_has_no_label CHECK (claimed_at IS NULL OR label IS NULL),
     CONSTRAINT voucher_is_claimed_whole CHECK (
         (claimed_at IS NULL) = (claimed_by IS NULL) AND (claimed_at IS NULL) = (entry IS NULL)
     )

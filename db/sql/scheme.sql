@@ -85,6 +85,8 @@ CREATE TABLE scheme.helping (
 );
 CREATE UNIQUE INDEX helping_live ON scheme.helping (helped, helper) WHERE ended_at IS NULL;
 CREATE INDEX helping_helper ON scheme.helping (helper);
+-- Copies and erasure look for those that ended too.
+CREATE INDEX helping_helped ON scheme.helping (helped);
 
 -- A group: its members share a pot.
 CREATE TABLE scheme.group (
@@ -168,6 +170,8 @@ CREATE TABLE scheme.api_key (
     CONSTRAINT api_key_label_is_bounded CHECK (char_length(label) BETWEEN 1 AND 200),
     CONSTRAINT api_key_expires_after_creation CHECK (expires_at > created_at)
 );
+-- Copies and erasure look for somebody's keys; a till's are nobody's.
+CREATE INDEX api_key_holder ON scheme.api_key (holder) WHERE holder IS NOT NULL;
 
 -- What was answered under a client's key, where the rows are the scheme's own. Kept for ever, as the journal keeps its
 -- entries' ids: a client that was offline for a month may still retry.

@@ -1,8 +1,9 @@
 """Acts: who did what for or about whom, so that whoever it concerns can see it.
 
-What helpers do for somebody, and what staff change or read about them, is recorded in the transaction of the act
-itself; what people do for themselves isn't. A row holds ids only, and stays when a person is erased: it then concerns a
-holder that is nobody's.
+What helpers do for somebody and what staff change about them is recorded in the transaction of the act itself. So is
+who reads their contact or a copy of everything, and a helper or a project who looks at what they have; other reading,
+such as of hours by those who decide on them, isn't, nor what people do for themselves. A row holds ids only, and stays
+when a person is erased: it then concerns a holder that is nobody's.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,13 @@
 
 A call approves up to ``CLAIMS_MAX`` claims and answers for each, in order. A plain call leaves those alone that
 somebody should look at first: what has exceptions or is queried is approved where it is named singly, or
-``despite_exceptions``. One approver is enough, unless the claim needs a second; that is another's identity than the
-first. Nobody approves their own hours. Approval and award are one transaction: whoever approves what another has just
-approved hears the same, and the journal holds one entry.
+``despite_exceptions``. One approver is enough, unless the claim needs a second: then two people approve it, each by a
+key that says whose it is, since nobody can tell two other keys from one person with both. A key without a person
+approves what needs one approver; where two are needed its approval isn't taken (``person_needed``), and one that a
+register brought with it counts as none. Nobody approves their own hours. Approval and award are one transaction:
+whoever approves what another has just approved hears the same, and the journal holds one entry.
+
+Hours that were approved and wait for a guardian's consent can still be rejected; once awarded, they are corrected.
 
 Of a claim that is named singly, a "no" is a refusal (403, 404 or 409), and nothing is written; among several it is that
 claim's outcome.
@@ -57,6 +61,7 @@ class Outcome(StrEnum):
     QUERIED = "queried"
     OWN_HOURS = "own_hours"
     SAME_APPROVER = "same_approver"
+    PERSON_NEEDED = "person_needed"
     ALREADY_DECIDED = "already_decided"
     WITHDRAWN = "withdrawn"
     NOT_FOUND = "not_found"
@@ -66,13 +71,17 @@ class Outcome(StrEnum):
 _SINGLY = {
     Outcome.OWN_HOURS: (Refusal.OWN_HOURS, ""),
     Outcome.SAME_APPROVER: (Refusal.SAME_APPROVER, "You approved this already; a second person decides."),
+    Outcome.PERSON_NEEDED: (
+        Refusal.SAME_APPROVER,
+        "This needs two people, so use keys that say whose they are.",
+    ),
     Outcome.ALREADY_DECIDED: (Refusal.WRONG_STATE, "This claim was rejected."),
     Outcome.WITHDRAWN: (Refusal.WRONG_STATE, "This claim was withdrawn."),
     Outcome.NOT_FOUND: (Refusal.NOT_FOUND, "There is no such claim."),
 }
 
 
-class Approve(Struct, frozen=True, kw_only=True, tag="approve", tag_field="operation"):
+class Approve(Struct, frozen=True, kw_only=True):
     """Which claims of a project to approve."""
 
     project: UUID
@@ -94,6 +103,13 @@ class Approved(Struct, frozen=True, kw_only=True):
     decisions: Sequence[Decision]
     minutes: int
     recorded_at: datetime
+
+
+class _Approval(Struct, frozen=True, kw_only=True, tag="approve", tag_field="operation"):
+    """What the answer depends on: another person under the same key asks something else."""
+
+    holder: UUID | None
+    asked: Approve
 
 
 class _Query(Struct, frozen=True, kw_only=True, tag="query_claim", tag_field="operation"):
@@ -118,7 +134,8 @@ class Approvals:
         async def work(raw: asyncpg.Connection, now: datetime) -> Approved:
             return await _approve(raw, caller, asked, now)
 
-        return await self._answers.once(caller, key, asked, work, Approved)
+        request = _Approval(holder=caller.holder, asked=asked)
+        return await self._answers.once(caller, key, request, work, Approved)
 
     async def query(self, caller: Caller, key: str, claim: UUID, text: str) -> tuple[ClaimStep, bool]:
         """Ask back about a claim; it waits until it is submitted again, or decided on all the same."""
@@ -147,7 +164,9 @@ _DECLINED_AS = {
 
 async def _decline(raw: asyncpg.Connection, caller: Caller, claim: UUID, said: Said, now: datetime) -> ClaimStep:
     row = await opened(raw, caller, claim)
-    row.need(State.SUBMITTED, State.QUERIED)
+    # What waits for a consent isn't awarded yet: wrong hours are put right before they ever are.
+    if said.kind is not RemarkKind.REJECTION or row.state is not State.APPROVED or row.awarded:
+        row.need(State.SUBMITTED, State.QUERIED)
     state, topic = _DECLINED_AS[said.kind]
     row = await decide(raw, caller, row, state, now)
     await remark(raw, caller, claim, said, now=now)
@@ -164,11 +183,12 @@ async def _approve(raw: asyncpg.Connection, caller: Caller, asked: Approve, now:
     found = await opened_many(raw, asked.project, asked.claims)
     singly = len(asked.claims) == 1
     despite = singly or asked.despite_exceptions
-    outcomes = {id_: _judged(found.get(id_), caller.identity, despite=despite) for id_ in asked.claims}
+    outcomes = {id_: _judged(found.get(id_), caller, despite=despite) for id_ in asked.claims}
     if singly and (refused := _SINGLY.get(outcomes[asked.claims[0]])):
         raise Declined(*refused)
     rows = [row for row in found.values() if row.state is not State.APPROVED and outcomes[row.id] in _APPROVES]
-    await raw.execute(_APPROVE, [row.id for row in rows], caller.identity, now)
+    firsts = [row.approver is None for row in rows]
+    await raw.execute(_APPROVE, [row.id for row in rows], caller.identity, now, firsts)
     due = [row for row in rows if outcomes[row.id] is Outcome.AWARDED]
     await raw.execute(_CONFIRM, [row.id for row in due if row.source is Source.ATTENDANCE], caller.identity, now)
     seconds = [row for row in rows if outcomes[row.id] is Outcome.WAITING_FOR_SECOND]
@@ -198,10 +218,11 @@ def _faults(claims: Sequence[UUID]) -> tuple[tuple[str, str], ...]:
 _APPROVES = frozenset({Outcome.AWARDED, Outcome.WAITING_FOR_SECOND})
 
 
-def _judged(row: Opened | None, identity: UUID, *, despite: bool) -> Outcome:
-    """What becomes of a claim when that identity approves it: the first that is so. Approved before, it stays so."""
+def _judged(row: Opened | None, caller: Caller, *, despite: bool) -> Outcome:
+    """What becomes of a claim when this caller approves it: the first that is so. Approved before, it stays so."""
     if row is None:
         return Outcome.NOT_FOUND
+    identity = caller.identity
     cases = (
         (row.state is State.DRAFT, Outcome.NOT_FOUND),
         (row.holder == identity, Outcome.OWN_HOURS),
@@ -212,6 +233,7 @@ def _judged(row: Opened | None, identity: UUID, *, despite: bool) -> Outcome:
         (row.approver == identity, Outcome.SAME_APPROVER),
         (bool(row.exceptions) and not despite, Outcome.HAS_EXCEPTIONS),
         (row.state is State.QUERIED and not despite, Outcome.QUERIED),
+        (row.second_needed and caller.holder is None, Outcome.PERSON_NEEDED),
         (row.second_needed and row.approver is None, Outcome.WAITING_FOR_SECOND),
     )
     return next((outcome for is_so, outcome in cases if is_so), Outcome.AWARDED)
@@ -232,13 +254,16 @@ def _event(topic: Topic, row: Opened) -> Event:
     return Event(topic=topic, holder=row.holder, project=row.project, object=row.id, body={"minutes": row.minutes})
 
 
+# Who comes first takes the first place, though a key that is nobody's stood there.
 _APPROVE = """
-UPDATE scheme.claim
-SET state = CASE WHEN second_needed AND approver IS NULL THEN 'submitted' ELSE 'approved' END, changed_at = $3,
-    approver = coalesce(approver, $2), approved_at = coalesce(approved_at, $3),
-    second_approver = CASE WHEN approver IS NOT NULL THEN $2 END,
-    second_approved_at = CASE WHEN approver IS NOT NULL THEN $3 END
-WHERE id = ANY($1::uuid[])
+UPDATE scheme.claim c
+SET state = CASE WHEN c.second_needed AND u.is_first THEN 'submitted' ELSE 'approved' END, changed_at = $3,
+    approver = CASE WHEN u.is_first THEN $2 ELSE c.approver END,
+    approved_at = CASE WHEN u.is_first THEN $3 ELSE c.approved_at END,
+    second_approver = CASE WHEN NOT u.is_first THEN $2 END,
+    second_approved_at = CASE WHEN NOT u.is_first THEN $3 END
+FROM unnest($1::uuid[], $4::boolean[]) u (id, is_first)
+WHERE c.id = u.id
 """
 _CONFIRM = """
 UPDATE scheme.attendance a SET state = 'confirmed', minutes = c.minutes, changed_at = $3, by = $2

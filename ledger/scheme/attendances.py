@@ -14,9 +14,11 @@ place, nobody is checked out twice, and nobody is written down while they are er
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -46,6 +48,20 @@ class Presence(StrEnum):
     AUTO_CLOSED = "auto_closed"
     CONFIRMED = "confirmed"
     ABSENT = "absent"
+
+
+# For whoever stands at the door.
+_IN_WORDS: Final[Mapping[Presence | None, str]] = MappingProxyType(
+    {
+        None: "they haven't been checked in",
+        Presence.EXPECTED: "they haven't been checked in",
+        Presence.CHECKED_IN: "they are checked in",
+        Presence.CHECKED_OUT: "they have been checked out",
+        Presence.AUTO_CLOSED: "nobody checked them out, so that was done for them",
+        Presence.CONFIRMED: "their hours are confirmed",
+        Presence.ABSENT: "they are marked as absent",
+    }
+)
 
 
 class Attendance(Struct, frozen=True, kw_only=True):
@@ -85,14 +101,19 @@ class Attendances:
         self._database = database
         self._clock = clock
 
-    async def page(self, caller: Caller, session: UUID, *, after: UUID | None, limit: int) -> Sequence[Attendance]:
-        """Who is on a session's list, by name; ``after`` is the last person seen. Who was erased is on none."""
+    async def page(
+        self, caller: Caller, session: UUID, *, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[Attendance]:
+        """Who is on a session's list, by name; ``after`` is the last person seen, by what they were called then.
+
+        Who was erased is on none.
+        """
         async with self._database.reading() as connection:
             raw = driver(connection)
             row = await raw.fetchrow(_SESSION, session)
             if row is None or not caller.speaks_for(row["project"]):
                 raise Declined(Refusal.NOT_FOUND)
-            rows = await raw.fetch(_PAGE, session, after, limit)
+            rows = await raw.fetch(_PAGE, session, *(after or (None, None)), limit)
         return [_attendance(row) for row in rows]
 
     async def book(self, caller: Caller, session: UUID, person: UUID) -> Attendance:
@@ -137,7 +158,7 @@ class Attendances:
             if was is None:
                 raise Declined(Refusal.NOT_FOUND, "There is no such booking.")
             if was is not Presence.EXPECTED:
-                raise Declined(Refusal.WRONG_STATE, f"This is no booking any more: it is {was}.")
+                raise Declined(Refusal.WRONG_STATE, f"This is no booking any more: {_IN_WORDS[was]}.")
             await raw.execute("DELETE FROM scheme.attendance WHERE session = $1 AND holder = $2", session, holder)
             await acts.record(raw, caller, holder, "cancel_booking", session, now)
 
@@ -150,7 +171,7 @@ class Attendances:
             was = await _state(raw, session, holder)
             if was is not Presence.CHECKED_IN:
                 if was not in {None, Presence.EXPECTED, Presence.ABSENT}:
-                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked in: their attendance is {was}.")
+                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked in: {_IN_WORDS[was]}.")
                 _decline_closed(row)
                 moment = _moment(row, await rules.in_force(raw), at, now)
                 await raw.execute(_SET, session, holder, Presence.CHECKED_IN.value, moment, now, caller.identity)
@@ -165,8 +186,7 @@ class Attendances:
             was = await _state(raw, session, holder)
             if was is not Presence.CHECKED_OUT:
                 if was is not Presence.CHECKED_IN:
-                    said = "they haven't been checked in" if was is None else f"their attendance is {was}"
-                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked out: {said}.")
+                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked out: {_IN_WORDS[was]}.")
                 force = await rules.in_force(raw)
                 came = (await _read(raw, session, holder)).checked_in_at
                 assert came is not None
@@ -192,7 +212,7 @@ class Attendances:
                 raise Declined(Refusal.NOT_FOUND, "They are not on this session's list.")
             if was is not Presence.ABSENT:
                 if was not in {Presence.EXPECTED, Presence.CHECKED_IN}:
-                    raise Declined(Refusal.WRONG_STATE, f"They have been here: their attendance is {was}.")
+                    raise Declined(Refusal.WRONG_STATE, f"They have been here: {_IN_WORDS[was]}.")
                 if now < row["started_at"]:
                     raise Declined(Refusal.WRONG_STATE, "The session hasn't begun; a booking can be cancelled instead.")
                 await raw.execute(_SET, session, holder, Presence.ABSENT.value, None, now, caller.identity)
@@ -384,15 +404,14 @@ ON CONFLICT ON CONSTRAINT claim_once_a_session DO NOTHING
 RETURNING id
 """
 _SELECT = """
-SELECT a.session, p.id AS person, p.name, a.state, a.checked_in_at, a.checked_out_at, a.minutes, c.id AS claim
+SELECT a.session, p.id AS person, p.name, a.state, a.checked_in_at, a.checked_out_at, a.minutes,
+    (SELECT id FROM scheme.claim WHERE session = a.session AND holder = a.holder) AS claim
 FROM scheme.attendance a
 JOIN scheme.holder h ON h.id = a.holder
 JOIN scheme.person p ON p.id = h.person
-LEFT JOIN scheme.claim c ON c.session = a.session AND c.holder = a.holder
 WHERE a.session = $1
 """
 _BY_HOLDER = _SELECT + "AND a.holder = $2"
-_PAGE = _SELECT + (  # noqa: S608  # both are our own
-    "AND ($2::uuid IS NULL OR (lower(p.name), p.id) > (SELECT lower(name), id FROM scheme.person WHERE id = $2))"
-    " ORDER BY lower(p.name), p.id LIMIT $3"
+_PAGE = _SELECT + (
+    "AND ($2::text IS NULL OR (lower(p.name), p.id) > (lower($2), $3::uuid)) ORDER BY lower(p.name), p.id LIMIT $4"
 )

@@ -48,12 +48,17 @@ async def lock_holders(connection: asyncpg.Connection, holders: Collection[UUID]
     Declines if one of them is closed: somebody who was erased isn't there, not even since the caller looked.
     """
     wanted = set(holders)
+    if await lock_open(connection, wanted) < wanted:
+        raise Declined(Refusal.NOT_FOUND, "Somebody whom this is about is not there any more.")
+
+
+async def lock_open(connection: asyncpg.Connection, holders: Collection[UUID]) -> set[UUID]:
+    """Those of these that aren't closed, locked likewise: for work that goes on without whoever was erased."""
     locked = await connection.fetch(
         "SELECT id FROM scheme.holder WHERE id = ANY($1::uuid[]) AND closed_at IS NULL ORDER BY id FOR NO KEY UPDATE",
-        list(wanted),
+        list(holders),
     )
-    if len(locked) < len(wanted):
-        raise Declined(Refusal.NOT_FOUND, "Somebody whom this is about is not there any more.")
+    return {row["id"] for row in locked}
 
 
 async def lock_people(connection: asyncpg.Connection, people: Collection[UUID]) -> dict[UUID, UUID]:

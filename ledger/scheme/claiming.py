@@ -6,6 +6,9 @@ People claim for themselves, helpers for whom they help, a project for whoever g
 rounded to the step before it is sent: ``check`` answers the same question beforehand, rounds, and writes nothing. What
 overlaps is queried at once; a long day waits for a second approver; a week above the soft cap is told to staff, once.
 
+What somebody told is theirs: a project's key changes, submits or withdraws what it told itself, and asks back about
+anything else, or rejects it. The scheme, the person and their helpers may.
+
 A draft counts for nothing and is weighed anew when it is submitted. A queried claim counts on; submitted again, with
 an answer, it keeps what is exceptional about it for the project to judge. The claim has its key's own id, and so will
 its award.
@@ -88,11 +91,13 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 
 class _Submission(Struct, frozen=True, kw_only=True, tag="submit_claim", tag_field="operation"):
+    holder: UUID | None
     claim: UUID
     note: str | None
 
 
 class _Withdrawal(Struct, frozen=True, kw_only=True, tag="withdraw_claim", tag_field="operation"):
+    holder: UUID | None
     claim: UUID
 
 
@@ -167,13 +172,14 @@ class Claiming:
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            row = await opened(raw, caller, claim)
+            row = await _own(raw, caller, claim)
             if row.source is not Source.CLAIM:
                 raise Declined(
                     Refusal.WRONG_STATE,
                     "These hours are from a register: the project decides on them or corrects them.",
                 )
             row.need(State.DRAFT, State.QUERIED)
+            await _need_active(raw, row.project)
             force = await rules.in_force(raw)
             hours = _changed(force.rules, row, change, now)
             figures = await _weigh(raw, caller, force, hours)
@@ -187,7 +193,7 @@ class Claiming:
         """Submit a draft, or a queried claim again, with an answer to what was asked."""
 
         async def work(raw: asyncpg.Connection, now: datetime) -> ClaimStep:
-            row = await opened(raw, caller, claim)
+            row = await _own(raw, caller, claim)
             row.need(State.DRAFT, State.QUERIED)
             await _need_active(raw, row.project)
             if row.state is State.DRAFT:
@@ -199,20 +205,22 @@ class Claiming:
                 await acts.record(raw, caller, row.holder, "submit_claim", row.id, now)
             return row.step(now)
 
-        return await self._answers.once(caller, key, _Submission(claim=claim, note=note), work, ClaimStep)
+        request = _Submission(holder=caller.holder, claim=claim, note=note)
+        return await self._answers.once(caller, key, request, work, ClaimStep)
 
     async def withdraw(self, caller: Caller, key: str, claim: UUID) -> tuple[ClaimStep, bool]:
         """Take a claim back before it was decided on."""
 
         async def work(raw: asyncpg.Connection, now: datetime) -> ClaimStep:
-            row = await opened(raw, caller, claim)
+            row = await _own(raw, caller, claim)
             row.need(State.DRAFT, State.SUBMITTED, State.QUERIED)
             row = await decide(raw, caller, row, State.WITHDRAWN, now)
             if row.holder is not None:
                 await acts.record(raw, caller, row.holder, "withdraw_claim", row.id, now)
             return row.step(now)
 
-        return await self._answers.once(caller, key, _Withdrawal(claim=claim), work, ClaimStep)
+        request = _Withdrawal(holder=caller.holder, claim=claim)
+        return await self._answers.once(caller, key, request, work, ClaimStep)
 
 
 async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: NewClaim, now: datetime) -> ClaimStep:
@@ -255,10 +263,23 @@ async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: NewC
     )
 
 
+async def _own(raw: asyncpg.Connection, caller: Caller, claim: UUID) -> Opened:
+    """The claim, locked, for whoever told of it; a project decides on others' as they stand."""
+    row = await opened(raw, caller, claim)
+    if caller.scope is Scope.PROJECT and row.by != caller.identity:
+        raise Declined(Refusal.WRONG_STATE, "Somebody else told of these hours: ask back about them, or reject them.")
+    return row
+
+
 async def _submit_draft(raw: asyncpg.Connection, caller: Caller, row: Opened, now: datetime) -> Opened:
     """Weighed as if it came now, for only what is submitted counts."""
     force = await rules.in_force(raw)
-    hours = _changed(force.rules, row, Change(), now)
+    try:
+        hours = _changed(force.rules, row, Change(), now)
+    except Declined as declined:
+        # Nothing of it was sent just now, so no field of the request is at fault.
+        said = "; ".join(f"{field} {wrong}" for field, wrong in declined.fields)
+        raise Declined(Refusal.WRONG_STATE, f"The draft can't be submitted as it stands: {said}.") from None
     figures = await _weigh(raw, caller, force, hours)
     await _set(raw, row.id, figures, figures.state, now)
     await _tell(raw, _submitted(figures), row.project, hours, now)
@@ -394,7 +415,7 @@ def _note(body: str | None) -> Said:
 
 _HOLDER = """
 SELECT id FROM scheme.holder
-WHERE CASE WHEN $1::uuid IS NULL THEN id = $2 ELSE person = $1 END AND closed_at IS NULL
+WHERE (person = $1 OR $1::uuid IS NULL AND id = $2) AND closed_at IS NULL
 """
 _INSERT = """
 INSERT INTO scheme.claim (id, project, holder, started_at, ended_at, day, minutes, source, state, exceptions,

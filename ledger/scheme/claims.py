@@ -2,6 +2,7 @@
 
     draft -> submitted -> approved          submitted -> queried -> submitted
     draft, submitted, queried -> withdrawn  submitted, queried -> rejected
+    approved, but waiting for a consent -> rejected
 
 Who gave the hours acts in ``claiming``, a project decides in ``approvals`` and puts right in ``corrections``. All of
 them open a claim by ``opened``, which locks its holder and then the claim itself, so that two claims of one person
@@ -126,7 +127,10 @@ class Place(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True, kw_only=True):
-    """A claim's row, locked for whoever is about to change it."""
+    """A claim's row, locked for whoever is about to change it.
+
+    ``approver`` is who approved it, so far as that counts: of two who are needed, each is a person.
+    """
 
     id: UUID
     project: UUID
@@ -338,11 +342,16 @@ SELECT FROM scheme.claim WHERE id = ANY($1::uuid[]) AND project = $2 ORDER BY id
 """
 _ROWS = """
 SELECT id, project, session, holder, started_at, ended_at, minutes, source, state, exceptions, second_needed,
-    created_at, by, approver, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded
+    created_at, by, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded,
+    CASE WHEN NOT second_needed OR EXISTS (SELECT FROM scheme.holder h WHERE h.id = c.approver) THEN approver END
+        AS approver
 FROM scheme.claim c WHERE id = ANY($1::uuid[])
 """
 _DECIDE = """
-UPDATE scheme.claim SET state = $2, changed_at = $3, decided_by = $4, approver = NULL, approved_at = NULL WHERE id = $1
+UPDATE scheme.claim
+SET state = $2, changed_at = $3, decided_by = $4, approver = NULL, approved_at = NULL, second_approver = NULL,
+    second_approved_at = NULL
+WHERE id = $1
 """
 _TALK = "SELECT count(*) FROM scheme.remark WHERE claim = $1 AND kind IN ('note', 'query')"
 _REMARK = "INSERT INTO scheme.remark (id, claim, kind, body, by, at) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -367,12 +376,18 @@ SELECT c.id, c.before, c.after, c.goodwill, r.body AS reason, c.at
 FROM scheme.correction c LEFT JOIN scheme.remark r ON r.id = c.id
 WHERE c.claim = $1 ORDER BY c.number
 """
-_OF_PERSON = (
-    _CLAIMS
-    + """
-WHERE c.holder = $1 AND ($2::uuid IS NULL OR c.project = $2 AND (c.state <> 'draft' OR c.by = $3))
-    AND ($4::timestamptz IS NULL OR (c.created_at, c.id) < ($4, $5::uuid))
-ORDER BY c.created_at DESC, c.id DESC LIMIT $6
+# The first page begins at an infinite moment, which no claim has: so its id, which is none, is never compared. In a
+# project's lists, where a page begins is part of the index's condition: what went before isn't read again. A person's
+# are chosen first and then looked up, for they are in no index's order.
+_OF_PERSON = _CLAIMS + (  # noqa: S608  # both are our own
+    """
+WHERE c.id = ANY(ARRAY(
+    SELECT id FROM scheme.claim
+    WHERE holder = $1 AND ($2::uuid IS NULL OR project = $2 AND (state <> 'draft' OR by = $3))
+        AND (created_at, id) < (coalesce($4::timestamptz, 'infinity'), $5::uuid)
+    ORDER BY created_at DESC, id DESC LIMIT $6
+))
+ORDER BY c.created_at DESC, c.id DESC
 """
 )
 _SEEN_BY_PROJECT = """
@@ -382,7 +397,8 @@ _WAITING = (
     _CLAIMS
     + """
 WHERE c.project = $1 AND c.state IN ('submitted', 'queried') AND ($2::text IS NULL OR c.state = $2)
-    AND ($3::timestamptz IS NULL OR (cardinality(c.exceptions) = 0, c.created_at, c.id) > ($5::boolean, $3, $4::uuid))
+    AND (cardinality(c.exceptions) = 0, c.created_at, c.id)
+        > ($5::boolean, coalesce($3::timestamptz, '-infinity'), $4::uuid)
 ORDER BY cardinality(c.exceptions) = 0, c.created_at, c.id LIMIT $6
 """
 )
@@ -390,7 +406,7 @@ _OF_STATE = (
     _CLAIMS
     + """
 WHERE c.project = $1 AND c.state = $2::text AND ($2 <> 'draft' OR $3::uuid IS NULL OR c.by = $3)
-    AND ($4::timestamptz IS NULL OR (c.created_at, c.id) < ($4, $5::uuid))
+    AND (c.created_at, c.id) < (coalesce($4::timestamptz, 'infinity'), $5::uuid)
 ORDER BY c.created_at DESC, c.id DESC LIMIT $6
 """
 )

@@ -14,7 +14,8 @@ from typing import Final
 from uuid import UUID
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_DIGITS: Final = 10  # 50 random bits: with ten wrong tries an hour a device, more than a lifetime
+# 50 random bits: a thousand guesses a second would find one of a thousand slips in 35 years.
+_DIGITS: Final = 10
 _TYPED: Final = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
 
 

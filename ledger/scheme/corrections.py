@@ -4,12 +4,15 @@
 
 Down, the minutes go back where they came from: from the wallet as far as it has them, and the rest is goodwill
 (``goodwill:correction``), so nobody ever has less than nothing (rule 22). A voucher that nobody has claimed yet is put
-right on ``paper:{session}``, which always has them. Up, they are awarded like any others, drawing on a funder's cap;
-down, the cap gets back whatever of its share the claim no longer needs.
+right on ``paper:{session}``, which always has them. Up, what goodwill bore of this very claim is repaid first, for
+those minutes were spent and never given back; the rest is awarded like any hours. A funder's cap is drawn on for what
+is counted more; down, it gets back whatever of its share the claim no longer needs.
 
-It is decided by the project or the scheme, never on one's own hours. An entry above the threshold is not for the
-claim's first approver, nor is anything that takes hours above what one approver decides (rule 8): whoever approved a
-little can't make much of it alone. Hours corrected to 0 count for nothing any more, and can be corrected up again.
+It is decided by the project or the scheme, never on one's own hours, and never above the time from start to end. An
+entry above the threshold is not for the claim's first approver. A correction is one person's act, so it never takes
+hours to where two have to agree (rule 8), unless two agreed to as much of this claim before (``same_approver``), nor
+raises hours that overlap others by now (``overlapping_session``): those are claimed anew, and somebody looks at them.
+Hours corrected to 0 count for nothing any more, and can be corrected up again.
 """
 
 from datetime import datetime
@@ -28,7 +31,7 @@ from ledger.scheme.awards import Caps, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.claims import Opened, RemarkKind, Said, opened, remark
 from ledger.scheme.clock import Clock
-from ledger.scheme.hours import minutes_fault, weigh
+from ledger.scheme.hours import minutes_fault, of_period, weigh
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal, settled
@@ -39,7 +42,7 @@ from ledger.scheme.standing import Given, standing
 CORRECTIONS_MAX = 50
 
 
-class Correct(Struct, frozen=True, kw_only=True, tag="correct", tag_field="operation"):
+class Correct(Struct, frozen=True, kw_only=True):
     """What a claim should count instead, and why."""
 
     claim: UUID
@@ -48,7 +51,10 @@ class Correct(Struct, frozen=True, kw_only=True, tag="correct", tag_field="opera
 
 
 class Correction(Struct, frozen=True, kw_only=True):
-    """A correction as it was made: its entry, and of what was taken back, how much was goodwill."""
+    """A correction as it was made: its entry, and of what was taken back, how much was goodwill.
+
+    Up, ``goodwill`` is what was repaid of it, as a negative figure; the rest was awarded.
+    """
 
     id: UUID
     claim: UUID
@@ -56,6 +62,13 @@ class Correction(Struct, frozen=True, kw_only=True):
     after: int
     goodwill: int
     recorded_at: datetime
+
+
+class _Request(Struct, frozen=True, kw_only=True, tag="correct", tag_field="operation"):
+    """What the answer depends on: another person under the same key asks something else."""
+
+    holder: UUID | None
+    asked: Correct
 
 
 class Corrections:
@@ -70,15 +83,17 @@ class Corrections:
         async def work(raw: asyncpg.Connection, now: datetime) -> Correction:
             return await _correct(raw, caller, entry_id(caller.principal, key), asked, now)
 
-        return await self._answers.once(caller, key, asked, work, Correction)
+        request = _Request(holder=caller.holder, asked=asked)
+        return await self._answers.once(caller, key, request, work, Correction)
 
 
 class _Move(Struct, frozen=True, kw_only=True):
-    """A correction on its way: whose claim, from how many minutes to how many."""
+    """A correction on its way: whose claim, from how many minutes to how many, and what goodwill bears of it so far."""
 
     row: Opened
     before: int
     after: int
+    borne: int
 
     @property
     def minutes(self) -> int:
@@ -114,16 +129,13 @@ async def _correct(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Co
     if not row.awarded:
         raise Declined(Refusal.WRONG_STATE, "Only hours that were awarded can be corrected.")
     newest = await raw.fetchrow(_NEWEST, row.id)
-    number, before = (newest["number"], newest["after"]) if newest else (0, row.minutes)
+    number, before, borne = tuple(newest) if newest else (0, row.minutes, 0)
+    move = _Move(row=row, before=before, after=asked.minutes, borne=borne)
     force = await rules.in_force(raw)
-    wrong = minutes_fault(force.rules, asked.minutes, least=0)
-    if not wrong and asked.minutes == before:
-        wrong = "is what these hours count already"
-    if wrong:
+    if wrong := _fault(force, move):
         raise Declined(Refusal.WRONG_VALUES, fields=(("minutes", wrong),))
     if number >= CORRECTIONS_MAX:
         raise Declined(Refusal.WRONG_STATE, f"These hours were corrected {CORRECTIONS_MAX} times already.")
-    move = _Move(row=row, before=before, after=asked.minutes)
     await _need_right(raw, caller, force, move, now)
     said = Said(kind=RemarkKind.CORRECTION, body=asked.reason, field="reason")
     await remark(raw, caller, row.id, said, now=now, id_=id_)
@@ -139,38 +151,69 @@ async def _correct(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Co
     return Correction(id=id_, claim=row.id, before=before, after=move.after, goodwill=posting.goodwill, recorded_at=now)
 
 
+def _fault(force: InForce, move: _Move) -> str:
+    """What is wrong with the figure by itself, or nothing."""
+    if wrong := minutes_fault(force.rules, move.after, least=0):
+        return wrong
+    if move.after == move.before:
+        return "is what these hours count already"
+    most = of_period(force.rules, move.row.started_at, move.row.ended_at)
+    if move.after > most:
+        return f"must be at most {most}: that is the time from start to end"
+    return ""
+
+
 async def _need_right(raw: asyncpg.Connection, caller: Caller, force: InForce, move: _Move, now: datetime) -> None:
     """Decline what this caller may not do, or what nobody may as things stand."""
     row = move.row
     status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", row.project)
     if status != "active" and caller.scope is not Scope.SCHEME:
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
-    if caller.identity == row.approver and await _is_for_a_second(raw, force, move):
+    if caller.identity == row.approver and move.minutes > force.rules.second_above_minutes:
         raise Declined(Refusal.SAME_APPROVER, "You approved these hours; this much is for a second person to correct.")
-    if move.is_up and row.holder is not None and await without_consent(raw, [row.holder], now):
-        raise Declined(Refusal.CONSENT_NEEDED)
+    if move.is_up:
+        await _need_agreement(raw, force, move)
+        if row.holder is not None and await without_consent(raw, [row.holder], now):
+            raise Declined(Refusal.CONSENT_NEEDED)
 
 
-async def _is_for_a_second(raw: asyncpg.Connection, force: InForce, move: _Move) -> bool:
-    row = move.row
-    if not move.is_up:
-        return move.minutes > force.rules.second_above_minutes
-    day = 0
+async def _need_agreement(raw: asyncpg.Connection, force: InForce, move: _Move) -> None:
+    """Decline to raise hours by one person's word alone where a claim of as many would need more than that."""
+    row, day = move.row, 0
     if row.holder is not None:
         given = Given(
             holder=row.holder, session=row.session, started_at=row.started_at, ended_at=row.ended_at, claim=row.id
         )
         (stands,) = await standing(raw, [given])
+        if stands.overlapping:
+            raise Declined(
+                Refusal.OVERLAPPING_SESSION,
+                "They have other hours at the same time: claim it anew, so that somebody can look at both.",
+            )
         day = stands.day_minutes
-    return weigh(force.rules, move.after, day_minutes=day).second_needed
+    # Two approved whatever was awarded and needed two.
+    agreed = row.minutes if row.second_needed else 0
+    if move.after > agreed and weigh(force.rules, move.after, day_minutes=day).second_needed:
+        raise Declined(
+            Refusal.SAME_APPROVER,
+            "Two people have to agree to that much: claim it anew, so that a second person can approve it.",
+        )
 
 
 async def _up(raw: asyncpg.Connection, force: InForce, move: _Move) -> _Posting:
     project = move.row.project
     caps = await Caps.locked(raw, {project})
-    awarded = Transfer(account("issued", project), move.purse, move.minutes)
-    covered = caps.cover(project, move.minutes)
-    return _Posting(transfers=(awarded, *covered), events=tuple(caps.events(force.rules.allocation_warns_percent)))
+    issued, repaid = account("issued", project), min(move.borne, move.minutes)
+    transfers = (
+        Transfer(issued, _GOODWILL, repaid),
+        Transfer(issued, move.purse, move.minutes - repaid),
+        *caps.cover(project, move.minutes),
+    )
+    return _Posting(
+        transfers=tuple(one for one in transfers if one.minutes),
+        goodwill=-repaid,
+        events=tuple(caps.events(force.rules.allocation_warns_percent)),
+    )
 
 
 async def _down(raw: asyncpg.Connection, _: InForce, move: _Move) -> _Posting:
@@ -191,7 +234,11 @@ async def _down(raw: asyncpg.Connection, _: InForce, move: _Move) -> _Posting:
 
 
 _GOODWILL = "goodwill:correction"
-_NEWEST = "SELECT number, after FROM scheme.correction WHERE claim = $1 ORDER BY number DESC LIMIT 1"
+# A claim has CORRECTIONS_MAX at most.
+_NEWEST = """
+SELECT number, after, (sum(goodwill) OVER ())::integer AS borne
+FROM scheme.correction WHERE claim = $1 ORDER BY number DESC LIMIT 1
+"""
 _CORRECT = """
 INSERT INTO scheme.correction (id, claim, number, before, after, goodwill, by, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -1,12 +1,14 @@
 """Erasure: a person goes, and the sums stay right.
 
-    lock the holder -> their words and rows -> the holder is nobody's -> lock the journal -> their holds, their credits
+    lock the holder, and of whom they are guardian -> their words and rows -> the holder is nobody's
+        -> lock the journal -> their holds, their credits
 
 All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
-consents; remarks on their hours, whoever wrote them; what a slip called them; bookings; what waits in the outbox; their
-keys, which stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). Hours that nobody
-had approved are withdrawn. Open holds are voided, and all that is in the wallet goes to the community's pot or is
-surrendered.
+consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys, which stop at
+once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went when they
+claimed it. Hours that nobody had approved are withdrawn, and so is what they consented to as a guardian: who runs the
+scheme hears that a child needs another. Open holds are voided, and all that is in the wallet goes to the community's
+pot or is surrendered.
 
 What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
 nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
@@ -31,9 +33,10 @@ from ledger.journal.posting import lock, post
 from ledger.scheme import acts
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
-from ledger.scheme.awards import lock_holders
+from ledger.scheme.awards import lock_people
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
+from ledger.scheme.guardians import wards, withdraw_all
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
@@ -89,7 +92,16 @@ class Erasure:
             holder = await holder_of(raw, person)
             if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
                 raise Declined(Refusal.NOT_FOUND)
-            await lock_holders(raw, [holder])
+            # All at once, for that is the one order in which holders are locked.
+            children = await wards(raw, person)
+            locked = await lock_people(raw, [person, *children])
+            if person not in locked:
+                raise Declined(Refusal.NOT_FOUND)
+            if not set(await wards(raw, person)) <= set(children):
+                raise Declined(Refusal.BUSY, "They became a child's guardian just now: please try again.")
+            await withdraw_all(
+                raw, caller, person, {child: locked[child] for child in children if child in locked}, now
+            )
             asked = _Asked(caller, key, erase, now)
             await _forget(raw, asked, holder)
             return await _empty(raw, asked, holder)
@@ -160,9 +172,9 @@ def _accounts(holder: UUID) -> tuple[str, str]:
 
 
 _LOCK_CLAIMS = "SELECT FROM scheme.claim WHERE holder = $1 ORDER BY id FOR UPDATE"
+# No voucher is touched: its label went when it was claimed, and whoever corrects one locks it before its claim.
 _THEIR_WORDS: Final = (
     "DELETE FROM scheme.remark WHERE claim IN (SELECT id FROM scheme.claim WHERE holder = $1)",
-    "UPDATE scheme.voucher SET label = NULL WHERE claim IN (SELECT id FROM scheme.claim WHERE holder = $1)",
     # What was confirmed counts in the session; a booking, or a sign-in that nobody confirmed, would wait for ever.
     "DELETE FROM scheme.attendance WHERE holder = $1 AND state NOT IN ('confirmed', 'absent')",
     "DELETE FROM scheme.outbox WHERE holder = $1 AND delivered_at IS NULL",

@@ -12,7 +12,7 @@ awarded by the one that comes second.
 A guardian acts by their own key, and for that child alone; others' children aren't there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -111,8 +111,7 @@ class Guardians:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             pair = await _lock_both(raw, caller, child, guardian)
-            if await raw.fetchval(_IS_MINOR, guardian):
-                raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "must be 18 or over"),))
+            await _check_is_grown_up(raw, guardian)
             await _check_is_child(raw, child)
             if await raw.fetchval(_ADD, child, guardian, now):
                 await acts.record(raw, caller, pair.holder, "guardian_added", guardian, now)
@@ -129,9 +128,7 @@ class Guardians:
             if not await raw.fetchval(_EVER_WAS, child, guardian):
                 raise Declined(Refusal.NOT_FOUND)
             pair = await _lock_both(raw, caller, child, guardian)
-            if await raw.fetchval(_END, child, guardian, now):
-                await acts.record(raw, caller, pair.holder, "guardian_ended", guardian, now)
-                await _withdraw(raw, caller, pair, now)
+            await _end(raw, caller, pair, now)
             listed = await raw.fetch(_LISTED, child, None, now)
             return next(_guardian(row) for row in listed if row["guardian"] == guardian)
 
@@ -184,6 +181,22 @@ async def award_waiting(raw: asyncpg.Connection, caller: Caller, holder: UUID, n
     return due
 
 
+async def wards(raw: asyncpg.Connection, guardian: UUID) -> Sequence[UUID]:
+    """Those for whom they answer now."""
+    return [row["child"] for row in await raw.fetch(_WARDS, guardian)]
+
+
+async def withdraw_all(
+    raw: asyncpg.Connection, caller: Caller, guardian: UUID, children: Mapping[UUID, UUID], now: datetime
+) -> None:
+    """End that somebody is a guardian of these children, and withdraw their consents, before the guardian is erased.
+
+    ``children`` are holders by person, and locked together with the guardian's.
+    """
+    for child, holder in children.items():
+        await _end(raw, caller, _Pair(child, guardian, holder), now)
+
+
 async def lapse(raw: asyncpg.Connection, now: datetime) -> int:
     """Mark consents that are past their end, `LAPSES_MAX` at most, and return how many.
 
@@ -203,6 +216,7 @@ async def _consent(raw: asyncpg.Connection, caller: Caller, child: UUID, guardia
         if caller.scope is not Scope.SCHEME:
             raise Declined(Refusal.NOT_FOUND)
         raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "is no guardian of theirs"),))
+    await _check_is_grown_up(raw, guardian)
     await _check_is_child(raw, child)
     id_ = uuid4()
     months = (await in_force(raw)).rules.consent_months
@@ -219,6 +233,12 @@ async def _consent(raw: asyncpg.Connection, caller: Caller, child: UUID, guardia
         claims=len(awarded),
         minutes=sum(one.minutes for one in awarded),
     )
+
+
+async def _end(raw: asyncpg.Connection, caller: Caller, of: _Pair, now: datetime) -> None:
+    if await raw.fetchval(_END, of.child, of.guardian, now):
+        await acts.record(raw, caller, of.holder, "guardian_ended", of.guardian, now)
+        await _withdraw(raw, caller, of, now)
 
 
 async def _withdraw(raw: asyncpg.Connection, caller: Caller, of: _Pair, now: datetime) -> None:
@@ -239,6 +259,12 @@ async def _lock_both(raw: asyncpg.Connection, caller: Caller, child: UUID, guard
         raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "is nobody of this scheme"),))
     await lock_holders(raw, holders.values())
     return _Pair(child, guardian, holders[child])
+
+
+async def _check_is_grown_up(raw: asyncpg.Connection, guardian: UUID) -> None:
+    # How old they are may have been said since they became one.
+    if await raw.fetchval(_IS_MINOR, guardian):
+        raise Declined(Refusal.WRONG_VALUES, fields=(("guardian", "must be 18 or over"),))
 
 
 async def _check_is_child(raw: asyncpg.Connection, child: UUID) -> None:
@@ -274,6 +300,7 @@ _IS_MINOR = "SELECT coalesce(age_band <> '18_and_over', false) FROM scheme.perso
 _IS_GUARDIAN = """
 SELECT EXISTS (SELECT FROM scheme.guardian WHERE child = $1 AND guardian = $2 AND ended_at IS NULL)
 """
+_WARDS = "SELECT child FROM scheme.guardian WHERE guardian = $1 AND ended_at IS NULL"
 _EVER_WAS = "SELECT EXISTS (SELECT FROM scheme.guardian WHERE child = $1 AND guardian = $2)"
 _ADD = """
 INSERT INTO scheme.guardian (child, guardian, began_at) VALUES ($1, $2, $3)
@@ -323,6 +350,7 @@ FROM scheme.counted c
 WHERE c.holder = $1 AND c.state = 'approved' AND NOT EXISTS (SELECT FROM journal.entry WHERE id = c.id)
 ORDER BY c.ended_at, c.id
 """
+# By arrays, of whose length nothing is known: of what a limit may let through, the planner would think too much.
 _LAPSE = """
 WITH due AS (
     SELECT id FROM scheme.consent
@@ -330,7 +358,7 @@ WITH due AS (
     ORDER BY ends_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 ), lapsed AS (
-    UPDATE scheme.consent c SET lapsed_at = $1 FROM due WHERE c.id = due.id RETURNING c.id, c.child
+    UPDATE scheme.consent SET lapsed_at = $1 WHERE id = ANY(ARRAY(SELECT id FROM due)) RETURNING id, child
 )
 SELECT l.id, h.id AS holder,
     p.age_band IN ('under_8', '8_to_15') AND NOT EXISTS (

@@ -196,7 +196,7 @@ class Keys:
         """End a key now, for good; ending it again changes nothing."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            # COALESCE would write again, and so empty every process's directory for nothing.
+            # When it ended first stays as it was.
             await raw.execute(
                 "UPDATE scheme.api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
                 id_,

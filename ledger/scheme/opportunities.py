@@ -160,8 +160,8 @@ class Opportunities:
             raise Declined(Refusal.NOT_FOUND)
         return _opportunity(row)
 
-    async def published(self, wanted: Wanted, *, after: UUID | None, limit: int) -> Sequence[Opportunity]:
-        """Those that are published at active projects, by title; ``after`` is the last one seen."""
+    async def published(self, wanted: Wanted, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[Opportunity]:
+        """Those that are published at active projects, by title; ``after`` is the last one seen, by its title then."""
         async with self._database.reading() as connection:
             rows = await driver(connection).fetch(
                 _PUBLISHED,
@@ -169,19 +169,19 @@ class Opportunities:
                 list(wanted.tags),
                 wanted.district,
                 wanted.self_referral,
-                after,
+                *(after or _BEFORE_ALL),
                 limit,
             )
         return [_opportunity(row) for row in rows]
 
     async def of_project(
-        self, caller: Caller, project: UUID, *, after: UUID | None, limit: int
+        self, caller: Caller, project: UUID, *, after: tuple[str, UUID] | None, limit: int
     ) -> Sequence[Opportunity]:
-        """All of a project's, whatever their status, by title."""
+        """All of a project's, whatever their status, by title; likewise."""
         if not caller.speaks_for(project):
             raise Declined(Refusal.NOT_FOUND)
         async with self._database.reading() as connection:
-            rows = await driver(connection).fetch(_OF_PROJECT, project, after, limit)
+            rows = await driver(connection).fetch(_OF_PROJECT, project, *(after or _BEFORE_ALL), limit)
         return [_opportunity(row) for row in rows]
 
     async def rewrite(self, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Opportunity:
@@ -203,7 +203,8 @@ class Opportunities:
             was = (await _own(raw, caller, id_)).status
             if was is not status:
                 if was not in _FROM[status]:
-                    raise Declined(Refusal.WRONG_STATE, f"The opportunity is {was}; it can't become {status}.")
+                    stands = "a draft" if was is Status.DRAFT else was
+                    raise Declined(Refusal.WRONG_STATE, f"The opportunity is {stands}; it can't become {status}.")
                 await raw.execute(
                     "UPDATE scheme.opportunity SET status = $2, changed_at = $3 WHERE id = $1",
                     id_,
@@ -232,6 +233,8 @@ def _opportunity(row: asyncpg.Record | None) -> Opportunity:
     return Opportunity(**{name: words.get(name, row[name]) for name in Opportunity.__struct_fields__})
 
 
+# No title is empty.
+_BEFORE_ALL: Final = ("", None)
 # The columns of `Details`, in its order.
 _COLUMNS = ", ".join(Details.__struct_fields__)
 _CREATE = f"""
@@ -247,15 +250,13 @@ SELECT o.*, p.alias, o.status = 'published' AND p.status = 'active' AS shown
 FROM scheme.opportunity o JOIN scheme.project p ON p.id = o.project
 """
 _BY_ID = _SELECT + "WHERE o.id = $1"
-_PUBLISHED = _SELECT + (  # noqa: S608  # both are our own
+_PUBLISHED = _SELECT + (
     "WHERE o.status = 'published' AND p.status = 'active'"
     " AND ($1::text IS NULL OR o.kind = $1) AND o.tags @> $2::text[] AND ($3::text IS NULL OR o.district = $3)"
     " AND (NOT $4::boolean OR o.referral <> 'needed')"
-    " AND ($5::uuid IS NULL OR (o.title, o.id) > (SELECT title, id FROM scheme.opportunity WHERE id = $5))"
-    " ORDER BY o.title, o.id LIMIT $6"
+    " AND (o.title, o.id) > ($5::text, $6::uuid)"
+    " ORDER BY o.title, o.id LIMIT $7"
 )
-_OF_PROJECT = _SELECT + (  # noqa: S608  # both are our own
-    "WHERE o.project = $1"
-    " AND ($2::uuid IS NULL OR (o.title, o.id) > (SELECT title, id FROM scheme.opportunity WHERE id = $2))"
-    " ORDER BY o.title, o.id LIMIT $3"
+_OF_PROJECT = _SELECT + (
+    "WHERE o.project = $1 AND (o.title, o.id) > ($2::text, $3::uuid) ORDER BY o.title, o.id LIMIT $4"
 )

@@ -171,14 +171,14 @@ class People:
                 raise Declined(Refusal.NOT_FOUND)
             return await _with_contact(raw, caller, person, now)
 
-    async def named(self, prefix: str, *, after: UUID | None, limit: int) -> Sequence[Person]:
-        """People whose names begin so, in any case, by name; ``after`` is the last one seen. Without their contacts."""
+    async def named(self, prefix: str, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[Person]:
+        """People whose names begin so, in any case, by name, without their contacts.
+
+        ``after`` is the last one seen, by what they were called then.
+        """
         async with self._database.reading() as connection:
             raw = driver(connection)
-            last = prefix
-            if after is not None:
-                last = (await _person(raw, after)).name
-            rows = await raw.fetch(_LIST, prefix, last, after or _BEGINNING, limit)
+            rows = await raw.fetch(_LIST, prefix, *(after or (prefix, _BEGINNING)), limit)
         return [_read(row) for row in rows]
 
     async def change(self, caller: Caller, id_: UUID, changes: Changes) -> Person:
@@ -237,9 +237,9 @@ class People:
 
     @contextlib.asynccontextmanager
     async def _looked_at(self, caller: Caller, id_: UUID, verb: str) -> AsyncIterator[tuple[asyncpg.Connection, UUID]]:
-        """A transaction in which the caller may look at what the person has; a helper's look is recorded in it."""
-        own_or_helper = caller.scope is Scope.PERSON
-        opened = self._database.transaction() if own_or_helper else self._database.reading()
+        """A transaction in which the caller may look at what the person has; a helper's or a project's is recorded."""
+        recorded = caller.scope is not Scope.SCHEME
+        opened = self._database.transaction() if recorded else self._database.reading()
         async with opened as connection:
             raw = driver(connection)
             holder = await holder_of(raw, id_)
@@ -249,7 +249,7 @@ class People:
                 seen = await may_act(raw, caller, holder, May.BALANCE)
             if not seen:
                 raise Declined(Refusal.NOT_FOUND)
-            if own_or_helper:
+            if recorded:
                 await acts.record(raw, caller, holder, verb, None, self._clock())
             yield raw, holder
 
@@ -342,5 +342,8 @@ SELECT EXISTS (
     SELECT FROM scheme.attendance a JOIN scheme.session s ON s.id = a.session WHERE a.holder = $1 AND s.project = $2
 ) OR EXISTS (SELECT FROM scheme.counted WHERE holder = $1 AND project = $2)
 """
-# Hours that were taken back whole count as never given: who was listed by mistake is nobody to that project.
-_GAVE_HOURS_TO = "SELECT EXISTS (SELECT FROM scheme.counted WHERE holder = $1 AND project = $2)"
+# Approved hours only, or a project could claim a quarter of an hour for anybody to see what they have. Those that were
+# taken back whole count as never given: who was listed by mistake is nobody to that project.
+_GAVE_HOURS_TO = """
+SELECT EXISTS (SELECT FROM scheme.counted WHERE holder = $1 AND project = $2 AND state = 'approved')
+"""

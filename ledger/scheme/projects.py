@@ -93,10 +93,10 @@ class Projects:
         async with self._database.reading() as connection:
             return _project(await driver(connection).fetchrow(_BY_ID, id_))
 
-    async def page(self, *, status: Status | None, after: UUID | None, limit: int) -> Sequence[Project]:
-        """Projects by name, those of one status or all; ``after`` is the last one seen."""
+    async def page(self, *, status: Status | None, after: tuple[str, UUID] | None, limit: int) -> Sequence[Project]:
+        """Projects by name, those of one status or all; ``after`` is the last one seen, by its name then."""
         async with self._database.reading() as connection:
-            rows = await driver(connection).fetch(_PAGE, status and status.value, after, limit)
+            rows = await driver(connection).fetch(_PAGE, status and status.value, *(after or (None, None)), limit)
         return [_project(row) for row in rows]
 
     async def rename(self, id_: UUID, name: str | None, alias: str | None) -> Project:
@@ -133,6 +133,6 @@ _BY_ID = "SELECT id, name, alias, status, created_at FROM scheme.project WHERE i
 _PAGE = """
 SELECT id, name, alias, status, created_at FROM scheme.project
 WHERE ($1::text IS NULL OR status = $1)
-    AND ($2::uuid IS NULL OR (lower(name), id) > (SELECT lower(name), id FROM scheme.project WHERE id = $2))
-ORDER BY lower(name), id LIMIT $3
+    AND ($2::text IS NULL OR (lower(name), id) > (lower($2), $3::uuid))
+ORDER BY lower(name), id LIMIT $4
 """

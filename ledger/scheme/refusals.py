@@ -40,6 +40,7 @@ class Refusal(StrEnum):
     ALREADY_USED = "already_used"
     OWN_HOURS = "own_hours"
     SAME_APPROVER = "same_approver"
+    NEEDS_A_LOOK = "needs_a_look"
     CONSENT_NEEDED = "consent_needed"
     PLACES_FULL = "places_full"
     ALREADY_REVERSED = "already_reversed"
@@ -136,6 +137,11 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             403,
             "A second person decides here",
             "A second person at the project looks at these hours.",
+        ),
+        Refusal.NEEDS_A_LOOK: Row(
+            403,
+            "Somebody at the project looks at these hours first",
+            "The project has a look at these hours first; please ask there.",
         ),
         Refusal.CONSENT_NEEDED: Row(
             409,

@@ -33,6 +33,7 @@ from ledger.scheme.hours import (
     Weighed,
     crosses_week_note,
     minutes_fault,
+    of_period,
     period_faults,
     weigh,
 )
@@ -67,6 +68,8 @@ class Register(Struct, frozen=True, kw_only=True, tag="register", tag_field="ope
     started_at: datetime | None = None
     ended_at: datetime | None = None
     lines: Sequence[Line]
+    by: UUID | None = None
+    """The holder behind the caller's key: what is waiting as somebody's own hours depends on it."""
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -156,6 +159,7 @@ class Registers:
         async def work(raw: asyncpg.Connection, now: datetime) -> Recorded:
             return await _record(raw, _Asked(caller, key, register, now), secret)
 
+        register = msgspec.structs.replace(register, by=caller.holder)
         secret = await self._known_secret()
         recorded, replayed = await self._answers.once(caller, key, register, work, Recorded)
         # Made anew at each telling: an answer that is kept for ever should hold no money.
@@ -266,14 +270,19 @@ async def _session(raw: asyncpg.Connection, register: Register, force: InForce, 
         raise Declined(Refusal.WRONG_VALUES, fields=((missing, "is needed where no session is named"),))
     else:
         session = _Session(uuid4(), register.started_at, register.ended_at, planned=False)
-    faults += period_faults(force.rules, session.started_at, session.ended_at, now)
-    faults += _line_faults(register, force)
+    wrong = period_faults(force.rules, session.started_at, session.ended_at, now)
+    if session.planned:  # its times weren't sent: it is the session that can't be told of now
+        wrong = [("session", f"can't be told of now: its {field} {why}") for field, why in wrong]
+    faults += wrong
+    most = 24 * 60 if wrong else of_period(force.rules, session.started_at, session.ended_at)
+    faults += _line_faults(register, force, most)
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults[:FAULTS_MAX]))
     return session
 
 
-def _line_faults(register: Register, force: InForce) -> Faults:
+def _line_faults(register: Register, force: InForce, most: int) -> Faults:
+    """What is wrong with the lines; ``most`` minutes are the session's length."""
     faults: Faults = []
     if not 0 < len(register.lines) <= LINES_MAX:
         faults.append(("lines", f"must be 1 to {LINES_MAX:,}"))
@@ -281,6 +290,8 @@ def _line_faults(register: Register, force: InForce) -> Faults:
     for number, line in enumerate(register.lines):
         if wrong := minutes_fault(force.rules, line.minutes, least=0):
             faults.append((f"lines[{number}].minutes", wrong))
+        elif line.minutes > most:
+            faults.append((f"lines[{number}].minutes", f"must be at most {most}: that is the session's length"))
         who = [line.person, line.name, line.voucher]
         if who.count(None) != len(who) - 1:
             faults.append((f"lines[{number}]", "must have one of person, name and voucher"))
@@ -306,13 +317,13 @@ async def _rows(raw: asyncpg.Connection, asked: _Asked) -> list[_Row]:
             holder = newcomers[-1][2]
         elif line.voucher is not None:
             holder = None
-        elif (holder := holder_of.get(line.person)) is None:
+        elif (holder := None if line.person is None else holder_of.get(line.person)) is None:
             faults.append((f"lines[{number}].person", "is nobody of this scheme"))
         rows.append(_Row(number, line, holder, claim))
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults[:FAULTS_MAX]))
     if newcomers:
-        await raw.execute(_NEWCOMERS, *map(list, zip(*newcomers, strict=True)))
+        await raw.execute(_NEWCOMERS, *map(list, zip(*newcomers, strict=True)), asked.now)
     return rows
 
 
@@ -407,7 +418,7 @@ SELECT started_at, ended_at, cancelled_at FROM scheme.session WHERE id = $1 AND 
 _NEWCOMERS = """
 WITH person AS (
     INSERT INTO scheme.person (id, name, created_at)
-    SELECT u.person, u.name, now() FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
+    SELECT u.person, u.name, $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
 )
 INSERT INTO scheme.holder (id, person)
 SELECT u.holder, u.person FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)

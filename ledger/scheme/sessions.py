@@ -25,7 +25,7 @@ from ledger.database import Database, driver
 from ledger.scheme import outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.attendances import Stay, close
-from ledger.scheme.awards import lock_holders
+from ledger.scheme.awards import lock_open
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.hours import SESSION_MAX
 from ledger.scheme.keys import SCHEME, Caller
@@ -158,9 +158,10 @@ async def close_forgotten(raw: asyncpg.Connection, now: datetime) -> int:
     due = await raw.fetch(_DUE, now, span, CLOSED_MAX, None, None)
     if not due:
         return 0
-    sessions, holders = ({row[name] for row in due} for name in ("session", "holder"))
+    sessions = {row["session"] for row in due}
     await raw.execute(_LOCK, list(sessions))
-    await lock_holders(raw, holders)
+    # Who was erased meanwhile has no attendance left, and keeps nobody else waiting.
+    holders = await lock_open(raw, {row["holder"] for row in due})
     stays = [
         Stay(
             session=row["session"],
@@ -260,13 +261,14 @@ FROM scheme.session s LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
 """
 _BY_IDS = _SELECT + "WHERE s.id = ANY($1::uuid[]) ORDER BY s.started_at, s.id"
 _OF_PROJECT = _SELECT + (  # noqa: S608  # both are our own
-    "WHERE s.project = $1 AND ($2::timestamptz IS NULL OR s.started_at >= $2)"
-    " AND ($3::timestamptz IS NULL OR s.started_at < $3)"
-    " AND ($4::uuid IS NULL OR (s.started_at, s.id) > (SELECT started_at, id FROM scheme.session WHERE id = $4))"
+    "WHERE s.project = $1 AND s.started_at < coalesce($3::timestamptz, 'infinity')"
+    " AND s.started_at >= coalesce($2::timestamptz, '-infinity')"
+    " AND (s.started_at, s.id) > (coalesce((SELECT started_at FROM scheme.session WHERE id = $4), '-infinity'), $4)"
     " ORDER BY s.started_at, s.id LIMIT $5"
 )
 _TO_COME = _SELECT + (  # noqa: S608  # both are our own
     "WHERE s.opportunity = $1 AND s.ended_at > $2 AND s.cancelled_at IS NULL"
+    " AND s.started_at > $2 - interval '24 hours'"  # none is longer, and so the past is passed over by index
     " AND ($3::uuid IS NULL OR (s.started_at, s.id) > (SELECT started_at, id FROM scheme.session WHERE id = $3))"
     " ORDER BY s.started_at, s.id LIMIT $4"
 )

@@ -4,8 +4,13 @@ The minutes lie in ``paper:{session}`` from the moment the register was posted. 
 wallet, once; the voucher's row is locked meanwhile, so of two who claim at once one wins. From then on the hours are
 the claimer's: the claim carries their holder, and counts in their day and week.
 
+So they are weighed then, against what stands for the claimer, as any hours are: where they overlap with others or make
+the day longer than one approver decides, the project has a look first (``needs_a_look``), as while they wait for a
+second approver. That isn't kept as the answer, for it passes.
+
 A code that was mistyped (its check character tells) is 422 and costs nothing; one that nobody printed is
-``code_unknown``. Whoever approved the hours can't claim them, and somebody under 16 needs a guardian's consent first.
+``code_unknown``. Whoever approved or corrected the hours can't claim them, and somebody under 16 needs a guardian's
+consent first.
 """
 
 from datetime import datetime
@@ -17,16 +22,18 @@ from msgspec import Struct
 from ledger.database import Database
 from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.journal.posting import post
-from ledger.scheme import outbox
+from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import code_hash, read_code
 from ledger.scheme.helping import May, may_act
+from ledger.scheme.hours import Exceptional, State, crosses_week_note, weigh
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.standing import Given, standing
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
@@ -79,29 +86,33 @@ async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: _Cla
         raise Declined(Refusal.CODE_UNKNOWN)
     if voucher["claimed_at"] is not None:
         raise Declined(Refusal.ALREADY_USED)
-    if holder in {voucher["approver"], voucher["second_approver"]}:
-        raise Declined(Refusal.OWN_HOURS, "Whoever approved these hours can't claim them.")
+    if voucher["state"] != State.APPROVED:
+        raise Declined(
+            Refusal.NEEDS_A_LOOK, "Somebody at the project still looks at these hours: please try again later."
+        )
+    if holder in voucher["deciders"]:
+        raise Declined(Refusal.OWN_HOURS, "Whoever approved or corrected these hours can't claim them.")
     if holder in await without_consent(raw, [holder], now):
         raise Declined(Refusal.CONSENT_NEEDED)
-    if await raw.fetchval(_LISTED, voucher["session"], holder):
-        raise Declined(Refusal.ALREADY_USED, "They have hours in this session already.")
+    topics = [Topic.VOUCHER_CLAIMED]
+    if await _weighed(raw, holder, voucher):
+        topics.append(Topic.WEEK_ABOVE_NOTE)
     await raw.execute(_TAKE, voucher["claim"], now, holder, id_)
     await raw.execute(
         "UPDATE scheme.claim SET holder = $2, changed_at = $3 WHERE id = $1", voucher["claim"], holder, now
     )
-    await outbox.put(
-        raw,
-        [
-            Event(
-                topic=Topic.VOUCHER_CLAIMED,
-                holder=holder,
-                project=voucher["project"],
-                object=voucher["claim"],
-                body={"minutes": voucher["minutes"]},
-            )
-        ],
-        now,
-    )
+    await acts.record(raw, caller, holder, "claim_voucher", voucher["claim"], now)
+    events = [
+        Event(
+            topic=topic,
+            holder=holder,
+            project=voucher["project"],
+            object=voucher["claim"],
+            body={"minutes": voucher["minutes"]},
+        )
+        for topic in topics
+    ]
+    await outbox.put(raw, events, now)
     transfer = Transfer(account("paper", voucher["session"]), account("wallet", holder), voucher["minutes"])
     entry = Entry(
         id=id_,
@@ -115,11 +126,44 @@ async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: _Cla
     return Claimed(id=posted.id, claim=voucher["claim"], minutes=voucher["minutes"], recorded_at=posted.recorded_at)
 
 
-# What a correction left of it counts; one that was taken back whole is as if it had never been printed.
+async def _weighed(raw: asyncpg.Connection, holder: UUID, voucher: asyncpg.Record) -> bool:
+    """Weigh a slip's hours as the claimer's, and return whether their week comes above the soft cap by them.
+
+    Declines what somebody should look at first. A slip that makes a long day all by itself was looked at twice before.
+    """
+    given = Given(
+        holder=holder,
+        session=voucher["session"],
+        started_at=voucher["started_at"],
+        ended_at=voucher["ended_at"],
+        claim=voucher["claim"],
+    )
+    (stands,) = await standing(raw, [given])
+    if stands.here:
+        raise Declined(Refusal.ALREADY_USED, "They have hours in this session already.")
+    minutes = voucher["minutes"]
+    force = await rules.in_force(raw)
+    weighed = weigh(force.rules, minutes, day_minutes=stands.day_minutes, overlapping=stands.overlapping)
+    if weighed.overlapping:
+        raise Declined(
+            Refusal.NEEDS_A_LOOK,
+            "These hours overlap with others of theirs. Please ask the project, which can put either right.",
+        )
+    looked_at_twice = voucher["second_approver"] is not None or not stands.day_minutes
+    if Exceptional.ABOVE_DAILY_CAP in weighed.exceptions and not looked_at_twice:
+        raise Declined(
+            Refusal.NEEDS_A_LOOK,
+            "With these hours the day gets long, so a second person has a look first. Please ask the project, which can"
+            " put the slip right and record the hours for them.",
+        )
+    return crosses_week_note(force.rules, stands.week_minutes, stands.week_minutes + minutes)
+
+
+# What a correction left of it counts; one that was rejected or taken back whole is as if it had never been printed.
 _VOUCHER = """
-SELECT v.claim, v.session, v.claimed_at, c.project, n.minutes, c.approver, c.second_approver
+SELECT v.claim, v.session, v.claimed_at, c.project, c.state, c.started_at, c.ended_at, n.minutes, c.second_approver,
+    ARRAY[c.approver, c.second_approver] || ARRAY(SELECT by FROM scheme.correction WHERE claim = c.id) AS deciders
 FROM scheme.voucher v JOIN scheme.claim c ON c.id = v.claim JOIN scheme.counted n ON n.id = v.claim
-WHERE v.code_hash = $1 AND c.state = 'approved'
+WHERE v.code_hash = $1
 """
-_LISTED = "SELECT EXISTS (SELECT FROM scheme.claim WHERE session = $1 AND holder = $2)"
 _TAKE = "UPDATE scheme.voucher SET claimed_at = $2, claimed_by = $3, entry = $4, label = NULL WHERE claim = $1"

@@ -114,7 +114,7 @@ class Api:
         return {kind["kind"]: kind["balance"] for kind in found["kinds"] if kind["balance"]}
 
 
-def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 4) -> dict[str, Any]:
+def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8) -> dict[str, Any]:
     """A register's JSON: a session that began so many days ago."""
     started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_ago)
     return {

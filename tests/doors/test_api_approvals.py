@@ -151,13 +151,63 @@ async def test_above_the_threshold_two_people_decide(shed: Shed, owner: asyncpg.
     assert await events(owner, claim) == ["claim_submitted", "second_approval_needed", "awarded"]
 
 
-@pytest.mark.parametrize("second", ["scheme", "nobodys"])
-async def test_the_second_may_be_the_scheme_or_another_key(shed: Shed, second: str) -> None:
+async def test_where_two_are_needed_two_keys_that_are_nobodys_are_not_two_people(shed: Shed) -> None:
     one, other = [await shed.api.key("project", shed.project) for _ in range(2)]
+    claim, plain = (await shed.claim(420))["id"], (await shed.claim(at=TUESDAY - days(1)))["id"]
+
+    async def is_refused(token: str) -> None:
+        answer = await shed.approval(claim, token=token)
+        assert refusal(answer) == (403, "same_approver")
+        assert answer.json()["detail"] == "This needs two people, so use keys that say whose they are."
+
+    for token in (one, other, shed.api.scheme):
+        await is_refused(token)
+    assert await shed.approve(claim, plain, token=one) == ["has_exceptions", "awarded"]
+    assert await shed.approve(claim, plain, token=one, despite_exceptions=True) == ["person_needed", "awarded"]
+    assert (await shed.read(claim))["approved_at"] is None
+    assert await shed.approve(claim) == ["waiting_for_second"]
+    for token in (one, other, shed.api.scheme):
+        await is_refused(token)
+    assert await shed.approve(claim, token=await shed.api.key("scheme", person=shed.dan)) == ["awarded"]
+    assert await shed.api.balance(shed.ann) == (480, 0)
+
+
+async def test_a_person_takes_the_first_place_of_a_key_that_is_nobodys(shed: Shed, owner: asyncpg.Connection) -> None:
+    claim, key = (await shed.claim(420))["id"], uuid4()
+    # As a register by a till's key may have left it.
+    await owner.execute("UPDATE scheme.claim SET approver = $2, approved_at = now() WHERE id = $1", claim, key)
+    assert await shed.approve(claim) == ["waiting_for_second"]
+    assert refusal(await shed.approval(claim)) == (403, "same_approver")
+    assert await shed.approve(claim, token=shed.as_dan) == ["awarded"]
+    row = await owner.fetchrow(
+        """
+        SELECT (SELECT person FROM scheme.holder WHERE id = approver) AS first,
+            (SELECT person FROM scheme.holder WHERE id = second_approver) AS second
+        FROM scheme.claim WHERE id = $1
+        """,
+        claim,
+    )
+    assert row is not None
+    assert [str(row["first"]), str(row["second"])] == [shed.carol, shed.dan]
+
+
+async def test_the_second_approver_under_the_same_key_asks_something_else(shed: Shed) -> None:
     claim = (await shed.claim(420))["id"]
-    assert await shed.approve(claim, token=one) == ["waiting_for_second"]
-    assert refusal(await shed.approval(claim, token=one)) == (403, "same_approver")
-    assert await shed.approve(claim, token=shed.api.scheme if second == "scheme" else other) == ["awarded"]
+    first = await shed.approval(claim, key="k")
+    assert first.json()["decisions"] == [{"claim": claim, "outcome": "waiting_for_second"}]
+    assert refusal(await shed.approval(claim, token=shed.as_dan, key="k")) == (422, "key_reused")
+    # Another key of Carol's is Carol still, and so is her retry.
+    again = await shed.approval(claim, token=await shed.api.key("project", shed.project, person=shed.carol), key="k")
+    assert (again.text, again.headers["idempotency-replayed"]) == (first.text, "true")
+    assert await shed.approve(claim, token=shed.as_dan) == ["awarded"]
+
+
+async def test_a_retry_under_a_new_key_of_the_projects_is_known_as_a_retry(shed: Shed) -> None:
+    claim = (await shed.claim())["id"]
+    old, new = [await shed.api.key("project", shed.project) for _ in range(2)]
+    first = await shed.approval(claim, token=old, key="k")
+    again = await shed.approval(claim, token=new, key="k")
+    assert (again.text, again.headers["idempotency-replayed"]) == (first.text, "true")
 
 
 async def test_own_hours_are_nobodys_to_approve_by_any_key_of_theirs(shed: Shed) -> None:
@@ -330,6 +380,38 @@ async def test_hours_of_somebody_under_16_wait_for_a_guardian(shed: Shed, owner:
     assert await shed.approve(ann, bob, token=shed.as_dan) == ["waiting_for_consent", "awarded"]
     assert (await shed.read(bob))["consent_needed"] is False
     assert await shed.api.balance(shed.ann) == (0, 0)
+
+
+@pytest.mark.parametrize("length", [60, 420])
+async def test_hours_that_wait_for_a_guardian_are_rejected_before_they_are_awarded(
+    shed: Shed, owner: asyncpg.Connection, length: int
+) -> None:
+    await owner.execute("UPDATE scheme.person SET age_band = '8_to_15' WHERE id = $1", shed.ann)
+    body = shed.hours(length) | {"lines": [{"person": shed.ann, "minutes": length}]}
+    del body["project"]
+    recorded = await shed.api.made(f"/v1/projects/{shed.project}/registers", body, token=shed.as_carol)
+    [claim] = recorded["claims"]
+    if length > 360:
+        assert await shed.approve(claim, token=shed.as_dan) == ["waiting_for_consent"]
+    right = (await shed.claim(30, at=TUESDAY - days(1)))["id"]
+    assert await shed.approve(right) == ["waiting_for_consent"]
+    path = f"/v1/claims/{claim}/query"
+    assert refusal(await shed.api.post(path, {"text": "So long?"}, shed.as_carol)) == (409, "wrong_state")
+    step = await shed.act(claim, "reject", {"text": "It was half an hour, the day before."})
+    assert step["state"] == "rejected"
+    found = await shed.read(claim)
+    assert (found["state"], found["counts"], found["awarded"]) == ("rejected", 0, False)
+    assert (found["approved_at"], found["consent_needed"]) == (None, False)
+    assert (await events(owner, claim))[-1] == "claim_rejected"
+    await shed.api.made(f"/v1/people/{shed.ann}/guardians", {"guardian": shed.bob})
+    given = await shed.api.made(f"/v1/people/{shed.ann}/consents", {"guardian": shed.bob})
+    assert (given["claims"], given["minutes"]) == (1, 30)
+    assert await shed.api.balance(shed.ann) == (30, 0)
+    assert await entries(shed) == [right]
+    assert refusal(await shed.api.post(f"/v1/claims/{right}/reject", {"text": "No."}, shed.as_carol)) == (
+        409,
+        "wrong_state",
+    )
 
 
 async def test_approving_hours_of_attendance_confirms_it(shed: Shed, owner: asyncpg.Connection) -> None:

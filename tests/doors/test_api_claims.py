@@ -262,6 +262,9 @@ async def test_a_project_that_is_not_active_takes_no_claims(shed: Shed) -> None:
         (f"/v1/claims/{draft['id']}/submit", {}),
     ):
         assert refusal(await shed.api.post(path, body, shed.as_ann)) == (409, "project_not_active"), path
+    changed = await shed.api.send("PATCH", f"/v1/claims/{draft['id']}", {"minutes": 45}, shed.as_ann)
+    assert refusal(changed) == (409, "project_not_active")
+    assert (await shed.read(draft["id"]))["minutes"] == 60
 
 
 # --- whose hours, and who sees them -------------------------------------------------------------------------------
@@ -367,7 +370,11 @@ async def test_a_draft_that_lay_too_long_is_too_late(shed: Shed) -> None:
     draft = await shed.claim(draft=True)
     shed.now = NOON + timedelta(days=61)
     answer = await shed.api.post(f"/v1/claims/{draft['id']}/submit", {}, shed.as_ann)
-    assert (refusal(answer), list(faults(answer))) == ((422, "wrong_values"), ["started_at"])
+    assert refusal(answer) == (409, "wrong_state")
+    assert answer.json()["detail"] == (
+        "The draft can't be submitted as it stands: started_at must be at most 60 days ago."
+    )
+    assert (await shed.read(draft["id"]))["state"] == "draft"
 
 
 async def test_a_query_is_answered_and_nobody_is_late_for_it(shed: Shed, owner: asyncpg.Connection) -> None:
@@ -473,6 +480,31 @@ async def leave_room(shed: Shed, claim: str) -> None:
         await shed.act(claim, "corrections", {"minutes": 0, "reason": "Room."}, shed.as_dan)
     else:
         await shed.act(claim, "withdraw", token=shed.as_ann)
+
+
+async def test_a_project_decides_on_what_others_told_and_does_not_rewrite_it(shed: Shed) -> None:
+    anns = (await shed.claim())["id"]
+    await shed.act(anns, "query", {"text": "When was it?"})
+    carols = (await shed.claim(at=TUESDAY - timedelta(days=1), person=shed.ann, token=shed.as_carol))["id"]
+    await shed.act(carols, "query", {"text": "When was it?"})
+    nobodys = await shed.api.key("project", shed.project)
+    before = [await shed.read(claim) for claim in (anns, carols)]
+    for claim, token in ((anns, shed.as_carol), (anns, nobodys), (carols, shed.as_dan), (carols, nobodys)):
+        answers = [
+            await shed.api.send("PATCH", f"/v1/claims/{claim}", {"minutes": 15}, token),
+            await shed.api.post(f"/v1/claims/{claim}/submit", {"note": "So it was."}, token),
+            await shed.api.post(f"/v1/claims/{claim}/withdraw", None, token),
+        ]
+        for answer in answers:
+            assert refusal(answer) == (409, "wrong_state")
+            assert "ask back about them, or reject them" in answer.json()["detail"]
+    assert [await shed.read(claim) for claim in (anns, carols)] == before
+    another_key = await shed.api.key("project", shed.project, person=shed.carol)
+    changed = await shed.api.send("PATCH", f"/v1/claims/{carols}", {"minutes": 45}, another_key)
+    assert changed.json()["minutes"] == 45
+    assert (await shed.act(carols, "submit", {}, shed.as_carol))["state"] == "submitted"
+    assert (await shed.act(carols, "withdraw", token=shed.as_ann))["state"] == "withdrawn"
+    assert (await shed.act(anns, "withdraw", token=shed.api.scheme))["state"] == "withdrawn"
 
 
 async def test_hours_of_a_register_are_not_changed_as_a_claim(shed: Shed) -> None:

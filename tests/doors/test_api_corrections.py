@@ -65,7 +65,7 @@ async def correct(shed: Shed, claim: str, minutes: int, token: str = "", key: st
 async def test_a_correction_takes_back_what_is_there_and_the_rest_is_goodwill(
     *, shed: Shed, given: int, swims: int, held: int, corrected: int, wallet: int, goodwill: int, why: str
 ) -> None:
-    claim, pool = await shed.awarded(given), await Pool.of(shed)
+    claim, pool = await shed.awarded(max(given, corrected), minutes=given), await Pool.of(shed)
     for number in range(swims + held):
         assert (await pool.swim(capture=number < swims)).status_code == 201, why
     answer = await correct(shed, claim, corrected)
@@ -103,11 +103,46 @@ async def test_the_claim_stays_readable_as_it_was(shed: Shed, owner: asyncpg.Con
     ]
 
 
+async def test_what_goodwill_bore_is_repaid_before_anything_is_awarded_again(shed: Shed) -> None:
+    claim, pool = await shed.awarded(90, minutes=60), await Pool.of(shed)
+    assert (await pool.swim()).status_code == 201
+    found = [(await correct(shed, claim, minutes)).json()["goodwill"] for minutes in (0, 45, 90, 60)]
+    assert found == [60, -45, -15, 0]
+    assert await shed.api.balance(shed.ann) == (0, 0)
+    assert await shed.api.trial_balance() == {"issued": -60, "redeemed": 60}
+    lines = (await shed.read(claim, shed.as_ann))["corrections"]
+    assert [line["goodwill"] for line in lines] == found
+    entry = (await shed.api.get(f"/v1/entries/{lines[2]['id']}")).json()
+    assert {(moved["credit"], moved["minutes"]) for moved in entry["transfers"]} == {
+        ("goodwill:correction", 15),
+        (f"wallet:{UUID(shed.ann_holder).hex}", 30),
+    }
+
+
+async def test_down_and_up_again_never_gives_more_than_was_earned(shed: Shed) -> None:
+    claim, pool = await shed.awarded(300, minutes=120), await Pool.of(shed)
+    counts, spent = 120, 0
+    for low, high in ((0, 120), (30, 180), (0, 60), (45, 300), (15, 240)):
+        while (await pool.swim()).status_code == 201:
+            spent += 60
+        for minutes in (low, high):
+            assert (await correct(shed, claim, minutes)).status_code == 201
+            counts = minutes
+            goodwill = max(spent - counts, 0)
+            assert await shed.api.balance(shed.ann) == (max(counts - spent, 0), 0)
+            expected = {"issued": -counts, "wallet": max(counts - spent, 0), "redeemed": spent, "goodwill": -goodwill}
+            assert await shed.api.trial_balance() == {kind: sum_ for kind, sum_ in expected.items() if sum_}
+            borne = sum(line["goodwill"] for line in (await shed.read(claim))["corrections"])
+            assert borne == goodwill
+    assert spent == 300
+
+
 async def test_hours_corrected_to_nothing_overlap_nothing_and_can_come_back(shed: Shed) -> None:
     claim = await shed.awarded(60)
     assert (await correct(shed, claim, 0)).status_code == 201
     other = await shed.claim(60, at=TUESDAY + timedelta(minutes=30))
     assert other["state"] == "submitted"
+    await shed.act(other["id"], "withdraw", token=shed.as_ann)
     assert (await correct(shed, claim, 60)).status_code == 201
     assert (await shed.read(claim))["counts"] == 60
     assert await shed.api.balance(shed.ann) == (60, 0)
@@ -166,9 +201,11 @@ async def test_only_what_was_awarded_can_be_corrected(shed: Shed, owner: asyncpg
     [
         (60, 75, "carol", 201, "a little, by the first approver"),
         (60, 0, "carol", 201, "whole, by the first approver"),
-        (300, 375, "carol", 403, "rule 8: above 6 h in the end"),
-        (300, 375, "dan", 201, "rule 8: by another"),
-        (300, 375, "scheme", 201, "rule 8: by the scheme"),
+        (300, 360, "dan", 201, "rule 8: 6 h in the end are not above 6 h"),
+        (300, 375, "carol", 403, "rule 8: above 6 h in the end two agree"),
+        (300, 375, "dan", 403, "rule 8: and a correction is one person's act"),
+        (300, 375, "scheme", 403, "rule 8: the scheme's too"),
+        (15, 1440, "dan", 403, "rule 8: a little is never made much"),
         (480, 90, "carol", 403, "rule 8: an entry above 6 h, downwards too"),
         (480, 120, "carol", 201, "rule 8: 6 h are not above 6 h"),
         (480, 90, "dan", 201, "rule 8: by another"),
@@ -181,7 +218,7 @@ async def test_only_what_was_awarded_can_be_corrected(shed: Shed, owner: asyncpg
 async def test_who_may_correct_what(
     *, shed: Shed, given: int, corrected: int, who: str, expected: int, why: str
 ) -> None:
-    claim = await shed.awarded(given)
+    claim = await shed.awarded(max(given, corrected), minutes=given)
     tokens = {
         "carol": shed.as_carol,
         "dan": shed.as_dan,
@@ -196,17 +233,75 @@ async def test_who_may_correct_what(
     assert await shed.api.balance(shed.ann) == (balance, 0), why
 
 
-async def test_above_the_daily_cap_is_not_for_the_first_approver_either(shed: Shed) -> None:
-    claim = await shed.awarded(180)
-    await shed.awarded(300, at=TUESDAY - timedelta(hours=6))
-    assert refusal(await correct(shed, claim, 195, shed.as_carol)) == (403, "same_approver")
-    assert (await correct(shed, claim, 195, shed.as_dan)).status_code == 201
+@pytest.mark.parametrize(
+    ("given", "others", "steps", "expected", "why"),
+    [
+        (180, 300, [195], 403, "rule 3: above 8 h on the day two agree"),
+        (180, 300, [165, 180], 201, "8 h on the day are not above 8 h"),
+        (195, 300, [0, 195], 201, "two agreed to it, for it came to more than 8 h"),
+        (195, 300, [0, 210], 403, "two agreed to less"),
+        (420, 0, [0, 420], 201, "two agreed to 7 h"),
+        (420, 0, [0, 375], 201, "and so to what is less"),
+        (420, 0, [0, 435], 403, "but not to more"),
+    ],
+)
+async def test_hours_are_raised_to_where_two_agreed_and_no_further(
+    *, shed: Shed, given: int, others: int, steps: list[int], expected: int, why: str
+) -> None:
+    if others:
+        await shed.awarded(others, at=TUESDAY - timedelta(hours=6))
+    claim = await shed.awarded(480, minutes=given)
+    *before, last = steps
+    for minutes in before:
+        assert (await correct(shed, claim, minutes)).status_code == 201, why
+    answer = await correct(shed, claim, last)
+    assert answer.status_code == expected, (why, answer.text)
+    if expected == 403:
+        assert refusal(answer) == (403, "same_approver"), why
+        assert "claim it anew" in answer.json()["detail"], why
+    counts = last if expected == 201 else [given, *before][-1]
+    assert await shed.api.balance(shed.ann) == (others + counts, 0), why
+
+
+async def test_hours_are_not_raised_beside_others_at_the_same_time(shed: Shed) -> None:
+    body = shed.hours(240) | {"lines": [{"person": shed.ann, "minutes": 240}]}
+    del body["project"]
+    path = f"/v1/projects/{shed.project}/registers"
+    [claim] = (await shed.api.made(path, body, token=shed.as_carol))["claims"]
+    assert (await correct(shed, claim, 0, shed.as_carol)).status_code == 201
+    [again] = (await shed.api.made(path, body, token=shed.as_carol))["claims"]
+    for token in (shed.as_carol, shed.as_dan, shed.api.scheme):
+        for minutes in (15, 240):
+            answer = await correct(shed, claim, minutes, token)
+            assert refusal(answer) == (409, "overlapping_session")
+            assert "claim it anew" in answer.json()["detail"]
+    assert await shed.api.balance(shed.ann) == (240, 0)
+    assert (await correct(shed, again, 0)).status_code == 201
+    assert (await correct(shed, claim, 240)).status_code == 201
+    assert await shed.api.balance(shed.ann) == (240, 0)
+
+
+async def test_hours_two_agreed_to_are_not_raised_beside_others_either(shed: Shed) -> None:
+    claim = await shed.awarded(420)
+    assert (await correct(shed, claim, 0)).status_code == 201
+    await shed.awarded(60)
+    assert refusal(await correct(shed, claim, 420)) == (409, "overlapping_session")
+
+
+async def test_hours_are_not_raised_above_the_time_from_start_to_end(shed: Shed) -> None:
+    claim = await shed.awarded(67, minutes=30)
+    answer = await correct(shed, claim, 75)
+    assert (refusal(answer), faults(answer)) == (
+        (422, "wrong_values"),
+        {"minutes": "must be at most 60: that is the time from start to end"},
+    )
+    assert (await correct(shed, claim, 60)).status_code == 201
 
 
 async def test_nothing_is_added_for_a_child_without_consent_and_taken_back_all_the_same(
     shed: Shed, owner: asyncpg.Connection
 ) -> None:
-    claim = await shed.awarded(60)
+    claim = await shed.awarded(75, minutes=60)
     await owner.execute("UPDATE scheme.person SET age_band = '8_to_15' WHERE id = $1", shed.ann)
     assert refusal(await correct(shed, claim, 75)) == (409, "consent_needed")
     assert (await correct(shed, claim, 45)).status_code == 201
@@ -261,7 +356,7 @@ async def test_a_funders_cap_gets_back_what_was_drawn(
     why: str,
 ) -> None:
     await shed.api.made(f"/v1/projects/{shed.project}/allocations", {"funder": "The county", "minutes": cap})
-    claim = await shed.awarded(given)
+    claim = await shed.awarded(240, minutes=given)
     for minutes in steps:
         assert (await correct(shed, claim, minutes)).status_code == 201, why
     found = {kind: sum_ for kind, sum_ in (await shed.api.trial_balance()).items() if kind in {"allocation", "cap"}}
@@ -296,6 +391,16 @@ async def test_a_voucher_that_nobody_claimed_is_put_right_on_paper(shed: Shed, c
     assert (await shed.api.trial_balance())["issued"] == -paper
 
 
+async def test_a_voucher_is_not_made_much_of_by_one_person(shed: Shed) -> None:
+    body = shed.hours(480) | {"lines": [{"voucher": "Sam", "minutes": 15}]}
+    del body["project"]
+    recorded = await shed.api.made(f"/v1/projects/{shed.project}/registers", body, token=shed.as_carol)
+    [claim] = recorded["claims"]
+    assert refusal(await correct(shed, claim, 375)) == (403, "same_approver")
+    assert (await correct(shed, claim, 360)).status_code == 201
+    assert await shed.api.trial_balance() == {"issued": -360, "paper": 360}
+
+
 async def test_a_voucher_that_was_claimed_is_put_right_on_the_claimers_wallet(shed: Shed) -> None:
     claim, code = await voucher(shed)
     await shed.api.made("/v1/vouchers/claims", {"code": code, "person": shed.ann}, token=shed.as_ann)
@@ -319,6 +424,14 @@ async def test_a_correction_sent_again_counts_once(shed: Shed) -> None:
     assert await shed.api.balance(shed.ann) == (60, 0)
     assert refusal(await correct(shed, claim, 75, key="k")) == (422, "key_reused")
     assert len((await shed.read(claim))["corrections"]) == 1
+
+
+async def test_another_person_under_the_same_key_asks_something_else(shed: Shed) -> None:
+    claim = await shed.awarded(150)
+    assert (await correct(shed, claim, 60, shed.as_dan, key="k")).status_code == 201
+    assert refusal(await correct(shed, claim, 60, shed.as_carol, key="k")) == (422, "key_reused")
+    again = await shed.api.key("project", shed.project, person=shed.dan)
+    assert "idempotency-replayed" in (await correct(shed, claim, 60, again, key="k")).headers
 
 
 async def test_two_corrections_at_once_follow_each_other(shed: Shed) -> None:

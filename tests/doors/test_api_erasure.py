@@ -37,6 +37,7 @@ NOT_ABOUT_PEOPLE = {
     *("opportunity.title", "opportunity.description", "opportunity.kind", "opportunity.status", "opportunity.place"),
     *("opportunity.district", "opportunity.tags", "opportunity.prerequisites", "opportunity.donation_note"),
     "opportunity.referral",
+    "voucher.label",  # it goes when somebody claims the slip, and until then nobody knows whom it is about
     # What a client made up as a key, and answers that hold ids and figures by the rule of `scheme.answers`.
     *("answer.key", "answer.operation", "answer.refusal", "answer.body", "rules.changes"),
     *("account.name", "kind.name", "entry.reference", "refusal.reason", "refusal.account", "checkpoint.note"),
@@ -122,7 +123,8 @@ async def test_rows_about_them_go_and_ids_and_figures_stay(
     attendance = await owner.fetch("SELECT state FROM scheme.attendance WHERE holder = $1", whole.holder)
     assert {row["state"] for row in attendance} == {"confirmed"}, "bookings are free again"
     assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE holder = $1", whole.holder) == 0
-    assert await owner.fetchval("SELECT count(*) FROM scheme.act") == acts + 1
+    # That they were erased, and that a child has lost their guardian and a consent.
+    assert await owner.fetchval("SELECT count(*) FROM scheme.act") == acts + 3
     for table, count in bodies.items():
         assert await owner.fetchval(f"SELECT count(*) FROM journal.{table}") >= count, table
     holder = await owner.fetchrow("SELECT person, closed_at FROM scheme.holder WHERE id = $1", whole.holder)
@@ -150,6 +152,48 @@ async def test_with_a_guardian_their_consent_goes_and_hours_wait_again(api: Api)
     await api.give(project, {child["id"]: 60})
     assert await api.balance(child["id"]) == (60, 0)
     assert (await api.get(f"/v1/people/{child['id']}/guardians")).json() == {"guardians": []}
+
+
+async def test_that_a_child_has_lost_a_guardian_and_their_consent_is_told(api: Api, owner: asyncpg.Connection) -> None:
+    dee, key = await api.person("Dee"), ""
+    key = await api.key("person", person=dee["id"])
+    children, consents = {}, {}
+    for name in ("Cat", "Eve", "Bob"):
+        child = await api.made("/v1/people", {"name": name, "age_band": "8_to_15"})
+        await api.made(f"/v1/people/{child['id']}/guardians", {"guardian": dee["id"]})
+        children[name] = child
+    for name in ("Cat", "Eve"):
+        path = f"/v1/people/{children[name]['id']}/consents"
+        consents[name] = (await api.made(path, {"guardian": dee["id"]}))["id"]
+    await api.made(f"/v1/people/{children['Eve']['id']}/guardians/{dee['id']}/end")
+    told = "SELECT holder, object FROM scheme.outbox WHERE topic = 'consent_withdrawn'"
+    before = await owner.fetch(told)
+
+    await erase(api, dee["id"], token=key)
+
+    after = [row for row in await owner.fetch(told) if row not in before]
+    assert [(str(row["holder"]), str(row["object"])) for row in after] == [(children["Cat"]["holder"], consents["Cat"])]
+    for name, verbs in (
+        ("Cat", ["consent_withdrawn", "guardian_ended"]),
+        ("Bob", ["guardian_ended"]),
+        ("Eve", []),
+    ):
+        rows = await owner.fetch(
+            "SELECT verb FROM scheme.act WHERE holder = $1 AND by = $2 ORDER BY verb",
+            *(UUID(children[name]["holder"]), UUID(dee["holder"])),
+        )
+        assert [row["verb"] for row in rows] == verbs
+
+
+async def test_it_waits_for_nobody_who_corrects_a_slip_that_they_claimed(api: Api, owner: asyncpg.Connection) -> None:
+    ann, project = await api.person(), await api.project()
+    body = {**register({}), "lines": [{"voucher": "Ann", "minutes": 60}]}
+    slip = (await api.made(f"/v1/projects/{project}/registers", body))["vouchers"][0]
+    await api.made("/v1/vouchers/claims", {"code": slip["code"], "person": ann["id"]})
+    async with asyncio.timeout(10), owner.transaction():
+        # As a correction does that began before the slip was claimed, and wants the claim next.
+        await owner.execute("SELECT FROM scheme.voucher FOR UPDATE")
+        assert (await erase(api, ann["id"]))["minutes"] == 60
 
 
 # --- the credits --------------------------------------------------------------------------------------------

@@ -163,6 +163,19 @@ async def test_only_a_guardian_consents_and_only_for_somebody_under_16(api: Api,
     assert await owner.fetchval("SELECT count(*) FROM scheme.consent") == 0
 
 
+@pytest.mark.parametrize(("age_band", "status"), [("16_to_17", 422), ("18_and_over", 201), (None, 201)])
+async def test_a_guardian_who_turns_out_to_be_under_18_cannot_consent(
+    api: Api, age_band: str | None, status: int
+) -> None:
+    child, guardian = await family(api)
+    await api.send("PATCH", f"/v1/people/{guardian['id']}", {"age_band": age_band})
+    for token in (api.scheme, await api.key("person", person=guardian["id"])):
+        answer = await api.post(f"/v1/people/{child['id']}/consents", {"guardian": guardian["id"]}, token)
+        assert answer.status_code == status
+        if status == 422:
+            assert fields(answer) == ["guardian"]
+
+
 async def test_withdrawn_what_was_awarded_stays_and_later_hours_wait_again(api: Api, owner: asyncpg.Connection) -> None:
     (child, guardian), project = await family(api), await api.project()
     given = await consent(api, child, guardian)

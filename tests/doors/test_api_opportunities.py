@@ -297,6 +297,20 @@ async def test_page_by_page_in_the_order_of_titles(api: Api) -> None:
         assert refusal(await api.get("/v1/opportunities", cursor=cursor, kind="weekly")) == (400, "wrong_parameters")
 
 
+async def test_a_list_goes_on_where_it_was_when_the_last_one_shown_has_another_title(api: Api) -> None:
+    project = await api.project()
+    for title in ("a", "b", "c", "d"):
+        await published(api, project, title=title)
+    for path, title, following in (
+        ("/v1/opportunities", "x", ["c", "d", "x"]),
+        (f"/v1/projects/{project}/opportunities", "y", ["d", "x", "y"]),
+    ):
+        page = (await api.get(path, limit=2)).json()
+        await api.send("PATCH", f"/v1/opportunities/{page['opportunities'][-1]['id']}", {"title": title})
+        rest = (await api.get(path, cursor=page["next"])).json()["opportunities"]
+        assert [one["title"] for one in rest] == following
+
+
 async def test_the_usual_tags_are_documented(api: Api) -> None:
     text = (await api.client.get("/docs/openapi.json")).text
     for tag in ("low_talk", "step_free", "buddy", "fifteen_minutes"):

@@ -301,6 +301,17 @@ async def test_what_staff_change_and_read_of_a_contact_stands_in_the_acts(api: A
     assert await acts(api, bob["id"]) == []
 
 
+async def test_a_projects_look_at_what_somebody_has_stands_in_their_acts(api: Api) -> None:
+    ann, lead, project = await api.person(), await api.person("Lead"), await api.project()
+    await api.give(project, {ann["id"]: 60})
+    own, path = await api.key("person", person=ann["id"]), f"/v1/people/{ann['id']}"
+    await api.get(f"{path}/balance", await api.key("project", project, person=lead["id"]))
+    for token in (own, api.scheme):
+        await api.get(f"{path}/balance", token)
+    found = (await api.get(f"{path}/acts", own)).json()["acts"]
+    assert [(act["verb"], act["scope"], act["person"]) for act in found] == [("balance_read", "project", lead["id"])]
+
+
 async def test_acts_page_by_page(api: Api) -> None:
     ann = await api.person()
     path = f"/v1/people/{ann['id']}"
@@ -368,6 +379,18 @@ async def test_people_are_found_by_how_their_names_begin(api: Api) -> None:
         assert [person["name"] for person in answer.json()["people"]] == expected, prefix
         assert all("contact" not in person for person in answer.json()["people"])
     assert len((await api.get("/v1/people")).json()["people"]) == 10
+
+
+@pytest.mark.parametrize("what", ["erased", "renamed"])
+async def test_the_list_goes_on_where_it_was_whatever_became_of_the_last_one_shown(api: Api, what: str) -> None:
+    people = {name: (await api.person(name))["id"] for name in ("Ann", "bea", "Cem", "dan")}
+    page = (await api.get("/v1/people", limit=2)).json()
+    if what == "erased":
+        await api.made(f"/v1/people/{people['bea']}/erasure", {"give_to": "community"})
+    else:
+        await api.send("PATCH", f"/v1/people/{people['bea']}", {"name": "Zoe"})
+    rest = (await api.get("/v1/people", cursor=page["next"])).json()["people"]
+    assert [one["name"] for one in rest] == ["Cem", "dan"] + ["Zoe"] * (what == "renamed")
 
 
 async def test_people_page_by_page_by_name_and_then_by_id(api: Api) -> None:

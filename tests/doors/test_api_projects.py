@@ -175,6 +175,15 @@ async def test_projects_by_name_page_by_page(api: Api) -> None:
     assert refusal(await api.get("/v1/projects", status="closed")) == (400, "wrong_parameters")
 
 
+async def test_the_list_goes_on_where_it_was_when_the_last_one_shown_has_another_name(api: Api) -> None:
+    made = {name: await applied(api, name) for name in ("Alpha", "bravo", "Charlie")}
+    page = (await api.get("/v1/projects", limit=2)).json()
+    renamed = await api.send("PATCH", f"/v1/projects/{made['bravo']}", {"name": "Zulu"})
+    assert renamed.status_code == 200
+    rest = (await api.get("/v1/projects", cursor=page["next"])).json()["projects"]
+    assert [one["name"] for one in rest] == ["Charlie", "Zulu"]
+
+
 # --- a funder's allocation --------------------------------------------------------------------------------------
 
 

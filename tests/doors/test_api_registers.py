@@ -197,6 +197,42 @@ async def test_minutes_off_the_rules_name_the_line(api: Api, minutes: int) -> No
     assert (await api.post(f"/v1/projects/{project}/registers", mended, key="k")).status_code == 201
 
 
+async def test_nobody_gave_longer_than_the_session_was(api: Api) -> None:
+    ann, project = await api.person(), await api.project()
+    path = f"/v1/projects/{project}/registers"
+    longer = await api.post(path, register({ann["id"]: 75}, hours=1))
+    assert (refusal(longer), fields(longer)) == ((422, "wrong_values"), ["lines[0].minutes"])
+    assert (await api.post(path, register({ann["id"]: 60}, hours=1))).status_code == 201
+
+
+async def test_a_planned_session_that_is_to_come_is_named_and_not_its_times(api: Api) -> None:
+    ann, project = await api.person(), await api.project()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    body = {"started_at": tomorrow.isoformat(), "ended_at": (tomorrow + timedelta(hours=2)).isoformat()}
+    [session] = (await api.made(f"/v1/projects/{project}/sessions", body))["sessions"]
+    line = {"person": ann["id"], "minutes": 60}
+    early = await api.post(f"/v1/projects/{project}/registers", {"session": session["id"], "lines": [line]})
+    assert (refusal(early), fields(early)) == ((422, "wrong_values"), ["session"])
+
+
+async def test_another_coordinators_equal_key_is_not_answered_with_the_firsts(api: Api) -> None:
+    lead, ann, project = await api.person("Lead"), await api.person(), await api.project()
+    as_lead, as_ann = [await api.key("project", project, person=who["id"]) for who in (lead, ann)]
+    path, body = f"/v1/projects/{project}/registers", register({ann["id"]: 60})
+    assert (await api.post(path, body, as_lead, key="k")).json()["waiting"] == 0
+    assert refusal(await api.post(path, body, as_ann, key="k")) == (422, "key_reused")
+
+
+async def test_a_claim_that_nobody_approved_opens_no_balance_to_a_project(api: Api) -> None:
+    ann, one, other = await api.person(), await api.project(), await api.project("Choir")
+    await api.give(one, {ann["id"]: 240})
+    token = await api.key("project", other)
+    claim = {"project": other, "person": ann["id"], **register({}, days_ago=3, hours=1)}
+    del claim["lines"]
+    await api.made("/v1/claims", claim, token=token)
+    assert refusal(await api.get(f"/v1/people/{ann['id']}/balance", token)) == (404, "not_found")
+
+
 async def test_a_line_says_in_one_way_whose_it_is(api: Api) -> None:
     ann, project = await api.person(), await api.project()
     path = f"/v1/projects/{project}/registers"

@@ -422,6 +422,26 @@ async def test_a_list_by_name_page_by_page(api: Api, wall: Wall) -> None:
     assert seen == ["Ann", "Ann", "bea", "Cem", "dan"]
 
 
+@pytest.mark.parametrize("what", ["erased", "unbooked", "renamed"])
+async def test_a_list_goes_on_where_it_was_whatever_became_of_the_last_one_shown(
+    api: Api, wall: Wall, what: str
+) -> None:
+    session = await planned(api, wall, await api.project())
+    people = {name: (await api.person(name))["id"] for name in ("Ann", "bea", "Cem", "dan")}
+    for person in people.values():
+        await book(api, session, person)
+    path = f"/v1/sessions/{session}/attendances"
+    page = (await api.get(path, limit=2)).json()
+    if what == "erased":
+        await api.made(f"/v1/people/{people['bea']}/erasure", {"give_to": "community"})
+    elif what == "unbooked":
+        await act(api, session, people["bea"], "unbook")
+    else:
+        await api.send("PATCH", f"/v1/people/{people['bea']}", {"name": "Zoe"})
+    rest = (await api.get(path, cursor=page["next"])).json()["attendances"]
+    assert [one["name"] for one in rest] == ["Cem", "dan"] + ["Zoe"] * (what == "renamed")
+
+
 # --- checking in and out ----------------------------------------------------------------------------------------
 
 VERBS = ("book", "unbook", "check-in", "check-out", "absent")
@@ -847,6 +867,26 @@ async def test_runs_at_once_and_a_till_at_the_same_moment_claim_once(
     assert len(await claims(owner)) == 12
     assert states.count("auto_closed") == sum(count for count in closed if isinstance(count, int))
     assert set(states) <= {"auto_closed", "checked_out"}
+
+
+async def test_whoever_is_erased_meanwhile_keeps_nobody_else_from_being_closed(
+    api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection
+) -> None:
+    session, people = await planned(api, wall, await api.project()), [await api.person(name) for name in ("Ann", "Bob")]
+    ann, bob = people
+    wall.set("10:00")
+    for person in people:
+        await act(api, session, person["id"], "check-in")
+    wall.set("12:45")
+    async with owner.transaction():
+        # It finds both, and waits for the session.
+        await owner.execute("SELECT FROM scheme.session FOR UPDATE")
+        run = asyncio.create_task(forgotten(dsn, wall.now))
+        while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+            pass
+        await api.made(f"/v1/people/{ann['id']}/erasure", {"give_to": "community"})
+    assert await run == 1
+    assert await listed(api, session) == [(bob["name"], "auto_closed")]
 
 
 async def test_a_thousand_are_closed_at_a_time(api: Api, wall: Wall, dsn: str, owner: asyncpg.Connection) -> None:

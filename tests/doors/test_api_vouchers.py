@@ -1,9 +1,12 @@
 """Vouchers: hours of somebody who has no account yet."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.doors.house import Api, register
@@ -116,3 +119,118 @@ async def test_somebody_under_16_needs_a_guardians_consent_first(api: Api, owner
     slip = await printed(api, project)
     claim = {"code": slip["code"], "person": kit["id"]}
     assert refusal(await api.post("/v1/vouchers/claims", claim)) == (409, "consent_needed")
+
+
+# --- what somebody looks at first ---------------------------------------------------------------------------------
+
+
+async def claimed(api: Api, slip: dict[str, Any], person: dict[str, Any], key: str | None = None) -> httpx.Response:
+    return await api.post("/v1/vouchers/claims", {"code": slip["code"], "person": person["id"]}, key=key)
+
+
+async def correct(api: Api, slip: dict[str, Any], minutes: int, token: str | None = None) -> None:
+    path, body = f"/v1/claims/{slip['claim']}/corrections", {"minutes": minutes, "reason": "as it was"}
+    assert (await api.post(path, body, token)).status_code == 201
+
+
+async def test_whoever_corrected_the_hours_cannot_claim_them(api: Api) -> None:
+    lead, sam, project = await api.person("Lead"), await api.person("Sam"), await api.project()
+    slip = await printed(api, project, minutes=60)
+    await correct(api, slip, 120, await api.key("project", project, person=lead["id"]))
+    await correct(api, slip, 105)
+    assert refusal(await claimed(api, slip, lead)) == (403, "own_hours")
+    assert (await claimed(api, slip, sam)).json()["minutes"] == 105
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "corrected_to", "expected"),
+    [
+        (1, None, (403, "needs_a_look")),
+        (1, 0, (409, "code_unknown")),  # what was taken back is no slip
+        (2, None, (201, None)),
+    ],
+)
+async def test_hours_that_overlap_with_others_of_the_claimer_are_looked_at_first(
+    api: Api, days_ago: int, corrected_to: int | None, expected: tuple[int, str | None]
+) -> None:
+    sam, project = await api.person("Sam"), await api.project()
+    await api.give(project, {sam["id"]: 60}, days_ago=days_ago)
+    slip = await printed(api, project, minutes=60)
+    if corrected_to is not None:
+        await correct(api, slip, corrected_to)
+    answer = await claimed(api, slip, sam)
+    assert (answer.status_code, answer.json().get("code")) == expected
+
+
+async def test_what_was_looked_at_can_be_claimed_under_the_same_key(api: Api) -> None:
+    sam, project = await api.person("Sam"), await api.project()
+    given = await api.give(project, {sam["id"]: 60})
+    slip = await printed(api, project)
+    assert refusal(await claimed(api, slip, sam, "k")) == (403, "needs_a_look")
+    await correct(api, {"claim": given["claims"][0]}, 0)
+    assert (await claimed(api, slip, sam, "k")).status_code == 201
+
+
+async def on_a_day(api: Api, project: str, line: dict[str, Any], hour: int, token: str | None = None) -> dict[str, Any]:
+    """The register of a line of a session some days ago: from two to eight, or from nine to nine."""
+    started = (datetime.now(UTC) - timedelta(days=5)).replace(hour=hour, minute=0, second=0, microsecond=0)
+    times = {
+        "started_at": started.isoformat(),
+        "ended_at": (started + timedelta(hours=12 if hour == 9 else 6)).isoformat(),
+    }
+    path = f"/v1/projects/{project}/registers"
+    return await api.made(path, {**times, "lines": [line]}, **({"token": token} if token else {}))
+
+
+@pytest.mark.parametrize(
+    ("there", "on_slip", "expected"),
+    [
+        (240, 240, (201, None)),
+        (255, 240, (403, "needs_a_look")),
+        # Two people looked at the slip.
+        (240, 375, (201, None)),
+        (0, 600, (201, None)),
+    ],
+)
+async def test_a_day_above_the_cap_is_looked_at_first(
+    api: Api, there: int, on_slip: int, expected: tuple[int, str | None]
+) -> None:
+    sam, project = await api.person("Sam"), await api.project()
+    if there:
+        await on_a_day(api, project, {"person": sam["id"], "minutes": there}, hour=2)
+    first, second = [await api.key("project", project, person=(await api.person("Lead"))["id"]) for _ in range(2)]
+    slip = (await on_a_day(api, project, {"voucher": "Sam", "minutes": on_slip}, 9, first))["vouchers"][0]
+    await api.made(f"/v1/projects/{project}/approvals", {"claims": [slip["claim"]]}, token=second)
+    answer = await claimed(api, slip, sam)
+    assert (answer.status_code, answer.json().get("code")) == expected
+
+
+async def test_a_slip_that_waits_for_a_second_approver_is_claimed_under_the_same_key_later(api: Api) -> None:
+    sam, project = await api.person("Sam"), await api.project()
+    first, second = [await api.key("project", project, person=(await api.person("Lead"))["id"]) for _ in range(2)]
+    slip = (await on_a_day(api, project, {"voucher": "Sam", "minutes": 375}, 9, first))["vouchers"][0]
+    early = await claimed(api, slip, sam, "k")
+    assert refusal(early) == (403, "needs_a_look")
+    assert "later" in early.json()["detail"]
+    await api.made(f"/v1/projects/{project}/approvals", {"claims": [slip["claim"]]}, token=second)
+    assert (await claimed(api, slip, sam, "k")).json()["minutes"] == 375
+
+
+async def test_a_week_above_the_soft_cap_is_noted(api: Api, owner: asyncpg.Connection) -> None:
+    sam, project = await api.person("Sam"), await api.project()
+    assert (await api.send("PATCH", "/v1/rules", {"weekly_note_minutes": 120})).status_code == 200
+    slip = await printed(api, project, minutes=150)
+    await api.made("/v1/vouchers/claims", {"code": slip["code"], "person": sam["id"]})
+    noted = "SELECT count(*) FROM scheme.outbox WHERE topic = 'week_above_note' AND holder = $1"
+    assert await owner.fetchval(noted, UUID(sam["holder"])) == 1
+
+
+async def test_that_somebody_else_claimed_it_stands_in_the_acts(api: Api) -> None:
+    sam, ann, project = await api.person("Sam"), await api.person("Ann"), await api.project()
+    own, helper = await api.key("person", person=sam["id"]), await api.key("person", person=ann["id"])
+    await api.made(f"/v1/people/{sam['id']}/helpers", {"helper": ann["id"], "may": ["claim"]}, token=own)
+    for days_ago, token in ((1, helper), (3, own)):
+        slip = await printed(api, project, days_ago=days_ago)
+        await api.made("/v1/vouchers/claims", {"code": slip["code"], "person": sam["id"]}, token=token)
+    acts = (await api.get(f"/v1/people/{sam['id']}/acts", own)).json()["acts"]
+    assert [(act["verb"], act["person"]) for act in acts] == [("claim_voucher", ann["id"])]

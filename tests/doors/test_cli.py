@@ -274,6 +274,10 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
     made = scheme.run("key", "create", "project", "--for", scheme.project, "--days", 30, "--json")
     assert made.code == 0, made.err
     assert made.json["token"].startswith("tc_demo_")
+    own = scheme.run("key", "create", "project", "--for", scheme.project, "--person", scheme.ann, "--json")
+    assert (own.code, own.json["person"]) == (0, str(scheme.ann))
+    assert scheme.run("key", "create", "person", "--person", scheme.ann).code == 0
+    assert scheme.run("key", "create", "person").code == 1
     revoked = scheme.run("key", "revoke", made.json["id"], "--json")
     assert revoked.json["revoked_at"] is not None
     assert scheme.run("key", "revoke", uuid4()).code == 1

@@ -20,6 +20,18 @@ def test_an_id_is_read_as_it_was_signed() -> None:
     assert cursors.read_id(SECRET, "people", cursors.sign_id(SECRET, "people", THING)) == THING
 
 
+@pytest.mark.parametrize("name", ["", "Ann", "Zoë", "\U0001f9f6" * 200])
+def test_a_name_and_an_id_are_read_as_they_were_signed(name: str) -> None:
+    cursor = cursors.sign_named(SECRET, "people", (name, THING))
+    assert cursors.read_named(SECRET, "people", cursor) == (name, THING)
+    assert len(cursor) <= 1200, "what the routes take"
+    for other in (cursor[:-1], cursor + "A", cursor.swapcase(), cursors.sign(SECRET, "people", 7), "A", "...."):
+        with pytest.raises(Refused):
+            cursors.read_named(SECRET, "people", other)
+    with pytest.raises(Refused):
+        cursors.read_named(SECRET, "people/1", cursor)
+
+
 GIVEN = cursors.sign(SECRET, "people", 7)
 
 

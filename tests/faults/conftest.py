@@ -320,8 +320,9 @@ class Scheme(NamedTuple):
         return person
 
     async def another_coordinator(self) -> str:
-        """The key of another one, of this project."""
-        key = {"scope": "project", "object": self.project, "label": "another coordinator"}
+        """The key of another one, of this project, that says whose it is."""
+        person = (await self.person(0))["id"]
+        key = {"scope": "project", "object": self.project, "person": person, "label": "another coordinator"}
         return str((await self.clients.made("/v1/keys", self.coordinator, key))["token"])
 
     def redeem(self, holder: str, key: str | None = None, *, capture: bool = True) -> Asked:

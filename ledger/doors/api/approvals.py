@@ -52,7 +52,8 @@ def routes(access: Access, approvals: Approvals, corrections: Corrections) -> li
         description=(
             "Each claim has its outcome, in order. What has exceptions is left alone unless it is named singly or"
             " `despite_exceptions`. Hours of one's own are never approved, and those that need a second approver wait"
-            " for another person. Of one claim alone, why not is a refusal."
+            " for another person: both then need keys that say whose they are (`person_needed`). Of one claim alone,"
+            " why not is a refusal."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
@@ -88,7 +89,7 @@ def routes(access: Access, approvals: Approvals, corrections: Corrections) -> li
         "/v1/claims/{claim:uuid}/reject",
         before_request=whoever_decides,
         summary="Reject a claim",
-        description="For good, with the reason.",
+        description="For good, with the reason; also what was approved and waits for a guardian's consent.",
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
     )
@@ -107,8 +108,10 @@ def routes(access: Access, approvals: Approvals, corrections: Corrections) -> li
         summary="Correct awarded hours",
         description=(
             "By a new entry; the claim stays readable as it was. What the wallet no longer has is `goodwill`, so no"
-            " balance is ever below zero. Not one's own hours; and more than the threshold is for another person than"
-            " the first approver."
+            " balance is ever below zero; up again, that is repaid first, and `goodwill` negative. Not one's own hours;"
+            " and more than the threshold is for another person than the first approver. Nothing is raised above the"
+            " time from start to end, where it overlaps other hours of theirs, or to where two people have to agree,"
+            " unless they did before: claim it anew, so that a second person can approve it."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,

@@ -39,7 +39,8 @@ def routes(access: Access, helpers: Helpers) -> list[HTTPRouteHandler]:
         summary="Let somebody help",
         description=(
             "The helper may from now on read the `balance`, `claim` hours or `book` for this person, by their own key."
-            " Each time they do stands in the person's acts. To change in what, end it and grant it anew."
+            " What they do, and each look at the balance, stands in the person's acts. To change in what, end it and"
+            " grant it anew."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,

@@ -107,7 +107,7 @@ Cursor = Annotated[
     str | None,
     QueryParameter(
         min_length=1,
-        max_length=512,
+        max_length=1200,  # a name of 200 characters, an id and the signature
         pattern=CURSOR_PATTERN,
         description="From the answer that gave the page before.",
     ),

@@ -144,9 +144,9 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
         request: CallerRequest, project: FromPath[Identifier], page_size: NamedDependency[int], cursor: Cursor = None
     ) -> OpportunityPage:
         place = f"opportunities/{project}"
-        after = cursors.read_id(cursor_secret, place, cursor)
+        after = cursors.read_named(cursor_secret, place, cursor)
         found = await opportunities.of_project(request.user, project, after=after, limit=page_size + 1)
-        shown, following = cursors.page(cursor_secret, place, found, page_size)
+        shown, following = cursors.page_named(cursor_secret, place, found, page_size, lambda one: one.title)
         return OpportunityPage(opportunities=list(shown), next=following)
 
     @get(
@@ -177,9 +177,9 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
             self_referral=self_referral is not None,
         )
         place = f"opportunities?{kind}&{tags}&{district}&{self_referral}"
-        after = cursors.read_id(cursor_secret, place, cursor)
+        after = cursors.read_named(cursor_secret, place, cursor)
         found = await opportunities.published(wanted, after=after, limit=page_size + 1)
-        shown, following = cursors.page(cursor_secret, place, found, page_size)
+        shown, following = cursors.page_named(cursor_secret, place, found, page_size, lambda one: one.title)
         return OpportunityPage(opportunities=list(shown), next=following)
 
     @get(

@@ -138,16 +138,16 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         before_request=access.only(Scope.SCHEME),
         summary="Find people by name",
         description="By name, in any case; without their contacts. Give `next` as `cursor` to go on.",
-        responses=refused(400, 401, 403, 404),
+        responses=refused(400, 401, 403),
         dependencies={"page_size": Provide(page_size, sync_to_thread=False)},
         tags=_TAG,
     )
     async def find(page_size: NamedDependency[int], name: Prefix = None, cursor: Cursor = None) -> PeoplePage:
         prefix = name or ""
         place = f"people/{prefix}"
-        after = cursors.read_id(cursor_secret, place, cursor)
+        after = cursors.read_named(cursor_secret, place, cursor)
         found = await people.named(prefix, after=after, limit=page_size + 1)
-        shown, following = cursors.page(cursor_secret, place, found, page_size)
+        shown, following = cursors.page_named(cursor_secret, place, found, page_size, lambda one: one.name)
         return PeoplePage(people=list(shown), next=following)
 
     @get(
@@ -186,7 +186,7 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         summary="Read a balance",
         description=(
             "In minutes. A project's key reads those of people who gave hours to it; a person's key its own, and those"
-            " of whom they help where they may."
+            " of whom they help where they may. Another's look stands in the person's acts, unless it is staff's."
         ),
         responses=refused(401, 403, 404),
         tags=_TAG,
@@ -234,8 +234,9 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         before_request=access.only(Scope.PERSON, Scope.SCHEME),
         summary="Read who did what for somebody",
         description=(
-            "What helpers did for the person, and what staff changed or read about them, newest first. Give `next` as"
-            " `cursor` to go on."
+            "What helpers did for the person and what staff changed about them, newest first; and who read their"
+            " contact or a copy, or, of helpers and projects, looked at what they have. Give `next` as `cursor` to go"
+            " on."
         ),
         responses=refused(400, 401, 403, 404),
         dependencies={"page_size": Provide(page_size, sync_to_thread=False)},

@@ -100,9 +100,9 @@ def routes(
         page_size: NamedDependency[int], status: _StatusWanted = None, cursor: Cursor = None
     ) -> ProjectPage:
         place = f"projects/{status}"
-        after = cursors.read_id(cursor_secret, place, cursor)
+        after = cursors.read_named(cursor_secret, place, cursor)
         found = await projects.page(status=status, after=after, limit=page_size + 1)
-        shown, following = cursors.page(cursor_secret, place, found, page_size)
+        shown, following = cursors.page_named(cursor_secret, place, found, page_size, lambda one: one.name)
         return ProjectPage(projects=list(shown), next=following)
 
     @get(
@@ -147,7 +147,10 @@ def routes(
         before_request=access.only(Scope.SCHEME),
         status_code=200,
         summary="Suspend a project",
-        description="From active. No hours are recorded and nothing of it is shown until it is activated again.",
+        description=(
+            "From active. Nobody registers or claims hours and nothing of it is shown until it is activated again."
+            " Who has signed in may still sign out, and staff may still decide."
+        ),
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )

@@ -25,7 +25,12 @@ class LineInput(Input, frozen=True, kw_only=True):
     """Who gave how much: a person we know, the name of somebody new, or whom a voucher is for."""
 
     minutes: Annotated[
-        int, Meta(ge=0, le=1440, description="Rounded to the scheme's step; 0 for who came and gave no time.")
+        int,
+        Meta(
+            ge=0,
+            le=1440,
+            description="In steps of the scheme, at most the session's length; 0 for who came and gave no time.",
+        ),
     ]
     person: Annotated[Identifier | None, Meta(description="Somebody known.")] = None
     name: Annotated[Name | None, Meta(description="Somebody new, who is made known and gets a wallet.")] = None

@@ -200,13 +200,13 @@ def _attendance(access: Access, attendances: Attendances, cursor_secret: bytes) 
         request: CallerRequest, session: FromPath[Identifier], page_size: NamedDependency[int], cursor: Cursor = None
     ) -> AttendancePage:
         place = f"attendances/{session}"
-        after = cursors.read_id(cursor_secret, place, cursor)
+        after = cursors.read_named(cursor_secret, place, cursor)
         found = await attendances.page(request.user, session, after=after, limit=page_size + 1)
         shown = list(found[:page_size])
-        more = len(found) > page_size
-        return AttendancePage(
-            attendances=shown, next=cursors.sign_id(cursor_secret, place, shown[-1].person) if more else None
-        )
+        following = None
+        if len(found) > page_size:
+            following = cursors.sign_named(cursor_secret, place, (shown[-1].name, shown[-1].person))
+        return AttendancePage(attendances=shown, next=following)
 
     @post(
         "/v1/sessions/{session:uuid}/attendances",

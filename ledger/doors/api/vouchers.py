@@ -39,6 +39,8 @@ def routes(access: Access, vouchers: Vouchers) -> list[HTTPRouteHandler]:
         summary="Claim a voucher",
         description=(
             "Once. For oneself, as a helper who may claim, for somebody at the project that printed it, or by staff."
+            " Where the project has to look at the hours first, because they overlap with others, make a long day or"
+            " wait for a second approver, that is `needs_a_look`: the same code can be sent again later."
         ),
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,

@@ -262,16 +262,22 @@ def key() -> None:
 @key.command("create", cls=Verb)
 @click.argument("scope", type=click.Choice([scope.value for scope in Scope]))
 @click.option("--for", "object_", type=click.UUID, help="The project or venue it speaks for.")
+@click.option(
+    "--person", type=click.UUID, help="Whose key it is: who acts when it is used. Coordinators have their own."
+)
 @click.option("--label", default="made by timecredits key create", callback=_check_label, help="What it is for.")
 @click.option("--days", type=click.IntRange(1, LIFETIME_MAX.days), help="How long it works; default: a year.")
-def key_create(scope: str, object_: UUID | None, label: str, days: int | None) -> Answer:
-    """Make a key for a project, a venue or the scheme."""
+def key_create(scope: str, object_: UUID | None, person: UUID | None, label: str, days: int | None) -> Answer:
+    """Make a key for a person, a project, a venue or the scheme.
+
+    Two people have to agree to long days, and nobody approves their own hours: so say with --person whose key it is.
+    """
     of = settings()
 
     async def work(database: Database) -> Answer:
         expires_at = None if days is None else system_clock() + timedelta(days=days)
         keys = Keys(database, system_clock, of.environment)
-        made, token = await keys.create(Scope(scope), object_, label, expires_at)
+        made, token = await keys.create(Scope(scope), object_, label, expires_at, person=person)
         return Answer(
             {"token": token, **msgspec.to_builtins(made)},
             f"{token}\nIt is shown only here. Key {made.id}, for the {made.scope}, until {made.expires_at:%Y-%m-%d}.",

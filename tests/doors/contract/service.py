@@ -1,0 +1,115 @@
+"""The service on a port of its own, and a small scheme in it with a key of each scope."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+
+from ledger.app import serving
+from tests.doors.contract.known import Known
+from tests.doors.house import settings_for
+
+# The day after that of the document's examples: their sessions are recent in every year to come.
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@contextlib.contextmanager
+def answering(dsn: str) -> Iterator[str]:
+    """The service on that database, in a thread with a loop of its own; gives the address it answers at."""
+    began = time.monotonic()
+    ready = Future[uvicorn.Server]()
+
+    def clock() -> datetime:
+        return NOW + timedelta(seconds=time.monotonic() - began)
+
+    async def serve(listener: socket.socket) -> None:
+        async with serving(settings_for(dsn), dsn, clock=clock, durable=False) as application:
+            server = uvicorn.Server(
+                uvicorn.Config(application, lifespan="off", ws="none", log_config=None, access_log=False)
+            )
+            ready.set_result(server)  # who connects before it accepts waits in the listener's queue
+            await server.serve([listener])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        # asyncio sets it only where a socket says it is TCP; without it each answer waits 40 ms for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        running = pool.submit(asyncio.run, serve(listener))
+        wait({ready, running}, return_when=FIRST_COMPLETED)  # type: ignore[arg-type]  # futures are invariant
+        if running.done():
+            running.result()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            ready.result().should_exit = True
+            running.result()
+
+
+class Scheme:
+    """One of most things: a project with a session, a venue with an offer, two people with credits, one with a child.
+
+    What begins here is what chance would rarely make, for it needs several that fit together.
+    """
+
+    def __init__(self, client: httpx.Client, boss: str) -> None:
+        self._client = client
+        self._boss = boss
+        self.document: dict[str, Any] = client.get("/docs/openapi.json").json()
+        self.known = Known(self.document)
+        project = self._made("/v1/projects", {"name": "Repair cafe", "alias": "Saturdays"})["id"]
+        venue = self._made("/v1/venues", {"name": "Parkside pool"})["id"]
+        offer = self._made(f"/v1/venues/{venue}/offers", {"title": "A swim", "price": 15})["id"]
+        self._made(f"/v1/offers/{offer}/publish")
+        ann, bilal = (self._made("/v1/people", {"name": name}) for name in ("Ann", "Bilal"))
+        self._hours_are_given(project, ann["id"], bilal["id"])
+        self._somebody_cares(ann["id"], bilal["id"])
+        whose = {
+            "scheme": {},
+            "project": {"object": project},
+            "venue": {"object": venue},
+            "person": {"person": ann["id"]},
+        }
+        keys = {
+            scope: self._sent("/v1/keys", {"scope": scope, "label": "fuzzing", **rest}) for scope, rest in whose.items()
+        }
+        self.tokens = {scope: key["token"] for scope, key in keys.items()}
+        self.keys = [key["id"] for key in keys.values()]
+        on_hold = {"offer": offer, "holder": bilal["holder"], "capture": False}
+        self._made("/v1/redemptions", on_hold, token=self.tokens["venue"])
+
+    def _hours_are_given(self, project: str, ann: str, bilal: str) -> None:
+        """Yesterday, and in a session that goes on now."""
+        lines = [{"person": person, "minutes": 240} for person in (ann, bilal)]
+        self._made(f"/v1/projects/{project}/registers", {**_session(NOW - timedelta(days=1)), "lines": lines})
+        plan = self._made(f"/v1/projects/{project}/sessions", _session(NOW - timedelta(hours=1)))
+        self._made(f"/v1/sessions/{plan['sessions'][0]['id']}/attendances", {"person": bilal})
+
+    def _somebody_cares(self, ann: str, bilal: str) -> None:
+        """Bilal helps Ann, and answers for Carys."""
+        self._made(f"/v1/people/{ann}/helpers", {"helper": bilal, "may": ["balance"]})
+        carys = self._made("/v1/people", {"name": "Carys", "age_band": "8_to_15"})["id"]
+        self._made(f"/v1/people/{carys}/guardians", {"guardian": bilal})
+        self._made(f"/v1/people/{carys}/consents", {"guardian": bilal})
+
+    def _made(self, path: str, body: object = None, *, token: str = "") -> Any:  # noqa: ANN401  # JSON
+        answer = self._sent(path, body, token=token)
+        self.known.learn(path, answer)
+        return answer
+
+    def _sent(self, path: str, body: object, *, token: str = "") -> Any:  # noqa: ANN401  # the same
+        """The answer, without its ids becoming known: those of the keys stay so, or they would be revoked."""
+        headers = {"authorization": f"Bearer {token or self._boss}", "idempotency-key": uuid4().hex}
+        answer = self._client.post(path, json=body, headers=headers)
+        assert answer.is_success, (path, answer.text)
+        return answer.json()
+
+
+def _session(began: datetime) -> dict[str, str]:
+    return {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=4)).isoformat()}

@@ -1,0 +1,171 @@
+"""A nation in SQL: tables of the size they have where tens of thousands give, for the plans that are made on them.
+
+60,000 people and 150,000 claims of three years, in the proportions that life has: nearly all is approved and confirmed,
+some waits, a little was queried or put right. The rows are written past the service and say nothing but their number:
+good to look at plans, and no journal to post to.
+"""
+
+import asyncpg
+
+PEOPLE = 60_000
+PROJECTS = 300
+SESSIONS = 10_000
+CLAIMS = 150_000
+
+
+async def settle(owner: asyncpg.Connection) -> None:
+    """Fill a fresh database, as its superuser, and have PostgreSQL count what is in it."""
+    async with owner.transaction():
+        # Foreign keys hold by the way the rows are made; to look at each would take most of the time.
+        await owner.execute("SET LOCAL session_replication_role = replica")
+        await owner.execute("SET LOCAL work_mem = '64MB'")
+        await owner.execute(_ID)
+        await owner.execute(_PEOPLE)
+        await owner.execute(_PLACES)
+        await owner.execute(_HOURS)
+        await owner.execute(_RUNNING)
+        await owner.execute(_JOURNAL)
+        await owner.execute("DROP FUNCTION scheme.test_id, scheme.test_key")
+    await owner.execute("ANALYZE")
+
+
+# Some ids are random in life, and others begin with their time.
+_ID = """
+CREATE FUNCTION scheme.test_id(what text, number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
+    AS $$ SELECT md5(what || number)::uuid $$;
+CREATE FUNCTION scheme.test_key(number bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
+    AS $$ SELECT lpad(to_hex(number), 32, '0')::uuid $$;
+"""
+_PEOPLE = f"""
+INSERT INTO scheme.person (id, name, age_band, created_at)
+SELECT scheme.test_id('person', n), 'Person ' || n,
+    CASE n % 20 WHEN 0 THEN '8_to_15' WHEN 1 THEN NULL ELSE '18_and_over' END, now() - n * interval '20 minutes'
+FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO scheme.holder (id, person)
+SELECT scheme.test_id('holder', n), scheme.test_id('person', n) FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO scheme.contact (person, email, changed_at, used_at)
+SELECT scheme.test_id('person', n), n || '@example.org', now() - interval '2 years', now() - n * interval '15 minutes'
+FROM generate_series(1, {PEOPLE}, 2) n;
+INSERT INTO scheme.helping (id, helped, helper, may, began_at, began_by, ended_at, ended_by)
+SELECT scheme.test_id('helping', n), scheme.test_id('person', n), scheme.test_id('person', n + 30000),
+    '{{balance, claim}}', now() - interval '1 year', scheme.test_id('holder', n),
+    CASE WHEN n % 4 = 0 THEN now() END, CASE WHEN n % 4 = 0 THEN scheme.test_id('holder', n) END
+FROM generate_series(1, 5000) n;
+INSERT INTO scheme.guardian (child, guardian, began_at)
+SELECT scheme.test_id('person', n), scheme.test_id('person', n + 1), now() - interval '1 year'
+FROM generate_series(20, {PEOPLE} - 1, 20) n;
+INSERT INTO scheme.consent (id, child, guardian, given_at, given_by, ends_at, lapsed_at)
+SELECT scheme.test_id('consent', n + year), scheme.test_id('person', n), scheme.test_id('person', n + 1), given_at,
+    scheme.test_id('holder', n + 1), given_at + interval '1 year',
+    CASE WHEN year > 0 THEN given_at + interval '1 year' END
+FROM generate_series(20, {PEOPLE} - 1, 20) n, generate_series(0, 4) year,
+LATERAL (SELECT now() - year * interval '1 year' - n * interval '9 minutes' AS given_at) t;
+INSERT INTO scheme.group (id, name, created_at)
+SELECT scheme.test_id('group', n), 'Group ' || n, now() - n * interval '1 day' FROM generate_series(1, 1000) n;
+INSERT INTO scheme.membership ("group", person, keyholder, joined_at)
+SELECT scheme.test_id('group', n % 1000 + 1), scheme.test_id('person', n), n < 2000, now()
+FROM generate_series(1, 20000) n;
+INSERT INTO scheme.api_key (id, secret_hash, scope, holder, label, created_at, expires_at)
+SELECT scheme.test_id('key', n), sha256(n::text::bytea), 'person', scheme.test_id('holder', n), 'a telephone', now(),
+    now() + interval '1 year'
+FROM generate_series(1, {PEOPLE}, 2) n;
+"""
+_PLACES = f"""
+INSERT INTO scheme.project (id, name, alias, status, created_at)
+SELECT scheme.test_id('project', n), 'Project ' || n, 'Alias ' || n, 'active', now()
+FROM generate_series(1, {PROJECTS}) n;
+INSERT INTO scheme.venue (id, name, status, created_at)
+SELECT scheme.test_id('venue', n), 'Venue ' || n, 'active', now() FROM generate_series(1, 500) n;
+INSERT INTO scheme.offer (id, venue, title, price, status, created_at)
+SELECT scheme.test_id('offer', n), scheme.test_id('venue', n % 500 + 1), 'Offer ' || n, 60, 'published', now()
+FROM generate_series(1, 2000) n;
+INSERT INTO scheme.opportunity (id, project, title, description, kind, status, district, tags, prerequisites,
+    joining_pence, donation_note, referral, places, created_at, changed_at)
+SELECT scheme.test_id('opportunity', n), scheme.test_id('project', n % {PROJECTS} + 1), 'Opportunity ' || n, '',
+    'weekly', CASE WHEN n % 5 = 0 THEN 'published' ELSE 'ended' END, 'CB' || n % 9 + 1, '{{outdoors}}', '', 0, '',
+    'none', 30, now(), now()
+FROM generate_series(1, 10000) n;
+INSERT INTO scheme.session (id, project, opportunity, started_at, ended_at, created_at, by)
+SELECT scheme.test_id('session', n), scheme.test_id('project', n % {PROJECTS} + 1),
+    CASE WHEN n % 2 = 0 THEN scheme.test_id('opportunity', n % 10000 + 1) END,
+    began, began + interval '3 hours', began, scheme.test_id('key', n % {PROJECTS})
+FROM generate_series(1, {SESSIONS}) n, LATERAL (SELECT now() - ({SESSIONS} - n) * interval '156 minutes' AS began) t;
+INSERT INTO scheme.allocation (id, project, funder, minutes, by, at)
+SELECT scheme.test_id('allocation', n), scheme.test_id('project', n % {PROJECTS} + 1), 'A funder', 60000,
+    scheme.test_id('holder', n), now()
+FROM generate_series(1, 1000) n;
+"""
+# The claims of a session follow each other; of its fifteen people each is another.
+_HOURS = f"""
+INSERT INTO scheme.claim (id, project, session, holder, started_at, ended_at, day, minutes, source, state, exceptions,
+    second_needed, rules, by, created_at, changed_at, approver, approved_at)
+SELECT scheme.test_key(n), s.project, CASE WHEN n % 10 > 0 THEN s.id END,
+    CASE WHEN n % 31 > 0 OR n % 10 = 0 THEN scheme.test_id('holder', (n * 7) % {PEOPLE} + 1) END,
+    s.started_at, s.ended_at, (s.started_at AT TIME ZONE 'Europe/London')::date, 60,
+    CASE n % 10 WHEN 0 THEN 'claim' WHEN 1 THEN 'attendance' ELSE 'register' END, state,
+    CASE WHEN state = 'submitted' THEN '{{above_daily_cap}}' ELSE '{{}}' END::text[], false, 1, s.by,
+    s.started_at, s.started_at, CASE WHEN state = 'approved' THEN s.by END, CASE WHEN state = 'approved' THEN now() END
+FROM generate_series(1, {CLAIMS}) n
+JOIN scheme.session s ON s.id = scheme.test_id('session', (n - 1) / {CLAIMS // SESSIONS} + 1),
+LATERAL (SELECT CASE
+    WHEN n % 50 = 0 THEN 'submitted' WHEN n % 50 = 10 THEN 'queried' WHEN n % 100 = 20 THEN 'rejected'
+    WHEN n % 100 = 70 THEN 'withdrawn' WHEN n % 100 = 30 THEN 'draft' ELSE 'approved'
+END AS state) t;
+INSERT INTO scheme.attendance (session, holder, state, checked_in_at, minutes, changed_at, by)
+SELECT session, holder, CASE WHEN source = 'attendance' AND state = 'submitted' THEN 'checked_out' ELSE 'confirmed' END,
+    started_at, minutes, started_at, by
+FROM scheme.claim WHERE session IS NOT NULL AND holder IS NOT NULL;
+INSERT INTO scheme.attendance (session, holder, state, checked_in_at, changed_at, by)
+SELECT scheme.test_id('session', {SESSIONS} - n % 2000), scheme.test_id('holder', n),
+    CASE WHEN n % 50 = 0 THEN 'checked_in' ELSE 'expected' END, CASE WHEN n % 50 = 0 THEN now() END, now(),
+    scheme.test_id('holder', n)
+FROM generate_series(1, 20000) n
+ON CONFLICT DO NOTHING;
+INSERT INTO scheme.voucher (claim, session, code_hash, label)
+SELECT id, session, sha256(uuid_send(id)), 'Somebody' FROM scheme.claim WHERE holder IS NULL;
+INSERT INTO scheme.correction (id, claim, number, before, after, goodwill, by, at)
+SELECT scheme.test_key(n), scheme.test_key(n * 30 + 1), 1, 60, n % 9, 0, scheme.test_id('holder', n), now()
+FROM generate_series(1, {CLAIMS // 30 - 1}) n;
+INSERT INTO scheme.remark (id, claim, kind, body, by, at)
+SELECT id, claim, 'correction', 'Went home early', by, at
+FROM scheme.correction;
+INSERT INTO scheme.remark (id, claim, kind, body, by, at)
+SELECT scheme.test_key(1000000 + n), scheme.test_key(n * 10), 'note', 'With the scouts',
+    scheme.test_id('holder', n), now()
+FROM generate_series(1, {CLAIMS // 10}) n;
+"""
+_RUNNING = """
+INSERT INTO scheme.rules (version, changed_at, changes) SELECT n, now(), '{}' FROM generate_series(2, 50) n;
+INSERT INTO scheme.outbox (id, at, topic, holder, project, object, body, delivered_at)
+SELECT scheme.test_key(n), now() - (100000 - n) * interval '15 minutes',
+    CASE n % 5 WHEN 0 THEN 'claim_submitted' WHEN 1 THEN 'claim_queried' ELSE 'awarded' END,
+    scheme.test_id('holder', n % 60000 + 1), scheme.test_id('project', n % 300 + 1), scheme.test_key(n), '{}',
+    CASE WHEN n < 90000 THEN now() END
+FROM generate_series(1, 100000) n;
+INSERT INTO scheme.act (id, at, by, key, holder, verb, object)
+SELECT scheme.test_key(n), now() - (50000 - n) * interval '30 minutes', scheme.test_id('holder', n % 3000 + 1),
+    scheme.test_id('key', n % 3000 + 1), scheme.test_id('holder', n % 60000 + 1), 'balance_read', NULL
+FROM generate_series(1, 50000) n;
+INSERT INTO scheme.answer (principal, key, operation, recorded_at, salt, digest, body)
+SELECT scheme.test_id('project', n % 300 + 1), 'key-' || n, 'register', now(), '\\x00112233445566778899aabbccddeeff',
+    sha256(n::text::bytea), '{}'
+FROM generate_series(1, 30000) n;
+"""
+# What was approved has its entry. Nothing is sealed, and the head knows of none of it.
+_JOURNAL = f"""
+ALTER TABLE journal.entry DISABLE TRIGGER entry_fits_target;
+INSERT INTO journal.account (id, floor, name)
+SELECT n, 0, 'wallet:' || replace(scheme.test_id('holder', n)::text, '-', '') FROM generate_series(1, {PEOPLE}) n;
+INSERT INTO journal.account (id, name)
+SELECT {PEOPLE} + n, 'issued:' || replace(scheme.test_id('project', n)::text, '-', '')
+FROM generate_series(1, {PROJECTS}) n;
+INSERT INTO journal.entry (position, happened_at, recorded_at, id, actor, kind, nonce, leaf)
+SELECT row_number() OVER (ORDER BY created_at, id), ended_at, created_at, id, by, 'plain', uuid_send(id),
+    sha256(uuid_send(id))
+FROM scheme.claim WHERE state = 'approved';
+INSERT INTO journal.transfer (position, debit, credit, minutes, debit_sequence, debit_balance, credit_sequence,
+    credit_balance, line)
+SELECT n, {PEOPLE} + n % {PROJECTS} + 1, n % {PEOPLE} + 1, 60, n, -60, n, 60, 0
+FROM generate_series(1, (SELECT count(*) FROM journal.entry)) n;
+ALTER TABLE journal.entry ENABLE ALWAYS TRIGGER entry_fits_target;
+"""
