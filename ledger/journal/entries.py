@@ -219,6 +219,12 @@ def entry_id(principal: UUID, key: str) -> UUID:
 
 
 def new_key() -> str:
-    """A key for one thing that is wanted done, as every client of ours makes it: a UUID of version 7."""
-    number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
-    return str(UUID(int=number & ~(0xF << 76) & ~(0x3 << 62) | 0x7 << 76 | 0x2 << 62))
+    """A key for one thing that is wanted done, as every client of ours makes it: a UUID of version 7.
+
+    Its time goes on below the millisecond, in steps of 244 ns (RFC 9562, 6.2, method 3), so the keys that a process
+    makes one after the other are in that order: what is sorted by them stays as it happened.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    number = milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | int.from_bytes(os.urandom(8)) >> 2
+    return str(UUID(int=number))

@@ -44,3 +44,8 @@ def test_a_new_key_is_a_uuid_of_version_7_that_tells_when_it_was_made() -> None:
     assert before <= UUID(key).int >> 80 <= time.time_ns() // 1_000_000
     assert entry_id(ANN, key).int >> 80 == UUID(key).int >> 80
     assert key != new_key()
+
+
+def test_keys_made_one_after_the_other_are_in_that_order() -> None:
+    keys = [new_key() for _ in range(10_000)]
+    assert keys == sorted(set(keys))
