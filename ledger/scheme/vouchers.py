@@ -82,7 +82,7 @@ async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: _Cla
     await raw.execute("SELECT FROM scheme.voucher WHERE code_hash = $1 FOR NO KEY UPDATE", hashed)
     # Read after the lock: a statement that waited for it would see the hours as they were before a correction.
     voucher = await raw.fetchrow(_VOUCHER, hashed)
-    if voucher is None or not (caller.scope is not Scope.PROJECT or caller.speaks_for(voucher["project"])):
+    if voucher is None or (caller.scope is Scope.PROJECT and not caller.speaks_for(voucher["project"])):
         raise Declined(Refusal.CODE_UNKNOWN)
     if voucher["claimed_at"] is not None:
         raise Declined(Refusal.ALREADY_USED)
