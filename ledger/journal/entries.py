@@ -109,11 +109,16 @@ KEPT = frozenset(
 
 
 class Transfer(Struct, frozen=True, gc=False):
-    """Takes ``minutes`` from the ``debit`` account and adds them to the ``credit`` account."""
+    """Takes ``minutes`` from the ``debit`` account and adds them to the ``credit`` account.
+
+    ``least`` is a floor of this transfer's own, below which the debit account may not go by it: a limit that its asker
+    knows (a month's quota) and that may be another tomorrow. It says when to refuse and isn't part of what is posted.
+    """
 
     debit: str
     credit: str
     minutes: int
+    least: int | None = None
 
 
 class Entry(Struct, frozen=True, kw_only=True, gc=False):

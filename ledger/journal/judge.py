@@ -218,14 +218,15 @@ def judge(state: State, entries: Iterable[Entry], recorded_at: datetime) -> Judg
 def content(entry: Entry) -> str:
     """What an id stands for: the details where there are any, the entry's own fields otherwise.
 
-    ``refused`` is no part of it, for that is an answer and not what was asked: who was told "no" by a rule hears it
-    again when the rule has changed. A moment is the same in every zone.
+    ``refused`` is no part of it, nor a transfer's ``least``, for they are answers and not what was asked: who was told
+    "no" by a rule hears it again when the rule has changed. A moment is the same in every zone.
     """
     if entry.details:
         return entry.details
     # Without a zone it is malformed, and like nothing that was kept.
     moment = None if entry.happened_at.utcoffset() is None else microseconds(entry.happened_at)
-    fields = (entry.kind, entry.transfers, entry.target, moment, entry.reference)
+    transfers = [(transfer.debit, transfer.credit, transfer.minutes) for transfer in entry.transfers]
+    fields = (entry.kind, transfers, entry.target, moment, entry.reference)
     return msgspec.json.encode(fields, enc_hook=str).decode()
 
 
@@ -275,7 +276,9 @@ def _differing_fields(state: State, entry: Entry, posted: Posted) -> tuple[str, 
         asked += rest or ()
     moved = [Transfer(transfer.debit, transfer.credit, transfer.minutes) for transfer in posted.transfers]
     fields = []
-    if asked != ([] if posted.kind in _DERIVED else moved):
+    if [msgspec.structs.replace(transfer, least=None) for transfer in asked] != (
+        [] if posted.kind in _DERIVED else moved
+    ):
         fields.append("transfers")
     if entry.happened_at != posted.happened_at:
         fields.append("happened_at")
@@ -439,7 +442,7 @@ def _move(
     touched: dict[str, Account],
 ) -> tuple[Moved, ...] | Refused:
     """Moves the minutes, transfer by transfer; at the first floor in the way everything is put back."""
-    pairs = []
+    moving = []
     for transfer in transfers:
         debit, credit = state.accounts.get(transfer.debit), state.accounts.get(transfer.credit)
         if debit is None or credit is None:
@@ -447,12 +450,15 @@ def _move(
             if reason is not None:
                 return Refused(id=entry.id, reason=reason)
             debit, credit = _account(state, transfer.debit), _account(state, transfer.credit)
-        pairs.append((transfer.minutes, debit, credit))
+        floor = debit.floor
+        if transfer.least is not None and (floor is None or transfer.least > floor):
+            floor = transfer.least
+        moving.append((transfer.minutes, debit, credit, floor))
 
     moves: list[Moved] = []
-    for minutes, debit, credit in pairs:
-        if debit.floor is not None and debit.balance - minutes < debit.floor:
-            for minutes_back, debited, credited in reversed(pairs[: len(moves)]):
+    for minutes, debit, credit, floor in moving:
+        if floor is not None and debit.balance - minutes < floor:
+            for minutes_back, debited, credited, _ in reversed(moving[: len(moves)]):
                 debited.balance += minutes_back
                 debited.sequence -= 1
                 credited.balance -= minutes_back
@@ -474,7 +480,7 @@ def _move(
             ),
         )
 
-    for _, debit, credit in pairs:
+    for _, debit, credit, _ in moving:
         for account in (debit, credit):
             touched[account.name] = account
             if account.id == 0:

@@ -36,7 +36,7 @@ CHART: dict[str, int | None] = {**dict.fromkeys(WITHOUT_FLOOR), **dict.fromkeys(
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PRINCIPAL = UUID("5f0c2c0e-7a4b-4c4e-9d8e-000000000001")
 
-Move = tuple[str, str, int]
+Move = tuple[str, str, int] | tuple[str, str, int, int]
 
 
 def id_of(key: str) -> UUID:

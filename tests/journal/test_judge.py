@@ -228,6 +228,21 @@ REFUSALS: list[tuple[str, Reason, Entry]] = [
         entry("x", ("transit", "wallet:ann", 31), kind=Kind.REFUND, of="gift"),
     ),
     ("a minute more than there is", Reason.INSUFFICIENT, entry("x", ("pot:club", "wallet:ann", 101))),
+    (
+        "a minute below a floor that the transfer itself brings",
+        Reason.INSUFFICIENT,
+        entry("x", ("issued:other", "wallet:ann", 41, -40)),
+    ),
+    (
+        "a minute below what the transfer wants left, above the kind's own floor",
+        Reason.INSUFFICIENT,
+        entry("x", ("pot:club", "wallet:ann", 91, 10)),
+    ),
+    (
+        "a minute more than there is, whatever floor it brings",
+        Reason.INSUFFICIENT,
+        entry("x", ("pot:club", "wallet:ann", 101, -9)),
+    ),
     ("a spend from an account never used", Reason.INSUFFICIENT, entry("x", ("wallet:bob", "transit", 1))),
     (
         "a reversal of what has been spent since",
@@ -287,6 +302,29 @@ def test_the_account_whose_floor_stood_in_the_way_is_named() -> None:
 
 
 # ---- yes
+
+
+def test_down_to_the_floor_that_a_transfer_brings_and_the_next_one_may_bring_another() -> None:
+    outcomes = outcomes_of(
+        entry("one", ("issued:quota", "wallet:ann", 39, -40)),
+        entry("two", ("issued:quota", "wallet:ann", 1, -40)),
+        entry("full", ("issued:quota", "wallet:ann", 1, -40)),
+        entry("raised", ("issued:quota", "wallet:ann", 1, -41)),
+        entry("lowered", ("issued:quota", "wallet:ann", 1, -10)),
+    )
+
+    assert reasons(outcomes) == ["plain", "plain", "insufficient", "plain", "insufficient"]
+
+
+def test_the_same_key_with_another_floor_asks_for_the_same() -> None:
+    outcomes = outcomes_of(
+        entry("one", ("issued:quota", "wallet:ann", 40, -40)),
+        entry("one", ("issued:quota", "wallet:ann", 40, -10)),
+        entry("two", ("issued:quota", "wallet:ann", 1, -40)),
+        entry("two", ("issued:quota", "wallet:ann", 1, -99)),
+    )
+
+    assert reasons(outcomes) == ["plain", "plain*", "insufficient", "insufficient*"]
 
 
 def test_a_plain_entry_moves_what_it_says_with_each_accounts_sequence_and_balance() -> None:

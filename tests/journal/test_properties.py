@@ -43,6 +43,7 @@ class Asked(NamedTuple):
     of: str | None = None
     details: str = ""
     refused: str = ""
+    least: int | None = None  # below which its first move may not take an account
 
     def entry(self, run: str = "") -> Entry:
         """The same for the journal; `run` keeps two runs in one journal apart."""
@@ -50,7 +51,8 @@ class Asked(NamedTuple):
             id=id_of(run + self.key),
             kind=Kind(self.kind),
             transfers=tuple(
-                Transfer(_apart(debit, run), _apart(credit, run), minutes) for debit, credit, minutes in self.moves
+                Transfer(_apart(debit, run), _apart(credit, run), minutes, self.least if number == 0 else None)
+                for number, (debit, credit, minutes) in enumerate(self.moves)
             ),
             target=None if self.of is None else id_of(run + self.of),
             happened_at=NOON,
@@ -69,6 +71,8 @@ def _apart(account: str, run: str) -> str:
 NUMBERS = st.integers(0, 7)
 ANY_KEY = st.builds("{}{}".format, st.sampled_from("aghcvry"), NUMBERS)
 DETAILS = st.sampled_from(["", "", "", '{"a":1}', '{"a":2}'])
+# What two or three awards come to, and what a wallet may be left with.
+LEAST = st.sampled_from([None] * 6 + [-40, 3])
 RULED_OUT = st.sampled_from([""] * 11 + ["card_blocked"])
 ONE_IN_SIX = st.sampled_from([False] * 5 + [True])
 
@@ -125,7 +129,7 @@ def asked(draw: st.DrawFn) -> Asked:
     letter, kind, moves, target = draw(st.sampled_from(malformed if draw(ONE_IN_SIX) else possible))
     key = draw(ANY_KEY) if draw(ONE_IN_SIX) else f"{letter}{number}"
     of = (draw(ANY_KEY) if draw(ONE_IN_SIX) else f"{target}{number}") if target else None
-    return Asked(key, kind, moves, of, draw(DETAILS), draw(RULED_OUT))
+    return Asked(key, kind, moves, of, draw(DETAILS), draw(RULED_OUT), draw(LEAST))
 
 
 @st.composite
@@ -236,10 +240,12 @@ class Model:
         if any(name.startswith("purse") for move in moves for name in move[:2]):
             return "no", "account_kind_unknown"
         balances = self.balances()
-        for debit, credit, minutes in moves:
+        for number, (debit, credit, minutes) in enumerate(moves):
             balances[debit] -= minutes
             balances[credit] += minutes
             if balances[debit] < 0 and not debit.startswith("issued"):
+                return "no", "insufficient"
+            if number == 0 and asked.least is not None and asked.moves and balances[debit] < asked.least:
                 return "no", "insufficient"
         self.facts.append(Fact(asked, moves, self.now))
         return "yes", len(self.facts), tuple(moves)
