@@ -26,21 +26,33 @@ from structlog.typing import ExcInfo
 from ledger.database import Database, check, driver
 from ledger.doors.api import (
     approvals,
+    bookings,
     care,
     claims,
+    credentials,
+    devices,
+    eligibility,
+    expiry,
+    gifts,
     groups,
     helping,
     journal,
     keys,
+    notes,
+    occasions,
+    offers,
+    openings,
     opportunities,
-    parties,
+    paper,
     people,
+    pots,
     projects,
     proofs,
     redemptions,
     registers,
     rules,
     sessions,
+    venues,
     vouchers,
 )
 from ledger.doors.api.access import Access
@@ -55,28 +67,43 @@ from ledger.journal.batcher import Batcher
 from ledger.scheme.allocations import Allocations
 from ledger.scheme.approvals import Approvals
 from ledger.scheme.attendances import Attendances
+from ledger.scheme.bookings import Bookings, occasion_cancelled
 from ledger.scheme.chart import CHART
 from ledger.scheme.claiming import Claiming
 from ledger.scheme.claims import Claims
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.copies import Copies
 from ledger.scheme.corrections import Corrections
+from ledger.scheme.credentials import Credentials
+from ledger.scheme.devices import Devices
+from ledger.scheme.diary import Diary
 from ledger.scheme.directory import Directory
+from ledger.scheme.eligibility import Eligibility
 from ledger.scheme.erasure import Erasure
+from ledger.scheme.expiry import Expiry
+from ledger.scheme.finding import Finding
+from ledger.scheme.gifts import Gifts
 from ledger.scheme.groups import Groups
 from ledger.scheme.guardians import Guardians
 from ledger.scheme.helping import Helpers
 from ledger.scheme.keys import Keys
+from ledger.scheme.notes import Notes
+from ledger.scheme.occasions import Occasions
 from ledger.scheme.offers import Offers
+from ledger.scheme.openings import Openings
 from ledger.scheme.opportunities import Opportunities
+from ledger.scheme.paper import Paper
 from ledger.scheme.people import People
 from ledger.scheme.periodic import Periodic
+from ledger.scheme.pots import Pots
 from ledger.scheme.projects import Projects
 from ledger.scheme.redemptions import Redemptions
 from ledger.scheme.refusals import OUTAGES
 from ledger.scheme.registers import Registers
 from ledger.scheme.rules import Rulebook
 from ledger.scheme.sessions import Sessions
+from ledger.scheme.sites import Sites
+from ledger.scheme.tills import Tills
 from ledger.scheme.venues import Venues
 from ledger.scheme.vouchers import Vouchers
 from ledger.settings import Settings
@@ -137,27 +164,40 @@ async def serving(
             metrics = RequestMetrics(registry)
             application = Litestar(
                 [
-                    *parties.routes(access, Venues(database, clock), Offers(database, clock)),
-                    *projects.routes(
-                        access, Projects(database, clock), Allocations(database, clock), directory.cursor_secret
-                    ),
-                    *opportunities.routes(access, Opportunities(database, clock), directory.cursor_secret),
-                    *sessions.routes(
-                        access, Sessions(database, clock), Attendances(database, clock), directory.cursor_secret
-                    ),
-                    *people.routes(access, People(database, clock), directory.cursor_secret),
+                    *venues.routes(access, Venues(database, clock), Sites(database, clock), directory.secret),
+                    *offers.routes(access, Offers(database, clock), Finding(database), directory.secret),
+                    *occasions.routes(access, Occasions(database, clock, occasion_cancelled), directory.secret),
+                    *eligibility.routes(access, Eligibility(database, clock)),
+                    *projects.routes(access, Projects(database, clock), Allocations(database, clock), directory.secret),
+                    *opportunities.routes(access, Opportunities(database, clock), directory.secret),
+                    *sessions.routes(access, Sessions(database, clock), Attendances(database, clock), directory.secret),
+                    *people.routes(access, People(database, clock), directory.secret),
                     *helping.routes(access, Helpers(database, clock)),
-                    *groups.routes(access, Groups(database, clock), directory.cursor_secret),
+                    *expiry.routes(access, Expiry(database, clock)),
+                    *groups.routes(access, Groups(database, clock), directory.secret),
+                    *gifts.routes(access, Gifts(database, clock), directory.secret),
+                    *pots.routes(access, Pots(database, clock), directory.secret),
                     *registers.routes(access, Registers(database, clock)),
                     *vouchers.routes(access, Vouchers(database, clock)),
-                    *claims.routes(access, Claims(database), Claiming(database, clock), directory.cursor_secret),
+                    *paper.routes(access, Paper(database, clock), directory.secret),
+                    *notes.routes(access, Notes(database, clock)),
+                    *openings.routes(access, Openings(database, clock)),
+                    *claims.routes(access, Claims(database), Claiming(database, clock), directory.secret),
                     *approvals.routes(access, Approvals(database, clock), Corrections(database, clock)),
                     *care.routes(access, Guardians(database, clock), Copies(database, clock), Erasure(database, clock)),
-                    *redemptions.routes(access, directory, Redemptions(database, batcher, directory, clock)),
+                    *redemptions.routes(
+                        access,
+                        directory,
+                        Tills(database, batcher, directory, clock),
+                        Redemptions(database, batcher, directory, clock),
+                    ),
+                    *bookings.routes(access, Bookings(database, clock), Diary(database, clock), directory.secret),
                     *journal.routes(access, database),
                     *proofs.routes(access, database, notary.verifier),
                     *keys.routes(access, Keys(database, clock, settings.environment)),
-                    *rules.routes(access, Rulebook(database, clock), directory.cursor_secret),
+                    *credentials.routes(access, Credentials(database, clock), directory.secret),
+                    *devices.routes(access, Devices(database, clock, settings.environment), directory.secret),
+                    *rules.routes(access, Rulebook(database, clock), directory.secret),
                     *operations(
                         ready=_Readiness(database),
                         registry=registry,
@@ -184,7 +224,7 @@ async def serving(
             yield guard(
                 application,
                 hosts=settings.hosts,
-                allowances=registers.ALLOWANCES,
+                allowances={**registers.ALLOWANCES, **openings.ALLOWANCES},
                 observe=metrics.observe,
             )
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ledger.database import CommitUnknown, Database, Embedded, Unfit, check, driver, migrate
 from ledger.database.sessions import SILENCE_MS_MAX
-from tests.conftest import Postgres, cancelled_at
+from tests.conftest import Postgres, blocked, cancelled_at
 
 
 async def _run(dsn: str, *statements: str) -> object:
@@ -272,7 +272,7 @@ async def test_a_lost_answer_to_commit_is_unknown(database: Database, notes: asy
     async with notes.transaction():
         await notes.execute("SELECT pg_advisory_xact_lock(1)")
         committing = asyncio.create_task(_insert(database))
-        pid = await _waiting_pid(notes)
+        [pid] = await blocked(notes)
         await notes.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(CommitUnknown):
             await committing
@@ -293,7 +293,7 @@ async def test_a_cancelled_commit_is_waited_for(database: Database, notes: async
     async with notes.transaction():
         await notes.execute("SELECT pg_advisory_xact_lock(1)")
         committing = asyncio.create_task(_insert(database))
-        await _waiting_pid(notes)
+        await blocked(notes)
         for _ in range(3):
             committing.cancel()
             await asyncio.wait([committing], timeout=0.01)
@@ -339,15 +339,6 @@ async def _on_commit(owner: asyncpg.Connection, action: str) -> None:
 
 async def _commit_waits_for(owner: asyncpg.Connection) -> None:
     await _on_commit(owner, "PERFORM pg_advisory_xact_lock(1)")
-
-
-async def _waiting_pid(owner: asyncpg.Connection) -> int:
-    """The session that waits for our advisory lock, as soon as it does."""
-    async with asyncio.timeout(10):
-        while True:
-            pid = await owner.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if pid is not None:
-                return int(pid)
 
 
 async def _open_transactions(owner: asyncpg.Connection) -> int:

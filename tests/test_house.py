@@ -50,8 +50,12 @@ BELONGS = {
     "alembic": ("ledger.database",),
 }
 DRAWERS = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
-# Seconds of time, in modules about minutes of credit: (module, name of the argument, attribute or function).
-SECONDS_ALLOWED: set[tuple[str, str]] = set()
+# Seconds of time, in modules about minutes of credit: (module, name of the argument, attribute or function). And
+# degrees of the globe.
+SECONDS_ALLOWED: set[tuple[str, str]] = {
+    ("ledger.scheme.districts", "Latitude"),
+    ("ledger.scheme.districts", "Longitude"),
+}
 _JOURNAL_SQL = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|COPY|MERGE\s+INTO)\s+(?:ONLY\s+)?\"?journal\b",
     re.IGNORECASE,

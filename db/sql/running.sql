@@ -41,13 +41,27 @@ CREATE TABLE scheme.work (
     CONSTRAINT work_name_is_a_word CHECK (name ~ '^[a-z][a-z_]{0,47}$')
 );
 
+-- The daily look at whose credits end (ledger/scheme/expiry.py): the day that it is for, the one that the look before was
+-- for, and how far it has come.
+CREATE TABLE scheme.expiry (
+    singleton boolean NOT NULL DEFAULT true,
+    day       date,   -- NULL: there was none yet
+    before    date,
+    reached   uuid,   -- the last holder so far; NULL: all
+    CONSTRAINT expiry_pkey PRIMARY KEY (singleton),
+    CONSTRAINT expiry_is_one_row CHECK (singleton),
+    CONSTRAINT expiry_goes_forward CHECK (before < day),
+    CONSTRAINT expiry_reaches_on_a_day CHECK (reached IS NULL OR day IS NOT NULL)
+);
+INSERT INTO scheme.expiry DEFAULT VALUES;
+
 -- Who did what for or about whom: helpers' acts and staff's.
 CREATE TABLE scheme.act (
     id     uuid        NOT NULL,
     at     timestamptz NOT NULL,
     by     uuid        NOT NULL, -- an identity
     key    uuid        NOT NULL, -- the API key
-    holder uuid        NOT NULL, -- whom it concerned
+    holder uuid,                 -- whom it concerned, if anybody
     verb   text        NOT NULL,
     object uuid,
     CONSTRAINT act_pkey PRIMARY KEY (id),
@@ -59,3 +73,4 @@ CREATE INDEX act_by ON scheme.act (by, at);
 GRANT SELECT, INSERT ON scheme.rules, scheme.outbox, scheme.work, scheme.act TO timecredits_app;
 GRANT UPDATE (delivered_at), DELETE ON scheme.outbox TO timecredits_app;
 GRANT UPDATE (done_until, ran_at, failed_at) ON scheme.work TO timecredits_app;
+GRANT SELECT, UPDATE (day, before, reached) ON scheme.expiry TO timecredits_app;

@@ -20,7 +20,14 @@ INSERT INTO journal.kind (name, floor) VALUES
     ('held_pot', 0),      -- :group     those on hold
     ('transit', 0),       --            gifts offered, not yet accepted
     ('paper', 0),         -- :batch     bearer vouchers outstanding
-    ('allowance', 0),     -- :offer:period  what a venue will still honour
+    -- Places, below zero by as many as are taken: each use brings the quota that it may go down to.
+    ('allowance', NULL),  -- :offer:period, :occasion
+    ('held_allowance', 0), -- :offer, :occasion  on hold
+    ('honoured', 0),      -- :offer, :occasion  visited
+    -- What one person, card or giver has used of a limit, likewise; a phone pass is used once.
+    ('limit', NULL),      -- :what:period
+    ('held_limit', 0),    -- :what      on hold
+    ('counted', 0),       --            used
     ('redeemed', 0),      -- :venue     honoured by the venue
     ('expired', 0),       --            lapsed
     ('surrendered', 0);   --            closed, with nothing donated
@@ -121,29 +128,63 @@ CREATE TABLE scheme.project (
 );
 
 CREATE TABLE scheme.venue (
-    id         uuid        NOT NULL,
-    name       text        NOT NULL,
-    status     text        NOT NULL,
-    created_at timestamptz NOT NULL,
+    id           uuid        NOT NULL,
+    name         text        NOT NULL,
+    status       text        NOT NULL,
+    created_at   timestamptz NOT NULL,
+    locked_until timestamptz, -- too many wrong codes at its tills: none is looked at until then
     CONSTRAINT venue_pkey PRIMARY KEY (id),
     CONSTRAINT venue_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
     CONSTRAINT venue_status_is_known CHECK (status IN ('applied', 'active', 'suspended', 'ended'))
 );
 
-CREATE TABLE scheme.offer (
+-- Where a venue is: an offer is given at one of its sites or at all of them.
+CREATE TABLE scheme.site (
     id         uuid        NOT NULL,
     venue      uuid        NOT NULL,
-    title      text        NOT NULL,
-    price      integer     NOT NULL, -- minutes
-    status     text        NOT NULL,
+    name       text        NOT NULL,
+    address    text        NOT NULL,
+    postcode   text,                 -- "CB4 1DQ"; its first half is a district
+    latitude   double precision,     -- where it is known better than by its district
+    longitude  double precision,
+    step_free  boolean,              -- NULL: nobody has said
     created_at timestamptz NOT NULL,
-    CONSTRAINT offer_pkey PRIMARY KEY (id),
-    CONSTRAINT offer_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
-    CONSTRAINT offer_title_is_bounded CHECK (char_length(title) BETWEEN 1 AND 200),
-    CONSTRAINT offer_price_is_bounded CHECK (price BETWEEN 1 AND 6000),
-    CONSTRAINT offer_status_is_known CHECK (status IN ('draft', 'published', 'paused', 'ended'))
+    closed_at  timestamptz,
+    CONSTRAINT site_pkey PRIMARY KEY (id),
+    CONSTRAINT site_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT site_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT site_address_is_bounded CHECK (char_length(address) <= 500),
+    CONSTRAINT site_postcode_is_one CHECK (postcode ~ '^[A-Z]{1,2}[0-9][0-9A-Z]? [0-9][A-Z]{2}$'),
+    CONSTRAINT site_is_in_the_kingdom CHECK (latitude BETWEEN 49 AND 61 AND longitude BETWEEN -9 AND 2),
+    CONSTRAINT site_has_both_or_none CHECK ((latitude IS NULL) = (longitude IS NULL))
 );
-CREATE INDEX offer_venue ON scheme.offer (venue);
+CREATE INDEX site_venue ON scheme.site (venue);
+
+-- A till or a kiosk of a venue. It is enrolled with a code that staff show it, and gets a key of its own.
+CREATE TABLE scheme.device (
+    id           uuid        NOT NULL,
+    venue        uuid        NOT NULL,
+    site         uuid,
+    name         text        NOT NULL,
+    status       text        NOT NULL,
+    created_at   timestamptz NOT NULL,
+    created_by   uuid        NOT NULL, -- an identity
+    code_hash    bytea,                -- of the enrolment code, until it was used
+    code_until   timestamptz,
+    enrolled_at  timestamptz,
+    locked_until timestamptz,          -- too many wrong codes: none is looked at until then
+    revoked_at   timestamptz,
+    CONSTRAINT device_pkey PRIMARY KEY (id),
+    CONSTRAINT device_code_key UNIQUE (code_hash),
+    CONSTRAINT device_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT device_site_fkey FOREIGN KEY (site) REFERENCES scheme.site,
+    CONSTRAINT device_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT device_status_is_known CHECK (status IN ('expected', 'active', 'revoked')),
+    CONSTRAINT device_has_a_code_while_expected CHECK ((status = 'expected') = (code_hash IS NOT NULL)),
+    CONSTRAINT device_code_ends CHECK ((code_hash IS NULL) = (code_until IS NULL)),
+    CONSTRAINT device_revoked_at_says_so CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
+);
+CREATE INDEX device_venue ON scheme.device (venue);
 
 -- A key's scope is named and not only implied by its columns, so that a forgotten project can't make a key to everything.
 CREATE TABLE scheme.api_key (
@@ -152,6 +193,7 @@ CREATE TABLE scheme.api_key (
     scope       text        NOT NULL,
     project     uuid,
     venue       uuid,
+    device      uuid,                 -- a venue's key is that of one of its tills
     holder      uuid,                 -- whose key it is: who acts when it is used, where that is a person
     label       text        NOT NULL,
     created_at  timestamptz NOT NULL,
@@ -160,16 +202,19 @@ CREATE TABLE scheme.api_key (
     CONSTRAINT api_key_pkey PRIMARY KEY (id),
     CONSTRAINT api_key_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
     CONSTRAINT api_key_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT api_key_device_fkey FOREIGN KEY (device) REFERENCES scheme.device,
     CONSTRAINT api_key_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
     CONSTRAINT api_key_hash_is_whole CHECK (octet_length(secret_hash) = 32),
     CONSTRAINT api_key_scope_is_known CHECK (scope IN ('person', 'project', 'venue', 'scheme')),
     CONSTRAINT api_key_scope_names_its_object CHECK (
         (scope = 'project') = (project IS NOT NULL) AND (scope = 'venue') = (venue IS NOT NULL)
+        AND (scope = 'venue') = (device IS NOT NULL)
         AND (scope <> 'person' OR holder IS NOT NULL)
     ),
     CONSTRAINT api_key_label_is_bounded CHECK (char_length(label) BETWEEN 1 AND 200),
     CONSTRAINT api_key_expires_after_creation CHECK (expires_at > created_at)
 );
+CREATE INDEX api_key_device ON scheme.api_key (device) WHERE device IS NOT NULL;
 -- Copies and erasure look for somebody's keys; a till's are nobody's.
 CREATE INDEX api_key_holder ON scheme.api_key (holder) WHERE holder IS NOT NULL;
 
@@ -192,7 +237,7 @@ CREATE TABLE scheme.answer (
     CONSTRAINT answer_body_is_bounded CHECK (octet_length(body) <= 2097152)
 );
 
--- What every process keeps in memory of keys, venues and offers is true as long as this version stands.
+-- What every process keeps in memory of keys, devices, venues, offers and rules is true as long as this version stands.
 CREATE TABLE scheme.directory (
     singleton     boolean NOT NULL DEFAULT true,
     version       bigint  NOT NULL,
@@ -216,7 +261,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['api_key', 'project', 'venue', 'offer'] LOOP
+    FOREACH name IN ARRAY ARRAY['api_key', 'device', 'project', 'venue'] LOOP
         EXECUTE format(
             'CREATE TRIGGER %1$s_is_in_the_directory AFTER UPDATE OR DELETE OR TRUNCATE ON scheme.%1$s '
             'FOR EACH STATEMENT EXECUTE FUNCTION scheme.bump_directory()', name);
@@ -227,7 +272,7 @@ $$;
 
 -- What was answered only grows; the rest changes column by column. DELETE serves erasure and retention.
 GRANT SELECT, INSERT ON scheme.person, scheme.holder, scheme.contact, scheme.helping, scheme.group, scheme.membership,
-    scheme.project, scheme.venue, scheme.offer, scheme.api_key, scheme.answer TO timecredits_app;
+    scheme.project, scheme.venue, scheme.site, scheme.device, scheme.api_key, scheme.answer TO timecredits_app;
 GRANT UPDATE (name, age_band), DELETE ON scheme.person TO timecredits_app;
 GRANT UPDATE (person, closed_at) ON scheme.holder TO timecredits_app;
 GRANT UPDATE (email, phone, address, channel, safe, changed_at, used_at), DELETE ON scheme.contact TO timecredits_app;
@@ -235,7 +280,9 @@ GRANT UPDATE (ended_at, ended_by) ON scheme.helping TO timecredits_app;
 GRANT UPDATE (name) ON scheme.group TO timecredits_app;
 GRANT UPDATE (keyholder), DELETE ON scheme.membership TO timecredits_app;
 GRANT UPDATE (name, alias, status) ON scheme.project TO timecredits_app;
-GRANT UPDATE (name, status) ON scheme.venue TO timecredits_app;
-GRANT UPDATE (title, price, status) ON scheme.offer TO timecredits_app;
+GRANT UPDATE (name, status, locked_until) ON scheme.venue TO timecredits_app;
+GRANT UPDATE (name, address, postcode, latitude, longitude, step_free, closed_at) ON scheme.site TO timecredits_app;
+GRANT UPDATE (name, site, status, code_hash, code_until, enrolled_at, locked_until, revoked_at) ON scheme.device
+    TO timecredits_app;
 GRANT UPDATE (revoked_at, label) ON scheme.api_key TO timecredits_app;
 GRANT SELECT, UPDATE (version) ON scheme.directory TO timecredits_app;

@@ -1,4 +1,4 @@
-"""Redemptions over HTTP, whole, against an empty Litestar POST: three real processes beside PostgreSQL.
+"""Redemptions by card over HTTP, every rule on, against an empty Litestar POST: three real processes beside PostgreSQL.
 
 The service is started as an operator starts it (``timecredits serve``), the empty POST by the same server program with
 the same settings, and the load is a third process. All three are ended at the end, whatever happens.
@@ -29,9 +29,12 @@ from ledger.database import Database
 from ledger.journal.batcher import Batcher
 from ledger.journal.entries import Entry, Posted, Transfer, entry_id, new_key
 from ledger.scheme.chart import CHART
-from ledger.scheme.keys import Keys, Scope
-from ledger.scheme.offers import Offers, Status
-from ledger.scheme.venues import Venues
+from ledger.scheme.codes import code_for, code_hash
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.terms import Terms
+from ledger.scheme.venues import NewVenue, Venues
+from ledger.scheme.windows import Window
 
 CONNECTIONS = 64
 VENUES = 50
@@ -50,7 +53,7 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
     """The figures over HTTP, on a freshly migrated database of that DSN."""
     async with Database.open(dsn) as database:
         tills = await _tills(database)
-        holders = await _holders(database, requests)
+        cards = await _cards(database, requests)
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
         folder = Path(name)
         async with _running("-m", "ledger.bench.hello", "{port}") as hello, _service(dsn, folder) as service:
@@ -59,7 +62,7 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
                 hello=hello,
                 service=service,
                 tills=tills,
-                holders=holders,
+                cards=cards,
                 rounds=rounds,
                 requests=requests,
             )
@@ -73,12 +76,12 @@ async def _rounds(
     hello: _Process,
     service: _Process,
     tills: Sequence[Till],
-    holders: Sequence[uuid.UUID],
+    cards: Sequence[str],
     rounds: int,
     requests: int,
 ) -> dict[str, float]:
     def redemptions(of: Sequence[Till]) -> list[bytes]:
-        return [_redemption(of[number % len(of)], holders[number % len(holders)]) for number in range(requests)]
+        return [_redemption(of[number % len(of)], cards[number % len(cards)]) for number in range(requests)]
 
     async def load(process: _Process, prepared: list[bytes], status: str) -> dict[str, float]:
         file = folder / "requests"
@@ -99,7 +102,7 @@ async def _rounds(
             "p99_ms": answered["p99_ms"],
         }
 
-    empty = [_post("/hello", _body(tills[0], holders[0]), tills[0].token) for _ in range(requests)]
+    empty = [_post("/hello", _body(tills[0], cards[0]), tills[0].token) for _ in range(requests)]
     for warm_up in ((hello, empty), (service, redemptions(tills))):
         await load(*warm_up, "201")
     rows = [
@@ -185,47 +188,75 @@ class Reader:
 
 
 async def _tills(database: Database) -> list[Till]:
+    """Tills at offers with every rule on: a window, a month's quota, a party with a child, a limit a visit."""
+    office = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
     keys, venues, offers = Keys(database, now, "demo"), Venues(database, now), Offers(database, now)
+    terms = Terms(
+        windows=(
+            Window(days=("mon", "tue", "wed", "thu", "fri"), opens="00:00", closes="24:00"),
+            Window(days=("sat", "sun"), opens="00:00", closes="24:00"),
+        ),
+        quota=100_000,
+        visit_minutes=60,
+        people=4,
+        child_price=1,
+        companion_free=True,
+    )
     tills = []
     for number in range(VENUES):
-        venue = await venues.create(f"Venue {number}")
+        venue, _ = await venues.create(office, f"venue {number}", NewVenue(name=f"Venue {number}"))
         _, token = await keys.create(Scope.VENUE, venue.id, "bench")
-        offer = await offers.create(venue.id, "An hour", 15)
+        details = Details(title="An hour", price=1, terms=terms)
+        offer, _ = await offers.create(office, f"offer {number}", NewOffer(venue=venue.id, details=details))
         await offers.change(offer.id, Status.PUBLISHED)
         tills.append(Till(token, offer.id))
     return tills
 
 
-async def _holders(database: Database, count: int) -> list[uuid.UUID]:
-    """Holders with enough for every round."""
+async def _cards(database: Database, count: int) -> list[str]:
+    """The codes of cards whose holders have enough for every round."""
     connection = await asyncpg.connect(database.dsn)
-    rows = await connection.fetch(
-        "INSERT INTO scheme.holder (id) SELECT gen_random_uuid() FROM generate_series(1, $1) RETURNING id", count
-    )
+    secret = await connection.fetchval("SELECT secret FROM scheme.directory")
+    ids = [uuid.uuid4() for _ in range(count)]
+    codes = [code_for(secret, "card", id_) for id_ in ids]
+    await connection.execute(_ISSUE, ids, [code_hash(secret, code) for code in codes], ACTOR)
     await connection.close()
-    holders = [uuid.UUID(str(row["id"])) for row in rows]
     async with Batcher.running(database.connect, CHART, now) as batcher:
         outcomes = await batcher.post_all(
             [
                 Entry(
-                    id=entry_id(ACTOR, holder.hex),
-                    transfers=(Transfer(f"issued:{ACTOR.hex}", f"wallet:{holder.hex}", 60_000),),
+                    id=entry_id(ACTOR, id_.hex),
+                    transfers=(Transfer(f"issued:{ACTOR.hex}", f"wallet:{id_.hex}", 60_000),),
                     happened_at=now(),
                     actor=ACTOR,
                 )
-                for holder in holders
+                for id_ in ids
             ]
         )
     assert all(isinstance(outcome, Posted) for outcome in outcomes)
-    return holders
+    return codes
 
 
-def _body(till: Till, holder: uuid.UUID) -> bytes:
-    return json.dumps({"offer": str(till.offer), "holder": str(holder), "capture": True}).encode()
+# A person, a holder and a card of one id each, so that one list makes them all.
+_ISSUE = """
+WITH given AS (SELECT * FROM unnest($1::uuid[], $2::bytea[]) AS g(id, code_hash)),
+person AS (
+    INSERT INTO scheme.person (id, name, age_band, created_at) SELECT id, 'Ann', '18_and_over', now() FROM given
+),
+holder AS (INSERT INTO scheme.holder (id, person) SELECT id, id FROM given)
+INSERT INTO scheme.credential (id, kind, status, holder, code_hash, issued_at, issued_by, changed_at, changed_by)
+SELECT id, 'card', 'active', id, code_hash, now(), $3, now(), $3 FROM given
+"""
 
 
-def _redemption(till: Till, holder: uuid.UUID) -> bytes:
-    return _post("/v1/redemptions", _body(till, holder), till.token)
+def _body(till: Till, card: str) -> bytes:
+    party = {"adults": 1, "children": 1, "companion": True}
+    asked = {"offer": str(till.offer), "code": card, "party": party, "name_checked": True}
+    return json.dumps(asked).encode()
+
+
+def _redemption(till: Till, card: str) -> bytes:
+    return _post("/v1/redemptions", _body(till, card), till.token)
 
 
 def _post(path: str, body: bytes, token: str) -> bytes:

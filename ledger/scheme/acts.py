@@ -38,10 +38,13 @@ def is_own(caller: Caller, holder: UUID) -> bool:
 
 
 async def record(  # noqa: PLR0917  # each has its own type, and the order is that of the sentence
-    raw: asyncpg.Connection, caller: Caller, holder: UUID, verb: str, object_: UUID | None, now: datetime
+    raw: asyncpg.Connection, caller: Caller, holder: UUID | None, verb: str, object_: UUID | None, now: datetime
 ) -> None:
-    """Write that the caller did this for or about that holder, in their transaction; nothing if they are the same."""
-    if not is_own(caller, holder):
+    """Write that the caller did this for or about that holder, in their transaction; nothing if they are the same.
+
+    ``None`` is for what concerns nobody in particular and is to be known all the same: who read codes that are money.
+    """
+    if holder is None or not is_own(caller, holder):
         await raw.execute(_RECORD, UUID(new_key()), now, caller.identity, caller.key, holder, verb, object_)
 
 

@@ -41,6 +41,7 @@ class _Kept(Struct, frozen=True):
 
     detail: str
     fields: tuple[tuple[str, str], ...]
+    works_at: datetime | None = None
 
 
 class Answers:
@@ -91,7 +92,7 @@ class Answers:
                     hashlib.sha256(salt + asked).digest(),
                     None if refused is None else refused.reason.value,
                     msgspec.json.encode(
-                        answer if refused is None else _Kept(refused.detail, refused.fields),
+                        answer if refused is None else _Kept(refused.detail, refused.fields, refused.works_at),
                     ).decode(),
                 )
         if earlier is not None:
@@ -114,7 +115,7 @@ def _heard(earlier: asyncpg.Record, operation: str, asked: bytes, answer_type: t
     if earlier["refusal"] is None:
         return msgspec.json.decode(earlier["body"], type=answer_type)
     kept = msgspec.json.decode(earlier["body"], type=_Kept)
-    raise Declined(Refusal(earlier["refusal"]), kept.detail, fields=kept.fields, replayed=True)
+    raise Declined(Refusal(earlier["refusal"]), kept.detail, fields=kept.fields, works_at=kept.works_at, replayed=True)
 
 
 _ANSWER = "SELECT operation, salt, digest, refusal, body FROM scheme.answer WHERE principal = $1 AND key = $2"

@@ -21,17 +21,31 @@ CHART: Mapping[str, int | None] = MappingProxyType(
         "held_pot": 0,
         "transit": 0,
         "paper": 0,
-        "allowance": 0,
+        "allowance": None,
+        "held_allowance": 0,
+        "honoured": 0,
+        "limit": None,
+        "held_limit": 0,
+        "counted": 0,
         "redeemed": 0,
         "expired": 0,
         "surrendered": 0,
     }
 )
 
-# What a venue will still honour and what a funder's cap still leaves are counted in minutes too, but they are no
+# Places, limits and funders' caps are counted in the journal, so that one mechanism judges everything scarce. They are no
 # credits: exports keep them apart by these names.
 COMMODITIES: Mapping[str, str] = MappingProxyType(
-    {"allowance": "ALLOWANCE-MIN", "allocation": "ALLOCATION-MIN", "cap": "ALLOCATION-MIN"}
+    {
+        "allowance": "PLACE",
+        "held_allowance": "PLACE",
+        "honoured": "PLACE",
+        "limit": "LIMIT-MIN",
+        "held_limit": "LIMIT-MIN",
+        "counted": "LIMIT-MIN",
+        "allocation": "ALLOCATION-MIN",
+        "cap": "ALLOCATION-MIN",
+    }
 )
 
 

@@ -1,44 +1,165 @@
-"""Codes that people read from a slip and type: Crockford's base32, ten characters and a check character.
+"""Codes that people read from a slip, a card or a phone and type: Crockford's base32 with a check character.
 
 Lower case, spaces, hyphens, ``O`` for ``0`` and ``I`` or ``L`` for ``1`` are understood. The check character (Luhn's,
 modulo 32) is tested first: it finds every single mistyped character, and nearly every two that changed places, so a
-slip of the finger costs no try.
+slip of the finger costs no try. Their length tells the kinds apart, and a QR code holds the same characters:
 
-A code is not stored. It is made anew from the scheme's secret and the id of what it stands for; the database keeps its
-keyed hash, to be found by.
+    plain, 11:     ten of HMAC-SHA256(secret, what it is for || id), check
+    pass, 13:      six, the pass's number; six of HMAC-SHA256(secret, "pass" || id || step), check
+    enrolment, 14: as a plain one, with thirteen: it works without a key, so it is longer
+
+No code is stored. A plain one is made anew from the scheme's secret and the id of what it stands for; the database
+keeps its keyed hash, to be found by. A phone pass is found by its number, and its code holds for one step of some
+seconds (rule 24): the steps are counted from 1970 on, so every process counts alike.
 """
 
 import hashlib
 import hmac
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 from uuid import UUID
+
+from msgspec import Struct
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # 50 random bits: a thousand guesses a second would find one of a thousand slips in 35 years.
 _DIGITS: Final = 10
+# 65 random bits, for ten minutes: at ten thousand guesses a second one in 10^12 finds the code of a till.
+_ENROLMENT_DIGITS: Final = 13
+# A pass's number and its MAC: six digits each. A guess is right once in a thousand million, and ten an hour are heard.
+PASS_BITS: Final = 30
+_PASS_DIGITS: Final = 2 * PASS_BITS // 5
+# A code of the hour before is known as one that has moved on, which helps the till and counts as no wrong one.
+_STALE_SECONDS: Final = 3600
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPED: Final = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
+_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+
+
+class Plain(Struct, frozen=True):
+    """A card's, a booking's or a slip's code: its characters as they are hashed."""
+
+    text: str
+
+
+class Pass(Struct, frozen=True):
+    """A phone pass's code: which pass, and what proves that it is on its phone now."""
+
+    number: int
+    mac: int
+
+
+Typed = Plain | Pass
 
 
 def code_for(secret: bytes, purpose: str, id_: UUID) -> str:
     """The code of that thing: ``XXXX-XXXX-XXX``."""
-    number = int.from_bytes(hmac.digest(secret, purpose.encode() + b"\0" + id_.bytes, hashlib.sha256)[:8]) >> 14
-    digits = [number >> 5 * place & 31 for place in reversed(range(_DIGITS))]
-    text = "".join(ALPHABET[digit] for digit in [*digits, _check(digits)])
-    return f"{text[:4]}-{text[4:8]}-{text[8:]}"
+    return _written(_of(secret, purpose, id_, 5 * _DIGITS), _DIGITS)
+
+
+def enrolment_code(secret: bytes, device: UUID) -> str:
+    """The code that a till is enrolled with: ``XXXX-XXXX-XXXX-XX``."""
+    return _written(_of(secret, "enrolment", device, 5 * _ENROLMENT_DIGITS), _ENROLMENT_DIGITS)
+
+
+def pass_code(secret: bytes, number: int, credential: UUID, step: int) -> str:
+    """A phone pass's code during that step: ``XXXX-XXXX-XXXX-X``."""
+    return _written(number << PASS_BITS | _mac(secret, credential, step), _PASS_DIGITS)
+
+
+def read_typed(typed: str) -> Typed | None:
+    """Which code this is, or None if it was mistyped."""
+    digits = _read(typed, _DIGITS, _PASS_DIGITS)
+    if digits is None:
+        return None
+    if len(digits) == _DIGITS + 1:
+        return Plain(_text(digits))
+    number = 0
+    for digit in digits[:-1]:
+        number = number << 5 | digit
+    return Pass(number >> PASS_BITS, number & (1 << PASS_BITS) - 1)
 
 
 def read_code(typed: str) -> str | None:
-    """The code's characters as they are hashed, or None if it was mistyped."""
-    text = typed.upper().translate(_TYPED)
-    if len(text) != _DIGITS + 1 or not set(text) <= set(ALPHABET):
-        return None
-    *digits, check = (ALPHABET.index(character) for character in text)
-    return text if check == _check(digits) else None
+    """A plain code's characters as they are hashed, or None if it was mistyped or is a pass's."""
+    digits = _read(typed, _DIGITS)
+    return None if digits is None else _text(digits)
+
+
+def read_enrolment(typed: str) -> str | None:
+    """A till's enrolment code likewise."""
+    digits = _read(typed, _ENROLMENT_DIGITS)
+    return None if digits is None else _text(digits)
 
 
 def code_hash(secret: bytes, code: str) -> bytes:
-    """What is kept of a code, as ``code_for`` or ``read_code`` gives it."""
+    """What is kept of a code, as it is shown or as it was read."""
     return hmac.digest(secret, b"hash\0" + code.replace("-", "").encode(), hashlib.sha256)
+
+
+def pass_step(now: datetime, seconds: int) -> int:
+    """The step at that moment, where each lasts so many seconds."""
+    return (now - _EPOCH) // timedelta(seconds=seconds)
+
+
+def step_ends(step: int, seconds: int) -> datetime:
+    """The moment at which the next step begins."""
+    return _EPOCH + timedelta(seconds=seconds) * (step + 1)
+
+
+def pass_age(  # noqa: PLR0917  # each is another word of rule 24
+    secret: bytes, credential: UUID, mac: int, now: datetime, seconds: int, tolerated: int
+) -> int | Literal["stale"] | None:
+    """The step that the code is of, if it holds now; ``stale`` if it did within the hour; None: it is no code of this.
+
+    What holds is the present step, so many before it, and the one ahead: the process that showed it may have a clock
+    that is a moment before this one's.
+    """
+    present = pass_step(now, seconds)
+    for step in range(present + 1, present - tolerated - 1, -1):
+        if _is_of(secret, credential, mac, step):
+            return step
+    oldest = present - _STALE_SECONDS // seconds
+    for step in range(present - tolerated - 1, oldest - 1, -1):
+        if _is_of(secret, credential, mac, step):
+            return "stale"
+    return None
+
+
+def _of(secret: bytes, purpose: str, id_: UUID, bits: int) -> int:
+    said = hmac.digest(secret, purpose.encode() + b"\0" + id_.bytes, hashlib.sha256)
+    return int.from_bytes(said) >> 8 * len(said) - bits
+
+
+def _is_of(secret: bytes, credential: UUID, mac: int, step: int) -> bool:
+    return hmac.compare_digest(mac.to_bytes(4), _mac(secret, credential, step).to_bytes(4))
+
+
+def _mac(secret: bytes, credential: UUID, step: int) -> int:
+    said = b"pass\0" + credential.bytes + step.to_bytes(8, signed=True)
+    return int.from_bytes(hmac.digest(secret, said, hashlib.sha256)[:4]) >> 32 - PASS_BITS
+
+
+def _written(number: int, count: int) -> str:
+    digits = [number >> 5 * place & 31 for place in reversed(range(count))]
+    text = _text([*digits, _check(digits)])
+    return "-".join([text[place : place + 4] for place in range(0, len(text), 4)])
+
+
+def _text(digits: list[int]) -> str:
+    return "".join([ALPHABET[digit] for digit in digits])
+
+
+def _read(typed: str, *counts: int) -> list[int] | None:
+    """The digits with their check, if they are so many besides it and fit together."""
+    text = typed.upper().translate(_TYPED)
+    if len(text) - 1 not in counts:
+        return None
+    try:
+        *digits, check = (_VALUES[character] for character in text)
+    except KeyError:
+        return None
+    return [*digits, check] if check == _check(digits) else None
 
 
 def _check(digits: list[int]) -> int:

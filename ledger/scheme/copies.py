@@ -102,6 +102,14 @@ class HeldMembership(Struct, frozen=True, kw_only=True):
     joined_at: datetime
 
 
+class HeldEligible(Struct, frozen=True, kw_only=True):
+    """What they may do that not everybody may."""
+
+    word: str
+    given_at: datetime
+    ends_at: datetime | None
+
+
 class HeldAttendance(Struct, frozen=True, kw_only=True):
     """A booking, or that they came; the project by its alias."""
 
@@ -168,6 +176,52 @@ class HeldVoucher(Struct, frozen=True, kw_only=True):
     entry: UUID
 
 
+class HeldCredential(Struct, frozen=True, kw_only=True):
+    """A card, a phone pass or a booking code of theirs; its code is stored nowhere."""
+
+    id: UUID
+    kind: str
+    status: str
+    booking: UUID | None
+    issued_at: datetime
+    expires_at: datetime | None
+    changed_at: datetime
+
+
+class HeldGift(Struct, frozen=True, kw_only=True):
+    """A gift from or to them: the two people, as far as they are still known, and what was said with it."""
+
+    id: UUID
+    giver: UUID | None
+    receiver: UUID | None
+    minutes: int
+    words: str | None
+    offered_at: datetime
+    lapses_at: datetime
+
+
+class HeldPotSpend(Struct, frozen=True, kw_only=True):
+    """A spend from a group's pot that they proposed or decided on; `request` is what was to be booked, as JSON."""
+
+    id: UUID
+    group: UUID
+    minutes: int
+    request: str
+    proposed_at: datetime
+    decided_at: datetime | None
+    declined: bool
+    booking: UUID | None
+
+
+class HeldNote(Struct, frozen=True, kw_only=True):
+    """A paper note that they brought."""
+
+    serial: str
+    minutes: int
+    entry: UUID
+    taken_at: datetime
+
+
 class HeldLine(Struct, frozen=True, kw_only=True):
     """A line of a statement: `minutes` is signed, `balance` what there was after it."""
 
@@ -180,6 +234,22 @@ class HeldLine(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     reference: str
     details: str
+
+
+class HeldBooking(Struct, frozen=True, kw_only=True):
+    """A visit that was booked, or put on hold at a till; how it stands is in `held`, or the pot's that paid."""
+
+    id: UUID
+    offer: UUID
+    title: str
+    venue: UUID
+    venue_name: str
+    group: UUID | None
+    course: UUID | None
+    visit_at: datetime
+    walk_in: bool
+    party: str
+    made_at: datetime
 
 
 class HeldKey(Struct, frozen=True, kw_only=True):
@@ -207,13 +277,13 @@ class HeldEvent(Struct, frozen=True, kw_only=True):
 
 
 class HeldAct(Struct, frozen=True, kw_only=True):
-    """What was done: by whom (an identity), under which key, for or about which holder."""
+    """What was done: by whom (an identity), under which key, for or about which holder, if anybody in particular."""
 
     id: UUID
     at: datetime
     by: UUID
     key: UUID
-    holder: UUID
+    holder: UUID | None
     verb: str
     object: UUID | None
 
@@ -233,13 +303,20 @@ class Copy(Struct, frozen=True, kw_only=True):
     children: Sequence[HeldGuardian]
     consents: Sequence[HeldConsent]
     groups: Sequence[HeldMembership]
+    eligible: Sequence[HeldEligible]
     attendance: Sequence[HeldAttendance]
     claims: Sequence[HeldClaim]
     remarks: Sequence[HeldRemark]
     corrections: Sequence[HeldCorrection]
     vouchers: Sequence[HeldVoucher]
+    notes: Sequence[HeldNote]
+    credentials: Sequence[HeldCredential]
+    gifts_given: Sequence[HeldGift]
+    gifts_received: Sequence[HeldGift]
+    pot_spends: Sequence[HeldPotSpend]
     wallet: Sequence[HeldLine]
     held: Sequence[HeldLine]
+    bookings: Sequence[HeldBooking]
     keys: Sequence[HeldKey]
     events: Sequence[HeldEvent]
     acts: Sequence[HeldAct]
@@ -258,9 +335,17 @@ HELD: Final[Mapping[str, str]] = {
     "consent.child": "consents",
     "consent.guardian": "consents",
     "membership.person": "groups",
+    "eligible.person": "eligible",
     "attendance.holder": "attendance",
     "claim.holder": "claims",
     "voucher.claimed_by": "vouchers",
+    "note.holder": "notes",
+    "credential.holder": "credentials",
+    "gift.giver": "gifts_given",
+    "gift.receiver": "gifts_received",
+    "pot_spend.proposed_by": "pot_spends",
+    "pot_spend.agreed_by": "pot_spends",
+    "booking.holder": "bookings",
     "api_key.holder": "keys",
     "outbox.holder": "events",
     "act.holder": "acts",
@@ -273,6 +358,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "helping.began_by": _OFFICE,
     "helping.ended_by": _OFFICE,
     "consent.given_by": _OFFICE,
+    "eligible.given_by": _OFFICE,
     "session.by": _OFFICE,
     "attendance.by": _OFFICE,
     "claim.by": _OFFICE,
@@ -281,6 +367,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "claim.decided_by": _OFFICE,
     "correction.by": _OFFICE,
     "allocation.by": _OFFICE,
+    "booking.made_by": _OFFICE,
+    "booking.course": "a booking, in a row that has its person",
     "rules.by": _OFFICE,
     "remark.by": "the words are about another, who has them in their own copy",
     "answer.principal": "what was answered to their own requests: ids and figures that all stand here already",
@@ -289,6 +377,17 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "outbox.project": "a project",
     "outbox.object": "what an event was about, in a row that has its person",
     "voucher.entry": "an entry, which is in `wallet`",
+    "batch.printed_by": _OFFICE,
+    "credential.used_by": "an entry: where a bearer voucher was claimed by them, it is in `wallet`",
+    "note.entry": "an entry, which is in `wallet`",
+    "note.taken_by": _OFFICE,
+    "expiry.reached": "how far the daily look at all wallets has come: whoever it is, is told there for a moment",
+    "credential.issued_by": _OFFICE,
+    "credential.changed_by": _OFFICE,
+    "device.created_by": _OFFICE,
+    "wrong_code.identity": "for a day, that a code was wrong which they typed; what they typed isn't kept",
+    "lapse.entry": "an entry, which is in `wallet` or a pot's",
+    "pot_spend.booking": "a booking of the group's pot, in a row that has its people",
 }
 """Each other column that may hold an id of theirs, and why it isn't here."""
 
@@ -351,13 +450,20 @@ async def _copy(raw: asyncpg.Connection, person: UUID, holder: UUID, now: dateti
         children=await rows("children", HeldGuardian, person),
         consents=await rows("consents", HeldConsent, person),
         groups=await rows("groups", HeldMembership, person),
+        eligible=await rows("eligible", HeldEligible, person),
         attendance=await rows("attendance", HeldAttendance, holder),
         claims=await rows("claims", HeldClaim, holder),
         remarks=await rows("remarks", HeldRemark, holder),
         corrections=await rows("corrections", HeldCorrection, holder),
         vouchers=await rows("vouchers", HeldVoucher, holder),
+        notes=await rows("notes", HeldNote, holder),
+        credentials=await rows("credentials", HeldCredential, holder),
+        gifts_given=await rows("gifts_given", HeldGift, holder),
+        gifts_received=await rows("gifts_received", HeldGift, holder),
+        pot_spends=await rows("pot_spends", HeldPotSpend, holder),
         wallet=await lines("wallet", wallet),
         held=await lines("held", held),
+        bookings=await rows("bookings", HeldBooking, holder),
         keys=await rows("keys", HeldKey, holder),
         events=await rows("events", HeldEvent, holder),
         acts=await rows("acts", HeldAct, holder),
@@ -414,6 +520,9 @@ WHERE g.child = $1 OR g.guardian = $1 ORDER BY c.given_at DESC LIMIT $2
 SELECT g.id AS group, g.name, m.keyholder, m.joined_at
 FROM scheme.membership m JOIN scheme.group g ON g.id = m.group WHERE m.person = $1 ORDER BY m.joined_at DESC LIMIT $2
 """,
+    "eligible": """
+SELECT word, given_at, ends_at FROM scheme.eligible WHERE person = $1 ORDER BY given_at DESC, word LIMIT $2
+""",
     "attendance": """
 SELECT a.session, s.project, p.alias, s.started_at, s.ended_at, a.state, a.checked_in_at, a.checked_out_at, a.minutes,
     a.changed_at
@@ -438,6 +547,33 @@ FROM scheme.correction r JOIN scheme.claim c ON c.id = r.claim WHERE c.holder = 
 SELECT v.claim, v.session, v.label, v.claimed_at, v.entry
 FROM scheme.voucher v JOIN scheme.claim c ON c.id = v.claim
 WHERE c.holder = $1 AND v.claimed_by = c.holder ORDER BY v.claimed_at DESC LIMIT $2
+""",
+    "credentials": """
+SELECT id, kind, status, booking, issued_at, expires_at, changed_at
+FROM scheme.credential WHERE holder = $1 ORDER BY issued_at DESC, id LIMIT $2
+""",
+    "gifts_given": """
+SELECT g.id, f.person AS giver, t.person AS receiver, g.minutes, g.words, g.offered_at, g.lapses_at
+FROM scheme.gift g JOIN scheme.holder f ON f.id = g.giver JOIN scheme.holder t ON t.id = g.receiver
+WHERE g.giver = $1 ORDER BY g.offered_at DESC, g.id LIMIT $2
+""",
+    "gifts_received": """
+SELECT g.id, f.person AS giver, t.person AS receiver, g.minutes, g.words, g.offered_at, g.lapses_at
+FROM scheme.gift g JOIN scheme.holder f ON f.id = g.giver JOIN scheme.holder t ON t.id = g.receiver
+WHERE g.receiver = $1 ORDER BY g.offered_at DESC, g.id LIMIT $2
+""",
+    "pot_spends": """
+SELECT id, "group", minutes, request, proposed_at, decided_at, declined, booking
+FROM scheme.pot_spend WHERE proposed_by = $1 OR agreed_by = $1 ORDER BY proposed_at DESC, id LIMIT $2
+""",
+    "bookings": """
+SELECT b.id, b.offer, o.title, b.venue, v.name AS venue_name, b.group, b.course, b.visit_at, b.walk_in, b.party,
+    b.made_at
+FROM scheme.booking b JOIN scheme.offer o ON o.id = b.offer JOIN scheme.venue v ON v.id = b.venue
+WHERE b.holder = $1 ORDER BY b.visit_at DESC, b.id LIMIT $2
+""",
+    "notes": """
+SELECT serial, minutes, entry, taken_at FROM scheme.note WHERE holder = $1 ORDER BY taken_at DESC, serial LIMIT $2
 """,
     "keys": """
 SELECT id, scope, project, label, created_at, expires_at, revoked_at

@@ -11,14 +11,16 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal.batcher import Batcher
 from ledger.scheme.clock import Clock
+from ledger.scheme.credentials import Credentials
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Caller, Keys, Scope
-from ledger.scheme.offers import Offer, Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offer, Offers, Status
 from ledger.scheme.people import NewPerson, People, Person
 from ledger.scheme.projects import NewProject, Project, Projects
-from ledger.scheme.redemptions import Redemptions
 from ledger.scheme.registers import Line, Register, Registers
-from ledger.scheme.venues import Venue, Venues
+from ledger.scheme.terms import Party
+from ledger.scheme.tills import Tills, Wanted
+from ledger.scheme.venues import NewVenue, Venue, Venues
 
 _PEOPLE = (
     *("Ann", "Bilal", "Carys", "Dev", "Edith", "Femi"),
@@ -73,33 +75,37 @@ async def load(
         (await Projects(database, clock).create(office, f"demo-{alias}", NewProject(name=name, alias=alias)))[0]
         for name, alias, _ in _PROJECTS
     ]
-    venues = [await Venues(database, clock).create(name) for name, _ in _VENUES]
+    venues = [
+        (await Venues(database, clock).create(office, f"demo-{name}", NewVenue(name=name)))[0] for name, _ in _VENUES
+    ]
     offers = [
-        await _published(Offers(database, clock), venue, title, price)
+        await _published(Offers(database, clock), office, venue, title, price)
         for venue, (_, made) in zip(venues, _VENUES, strict=True)
         for title, price in made
     ]
+    tills = {
+        venue.id: (await keys.create(Scope.VENUE, venue.id, f"demo: the till at {venue.name}"))[1] for venue in venues
+    }
     await _give(Registers(database, clock), office, projects, people, clock())
 
-    redemptions = Redemptions(database, batcher, directory, clock)
+    till = Tills(database, batcher, directory, clock)
+    cards = {
+        who: (await Credentials(database, clock).issue_card(office, f"demo-card-{who}", people[who].id))[0]
+        for who in sorted({who for who, _, _ in _VISITS})
+    }
     for number, (who, what, capture) in enumerate(_VISITS):
-        found = await directory.find(offer=offers[what].id, holder=people[who].holder)
-        till = Caller(key=scheme_key.id, scope=Scope.VENUE, object=offers[what].venue)
-        await redemptions.redeem(
-            till,
-            f"demo-visit-{number}",
-            found.offer,
-            people[who].holder,
-            holder_known=found.holder,
-            capture=capture,
-        )
+        read = till.code(str(cards[who].code))
+        found = await directory.find(tills[offers[what].venue], offer=offers[what].id, code=read.lookup)
+        assert found.caller is not None
+        wanted = Wanted(offer=offers[what].id, party=Party(), name_checked=True)
+        await till.redeem(found.caller, f"demo-visit-{number}", wanted, read, found, capture=capture)
     return Demo(
         scheme_token=scheme_token,
         project_token=(
             await keys.create(Scope.PROJECT, projects[0].id, "demo: a coordinator", person=people[_COORDINATOR].id)
         )[1],
         person_token=(await keys.create(Scope.PERSON, None, "demo: a volunteer", person=people[0].id))[1],
-        venue_token=(await keys.create(Scope.VENUE, venues[0].id, "demo: the till at the pool"))[1],
+        venue_token=tills[venues[0].id],
         project=projects[0],
         venue=venues[0],
         offer=offers[0],
@@ -107,8 +113,9 @@ async def load(
     )
 
 
-async def _published(offers: Offers, venue: Venue, title: str, price: int) -> Offer:
-    offer = await offers.create(venue.id, title, price)
+async def _published(offers: Offers, office: Caller, venue: Venue, title: str, price: int) -> Offer:
+    details = Details(title=title, price=price)
+    offer, _ = await offers.create(office, f"demo-{title}", NewOffer(venue=venue.id, details=details))
     return await offers.change(offer.id, Status.PUBLISHED)
 
 

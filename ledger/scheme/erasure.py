@@ -4,11 +4,11 @@
         -> lock the journal -> their holds, their credits
 
 All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
-consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys, which stop at
-once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went when they
+consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys and cards, which
+stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went when they
 claimed it. Hours that nobody had approved are withdrawn, and so is what they consented to as a guardian: who runs the
-scheme hears that a child needs another. Open holds are voided, and all that is in the wallet goes to the community's
-pot or is surrendered.
+scheme hears that a child needs another. Open holds are voided, those of gifts to them too, and all that is in the
+wallet goes to the community's pot or is surrendered.
 
 What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
 nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
@@ -30,10 +30,11 @@ from ledger.journal import reading
 from ledger.journal.entries import Entry, Kind, Transfer, entry_id
 from ledger.journal.erasing import forget_details, forget_refusals, open_holds
 from ledger.journal.posting import lock, post
-from ledger.scheme import acts
+from ledger.scheme import acts, credentials, gifts, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
+from ledger.scheme.bookings import open_by_pot
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.guardians import wards, withdraw_all
@@ -119,6 +120,7 @@ async def _forget(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> None:
     await raw.execute(_WITHDRAW, holder, now, caller.identity)
     await forget_refusals(raw, _accounts(holder), [holder, person])
     await raw.execute(_END_KEYS, holder, now)
+    await credentials.revoke_all(raw, holder, caller.identity, now)
     await raw.execute("UPDATE scheme.holder SET person = NULL, closed_at = $2 WHERE id = $1", holder, now)
     # Contact, helpers, memberships, guardians and consents go with it.
     await raw.execute("DELETE FROM scheme.person WHERE id = $1", person)
@@ -131,7 +133,10 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
     wallet, held = _accounts(holder)
     await lock(raw)
     await forget_details(raw, [wallet, held])
-    holds = await open_holds(raw, held)
+    left_open = await gifts.left_open(raw, holder)
+    holds = [(hold, _REFERENCE) for hold in (*await open_holds(raw, held), *await open_by_pot(raw, holder))]
+    holds += [(gift.id, gift.reference) for gift in left_open]
+    await outbox.put(raw, [gift.event for gift in left_open], now)
     # Their ids end in a number after a space, which no key can hold; that of the key itself is the last entry's.
     voids = [
         Entry(
@@ -140,9 +145,9 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
             target=hold,
             happened_at=now,
             actor=caller.key,
-            reference=_REFERENCE,
+            reference=reference,
         )
-        for number, hold in enumerate(holds, 1)
+        for number, (hold, reference) in enumerate(holds, 1)
     ]
     if voids:
         await _post(raw, voids, now)
@@ -178,6 +183,7 @@ _THEIR_WORDS: Final = (
     # What was confirmed counts in the session; a booking, or a sign-in that nobody confirmed, would wait for ever.
     "DELETE FROM scheme.attendance WHERE holder = $1 AND state NOT IN ('confirmed', 'absent')",
     "DELETE FROM scheme.outbox WHERE holder = $1 AND delivered_at IS NULL",
+    "UPDATE scheme.gift SET words = NULL WHERE giver = $1 OR receiver = $1",
 )
 _WITHDRAW = """
 UPDATE scheme.claim SET state = 'withdrawn', decided_by = $3, changed_at = $2

@@ -1,10 +1,11 @@
-"""Guardians: who answers for somebody under 16, and the consent that lets that child's hours be spent (rule 26).
+"""Guardians: who answers for somebody under 18, and the consent that lets that child's hours be spent (rule 26).
 
     lock child and guardian -> may they? -> the consent -> award whatever waited for it: one transaction
 
 A child's hours are recorded and approved like anybody's, and wait until a consent holds (``awards``). A consent lasts
 `consent_months` by the clock on the wall, and holds until it is withdrawn or past its end; one guardian's is enough.
-Withdrawing takes nothing back: what was awarded stays, what is approved later waits again.
+Withdrawing takes nothing back: what was awarded stays, what is approved later waits again. From 16 hours wait for
+nobody; until 18 a consent still counts for gifts (rule 20).
 
 Whoever approves hours and whoever consents lock the child's holder first, so neither misses the other's: hours are
 awarded by the one that comes second.
@@ -32,7 +33,7 @@ from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import in_force
 
-UNDER_16: Final = ("under_8", "8_to_15")
+UNDER_18: Final = ("under_8", "8_to_15", "16_to_17")
 # Parents, grandparents, a foster family or two, and their predecessors: a list that one answer can hold.
 GUARDIANS_MAX: Final = 20
 # Marked and told within some 20 ms.
@@ -268,8 +269,8 @@ async def _check_is_grown_up(raw: asyncpg.Connection, guardian: UUID) -> None:
 
 
 async def _check_is_child(raw: asyncpg.Connection, child: UUID) -> None:
-    if await raw.fetchval("SELECT age_band FROM scheme.person WHERE id = $1", child) not in UNDER_16:
-        said = f"must be of the age band {' or '.join(UNDER_16)}: nobody else needs a guardian's consent"
+    if await raw.fetchval("SELECT age_band FROM scheme.person WHERE id = $1", child) not in UNDER_18:
+        said = f"must be of the age band {' or '.join(UNDER_18)}: nobody else needs a guardian's consent"
         raise Declined(Refusal.WRONG_VALUES, fields=(("child", said),))
 
 

@@ -11,6 +11,9 @@ same *principal*, so that a retry under the new key is known as a retry.
 Behind a key stands somebody, or nobody in particular (a till, another system). Who acts is told by `Caller.identity`:
 the holder behind the key, or else the key itself. Two approvals are two identities, and nobody approves their own
 hours: so give each coordinator a key of their own, with their person in it.
+
+A venue's key is always that of one of its devices (see ``devices``), so that every redemption names its till. One that
+is made here without a device brings a new one, named by the label.
 """
 
 import hashlib
@@ -20,6 +23,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
+import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
@@ -48,13 +52,20 @@ class Scope(StrEnum):
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks: the key, its scope, the project or venue it is for, and the holder behind it, if anybody."""
+    """Who asks: the key, its scope, the project or venue it is for, and the holder behind it, if anybody.
+
+    A venue's key is that of a ``device``, which may stand at one ``site``. ``locked_until`` is set where too many codes
+    were wrong, at it or at its venue.
+    """
 
     key: UUID
     scope: Scope
     object: UUID | None
     expires_at: datetime | None = None
     holder: UUID | None = None
+    device: UUID | None = None
+    site: UUID | None = None
+    locked_until: datetime | None = None
 
     @property
     def principal(self) -> UUID:
@@ -79,6 +90,7 @@ class Key(Struct, frozen=True, kw_only=True):
     id: UUID
     scope: Scope
     object: UUID | None
+    device: UUID | None
     person: UUID | None
     label: str
     created_at: datetime
@@ -146,8 +158,13 @@ class Keys:
         expires_at: datetime | None = None,
         *,
         person: UUID | None = None,
+        device: UUID | None = None,
+        by: UUID = SCHEME,
     ) -> tuple[Key, str]:
-        """A new key with its token, which is told only here. Declines an object or a person that isn't there."""
+        """A new key with its token, which is told only here. Declines an object or a person that isn't there.
+
+        ``by`` is the identity of whoever makes it, and so the till that comes with a venue's key without a device.
+        """
         now = self._clock()
         expires_at = expires_at or now + LIFETIME_DEFAULT
         if not now < expires_at <= now + LIFETIME_MAX:
@@ -162,32 +179,25 @@ class Keys:
             raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must say whose key it is"),))
         if scope is Scope.VENUE and person is not None:
             raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must be absent: a till is nobody's own"),))
-        key = Key(
-            id=uuid4(),
-            scope=scope,
-            object=object_,
-            person=person,
-            label=label,
-            created_at=now,
-            expires_at=expires_at,
-        )
-        text = token(self._environment, key.id, os.urandom(_SECRET_BYTES))
-        presented = parse(text, self._environment)
-        assert presented is not None
+        if scope is not Scope.VENUE and device is not None:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("device", "must be absent: only venues have tills"),))
         async with self._database.transaction() as connection:
-            created = await driver(connection).fetchval(
-                _CREATE,
-                key.id,
-                presented.secret_hash,
-                scope.value,
-                object_ if scope is Scope.PROJECT else None,
-                object_ if scope is Scope.VENUE else None,
-                person,
-                label,
-                now,
-                expires_at,
+            raw = driver(connection)
+            if scope is Scope.VENUE:
+                assert object_ is not None
+                device = await _till(raw, object_, device, label, by, now)
+            key = Key(
+                id=uuid4(),
+                scope=scope,
+                object=object_,
+                device=device,
+                person=person,
+                label=label,
+                created_at=now,
+                expires_at=expires_at,
             )
-        if created is None:
+            text = await make(raw, self._environment, key)
+        if text is None:
             named = ("object", f"is no {scope} of this scheme") if object_ else ("person", "is nobody of this scheme")
             raise Declined(Refusal.WRONG_VALUES, fields=(named,))
         return key, text
@@ -209,6 +219,7 @@ class Keys:
             id=row["id"],
             scope=Scope(row["scope"]),
             object=row["object"],
+            device=row["device"],
             person=row["person"],
             label=row["label"],
             created_at=row["created_at"],
@@ -217,18 +228,60 @@ class Keys:
         )
 
 
+async def make(raw: asyncpg.Connection, environment: str, key: Key) -> str | None:
+    """Write a key that its maker has looked at, and return its token; None if what it is for isn't there."""
+    text = token(environment, key.id, os.urandom(_SECRET_BYTES))
+    presented = parse(text, environment)
+    assert presented is not None
+    created = await raw.fetchval(
+        _CREATE,
+        key.id,
+        presented.secret_hash,
+        key.scope.value,
+        key.object if key.scope is Scope.PROJECT else None,
+        key.object if key.scope is Scope.VENUE else None,
+        key.person,
+        key.label,
+        key.created_at,
+        key.expires_at,
+        key.device,
+    )
+    return None if created is None else text
+
+
+async def _till(  # noqa: PLR0917  # each has its own type
+    raw: asyncpg.Connection, venue: UUID, device: UUID | None, name: str, by: UUID, now: datetime
+) -> UUID:
+    """The device that the key is for: the one that is named, if it is in use there, or a new one."""
+    if device is not None:
+        # Locked, so that nobody gives it a key while it is revoked.
+        if not await raw.fetchval(_IN_USE, device, venue):
+            raise Declined(Refusal.WRONG_VALUES, fields=(("device", "is no till in use at this venue"),))
+        return device
+    device = await raw.fetchval(_NEW_TILL, uuid4(), venue, name, now, by)
+    if device is None:
+        raise Declined(Refusal.WRONG_VALUES, fields=(("object", "is no venue of this scheme"),))
+    return device
+
+
 # The holder's row is locked, so that nobody is given a key while they are erased.
 _CREATE = """
 WITH holder AS (SELECT id FROM scheme.holder WHERE person = $6 FOR SHARE)
-INSERT INTO scheme.api_key (id, secret_hash, scope, project, venue, holder, label, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5, (SELECT id FROM holder), $7, $8, $9
+INSERT INTO scheme.api_key (id, secret_hash, scope, project, venue, holder, label, created_at, expires_at, device)
+SELECT $1, $2, $3, $4, $5, (SELECT id FROM holder), $7, $8, $9, $10
 WHERE ($4::uuid IS NULL OR EXISTS (SELECT FROM scheme.project WHERE id = $4))
     AND ($5::uuid IS NULL OR EXISTS (SELECT FROM scheme.venue WHERE id = $5))
     AND ($6::uuid IS NULL OR EXISTS (SELECT FROM holder))
 RETURNING id
 """
+_IN_USE = "SELECT true FROM scheme.device WHERE id = $1 AND venue = $2 AND status = 'active' FOR SHARE"
+_NEW_TILL = """
+INSERT INTO scheme.device (id, venue, name, status, created_at, created_by, enrolled_at)
+SELECT $1, id, $3, 'active', $4, $5, $4 FROM scheme.venue WHERE id = $2
+RETURNING id
+"""
 _BY_ID = """
-SELECT k.id, k.scope, coalesce(k.project, k.venue) AS object, h.person,
+SELECT k.id, k.scope, coalesce(k.project, k.venue) AS object, k.device, h.person,
     k.label, k.created_at, k.expires_at, k.revoked_at
 FROM scheme.api_key k LEFT JOIN scheme.holder h ON h.id = k.holder WHERE k.id = $1
 """

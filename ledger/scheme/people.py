@@ -122,6 +122,18 @@ async def holder_of(raw: asyncpg.Connection, person: UUID) -> UUID:
     return holder
 
 
+async def is_known_to(raw: asyncpg.Connection, holder: UUID, project: UUID | None) -> bool:
+    """Whether that holder's person came or gave hours to the project."""
+    return bool(await raw.fetchval(_KNOWN_TO, holder, project))
+
+
+async def make_known(raw: asyncpg.Connection, names: Sequence[str], now: datetime) -> Sequence[tuple[UUID, UUID]]:
+    """Make newcomers known by their names, each with a wallet; and return person and holder of each, in order."""
+    made = [(uuid4(), uuid4()) for _ in names]
+    await raw.execute(_NEWCOMERS, [person for person, _ in made], names, [holder for _, holder in made], now)
+    return made
+
+
 class People:
     """Making people known, changing what is known of them, and reading what they have."""
 
@@ -164,7 +176,7 @@ class People:
             raw = driver(connection)
             person = await _person(raw, id_)
             if caller.scope is Scope.PROJECT:
-                if not await raw.fetchval(_KNOWN_TO, person.holder, caller.object):
+                if not await is_known_to(raw, person.holder, caller.object):
                     raise Declined(Refusal.NOT_FOUND)
                 return msgspec.structs.replace(person, age_band=UNSET)
             if caller.scope is not Scope.SCHEME and not is_own(caller, person.holder):
@@ -313,6 +325,14 @@ _CAUTIONS: Final[Mapping[bool | None, str | None]] = {
 _CREATE = """
 WITH person AS (INSERT INTO scheme.person (id, name, age_band, created_at) VALUES ($1, $2, $3, $4) RETURNING id)
 INSERT INTO scheme.holder (id, person) SELECT $5, id FROM person
+"""
+_NEWCOMERS = """
+WITH person AS (
+    INSERT INTO scheme.person (id, name, created_at)
+    SELECT u.person, u.name, $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
+)
+INSERT INTO scheme.holder (id, person)
+SELECT u.holder, u.person FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
 """
 _BY_ID = """
 SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at

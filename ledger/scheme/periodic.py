@@ -26,11 +26,16 @@ import structlog
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme.bookings import release_cancelled
 from ledger.scheme.clock import Clock
+from ledger.scheme.expiry import expire
 from ledger.scheme.guardians import lapse
+from ledger.scheme.lapses import lapse_due
+from ledger.scheme.paper import end_due
 from ledger.scheme.refusals import OUTAGES
 from ledger.scheme.retention import remove_contacts
 from ledger.scheme.sessions import close_forgotten
+from ledger.scheme.throttle import forget as forget_wrong_codes
 
 Verb = Callable[[asyncpg.Connection, datetime], Awaitable[int]]
 """Does some of what fell due up to the moment, in the transaction it is given, and returns how many: 0, nothing was."""
@@ -53,7 +58,12 @@ class Job(Struct, frozen=True):
 JOBS: Final = (
     Job("close_forgotten", timedelta(minutes=5), close_forgotten),
     Job("lapse_consents", timedelta(hours=1), lapse),
+    Job("release_cancelled", timedelta(minutes=1), release_cancelled),  # what was too much for one transaction
+    Job("lapse_holds", timedelta(minutes=1), lapse_due),
+    Job("expire_credits", timedelta(hours=1), expire),  # looks once a day, soon after it has begun in London
+    Job("end_batches", timedelta(hours=1), end_due),
     Job("remove_contacts", timedelta(days=1), remove_contacts),
+    Job("forget_wrong_codes", timedelta(hours=1), forget_wrong_codes),
 )
 
 

@@ -1,14 +1,13 @@
-"""Redemptions: a venue takes credits for an offer, at the offer's price.
+"""Redemptions: how a visit that was paid for stands, and what follows: capture, void, refund.
 
     authorised -> captured | partially_captured | voided | lapsed;  then partially_refunded | refunded
 
-A walk-in is captured on the spot: one plain entry, wallet to venue. An authorisation is a hold, to be captured (whole
-or in part, the rest going back), voided or left to lapse. Nothing of this is stored here: the state is derived from the
-journal, and a redemption is known by its entry's id.
+A redemption is an entry of the journal: a plain one where it was captured on the spot, or a hold (``tills`` and
+``bookings`` make both). How it stands isn't stored but derived from what was done to the entry, and it is known by the
+entry's id. The entry's reference is the offer's id; its actor is the till.
 
-Whatever is asked goes through the batcher, the scheme's own refusals too (``Entry.refused``), so that a till that was
-told "no" never finds "yes" in a late retry. What is asked stands in the entry's details, in a fixed order, so that
-the same key with other content is told which fields differ. The entry's reference is the offer's id.
+What follows is an entry too, under the key of whoever asks: a hold is resolved once, refunds never exceed what was
+captured, and the same key hears the same for ever. Limits and quotas move with the credits (``spending``).
 
 A venue acts on its own redemptions; others aren't there for it. It never learns a balance. To a holder who was erased
 nothing is refunded: a refund is decided under the lock of the holder's row, apart from the batches.
@@ -18,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+import asyncpg
 import msgspec
 from msgspec import Struct
 
@@ -26,11 +26,16 @@ from ledger.journal import reading
 from ledger.journal.batcher import Batcher
 from ledger.journal.entries import Entry, Kind, Outcome, Posted, Transfer, entry_id
 from ledger.journal.posting import post
+from ledger.scheme import paper
+from ledger.scheme.awards import lock_open
 from ledger.scheme.chart import CHART
-from ledger.scheme.clock import Clock
-from ledger.scheme.directory import Directory, Offer
+from ledger.scheme.clock import LONDON, Clock
+from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.rules import Rules, in_force
+from ledger.scheme.spending import credits_of, give_back, take
+from ledger.scheme.terms import Offer
 
 
 class State(StrEnum):
@@ -70,12 +75,6 @@ class Step(Struct, frozen=True, kw_only=True):
 # What was asked, as it stands in the entry's details. The order of fields is part of it.
 
 
-class _Redeem(Struct, frozen=True, tag="redeem", tag_field="operation", gc=False):
-    offer: UUID
-    holder: UUID
-    capture: bool
-
-
 class _Capture(Struct, frozen=True, tag="capture", tag_field="operation", gc=False):
     redemption: UUID
     minutes: int | None
@@ -94,7 +93,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Redemptions:
-    """Taking credits for offers, and giving them back."""
+    """Redemptions as they stand, and what follows them."""
 
     def __init__(self, database: Database, batcher: Batcher, directory: Directory, clock: Clock) -> None:
         self._database = database
@@ -102,64 +101,26 @@ class Redemptions:
         self._directory = directory
         self._clock = clock
 
-    async def redeem(
-        self, caller: Caller, key: str, offer: Offer | None, holder: UUID, *, holder_known: bool, capture: bool
-    ) -> tuple[Redemption, bool]:
-        """Take an offer's price from a holder, or put it on hold; and whether this is the replay of an answer.
-
-        ``offer`` and ``holder_known`` are what the directory found a moment ago.
-        """
-        if offer is None or offer.venue != caller.object:
-            raise Declined(Refusal.NOT_FOUND, "There is no such offer of this venue.")
-        digits = holder.hex
-        posted = settled(
-            await self._batcher.post(
-                Entry(
-                    id=entry_id(caller.principal, key),
-                    kind=Kind.PLAIN if capture else Kind.HOLD,
-                    transfers=(
-                        Transfer("wallet:" + digits, offer.redeemed if capture else "held:" + digits, offer.price),
-                    ),
-                    happened_at=self._clock(),
-                    actor=caller.key,
-                    reference=offer.reference,
-                    details=_encode(_Redeem(offer.id, holder, capture)).decode(),
-                    refused=_rule_against(offer, holder_known=holder_known),
-                )
-            )
-        )
-        return _at_first(posted, offer.id), posted.replayed
-
     async def get(self, caller: Caller, id_: UUID) -> Redemption:
         """The redemption as it stands, to its venue and to the scheme."""
         posted, offer = await self._own(caller, id_)
-        done = await self._done_to(posted)
-        captured = sum(_captured(entry) for entry in done) if posted.kind is Kind.HOLD else _minutes(posted)
-        refunded = sum(_minutes(entry) for entry in done if entry.kind is Kind.REFUND)
-        return Redemption(
-            id=posted.id,
-            status=_status(posted, done, captured, refunded),
-            offer=offer.id,
-            minutes=_minutes(posted),
-            captured=captured,
-            refunded=refunded,
-            recorded_at=posted.recorded_at,
-        )
+        async with self._database.reading() as connection:
+            return redemption_of(posted, await done_to(driver(connection), posted), offer.id)
 
     async def capture(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
         """Take what was authorised, or some of it; the rest goes back to the holder in the same entry."""
         hold, offer = await self._own(caller, id_)
-        held = hold.transfers[0]
+        # Of a walk-in nothing is on hold any more.
+        is_hold = hold.kind is Kind.HOLD
         return await self._step(
             caller,
             key,
             id_,
             Kind.CAPTURE,
-            (Transfer(held.credit, offer.redeemed, minutes or held.minutes),),
+            take(hold.transfers, offer.redeemed, minutes) if is_hold else (),
             target=id_,
             details=_Capture(id_, minutes),
-            # Of a walk-in nothing is on hold; the transfer above would be from the venue to itself.
-            refused=Refusal.ALREADY_RESOLVED if hold.kind is not Kind.HOLD else None,
+            refused=None if is_hold else Refusal.ALREADY_RESOLVED,
         )
 
     async def void(self, caller: Caller, key: str, id_: UUID) -> tuple[Step, bool]:
@@ -168,28 +129,40 @@ class Redemptions:
         return await self._step(caller, key, id_, Kind.VOID, (), target=id_, details=_Void(id_))
 
     async def refund(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
-        """Give back some of what was captured, or, with no minutes said, all that is left of it."""
-        posted, offer = await self._own(caller, id_)
-        done = await self._done_to(posted)
-        taken = posted if posted.kind is Kind.PLAIN else _first(done, Kind.CAPTURE)
-        captured = 0 if taken is None else _captured(taken) or _minutes(taken)
-        left = captured - sum(_minutes(entry) for entry in done if entry.kind is Kind.REFUND)
+        """Give back some of what was captured, or, with no minutes said, all that is left of it (rule 15)."""
+        posted, _ = await self._own(caller, id_)
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            done = await done_to(raw, posted)
+            rules = (await in_force(raw)).rules
+        taken = posted if posted.kind is Kind.PLAIN else first_of(done, Kind.CAPTURE)
+        captured = 0 if taken is None else credits_of(taken.transfers, "redeemed")
+        left = captured - sum(_refunded(entry) for entry in done)
+        now = self._clock()
         refused = None
         if taken is None:
             refused = Refusal.NOT_CAPTURED
         elif minutes is None and left == 0:
             refused = Refusal.ALREADY_REFUNDED
-        wallet = posted.transfers[0].debit
+        elif late := _too_late(caller, rules, taken.recorded_at, now):
+            raise Declined(Refusal.WRONG_STATE, late)
+        payer = posted.transfers[0].debit
+        kind, _, owner = payer.partition(":")
+        if kind == "paper":
+            # A voucher is used once; what comes back of it goes to the pot that it came from.
+            async with self._database.reading() as connection:
+                payer = await paper.pot_of(driver(connection), UUID(owner))
+        back = minutes or left
         return await self._step(
             caller,
             key,
             id_,
             Kind.REFUND,
-            (Transfer(offer.redeemed, wallet, minutes or left),),
+            () if taken is None else give_back(posted.transfers, taken.transfers, payer, back, whole=back == left),
             target=id_ if taken is None else taken.id,
             details=_Refund(id_, minutes),
             refused=refused,
-            into=UUID(wallet.partition(":")[2]),
+            into=UUID(owner) if kind == "wallet" else None,
         )
 
     async def _own(self, caller: Caller, id_: UUID) -> tuple[Posted, Offer]:
@@ -202,16 +175,6 @@ class Redemptions:
         if offer is None or (caller.scope is not Scope.SCHEME and offer.venue != caller.object):
             raise Declined(Refusal.NOT_FOUND)
         return posted, offer
-
-    async def _done_to(self, posted: Posted) -> list[Posted]:
-        """What was done to a redemption and, if it was captured, to its capture."""
-        async with self._database.reading() as connection:
-            raw = driver(connection)
-            done = await reading.resolution(raw, posted.position)
-            capture = _first(done, Kind.CAPTURE)
-            if capture is not None:
-                done += await reading.resolution(raw, capture.position)
-        return done
 
     async def _step(
         self,
@@ -232,7 +195,7 @@ class Redemptions:
             transfers=transfers,
             target=target,
             happened_at=self._clock(),
-            actor=caller.key,
+            actor=caller.device or caller.key,
             reference=redemption.hex,
             details=_encode(details).decode(),
             refused=refused or "",
@@ -242,7 +205,7 @@ class Redemptions:
             id=posted.id,
             redemption=redemption,
             kind=kind,
-            minutes=_captured(posted) or _minutes(posted),
+            minutes=credits_of(posted.transfers, "redeemed") or _refunded(posted) or minutes_of(posted),
             recorded_at=posted.recorded_at,
         )
         return step, posted.replayed
@@ -251,65 +214,77 @@ class Redemptions:
         """Post what pays a holder, unless they were erased; they can't be meanwhile."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            if not await raw.fetchval(_IS_OPEN, holder):
+            if not await lock_open(raw, [holder]):
                 entry = msgspec.structs.replace(entry, refused=entry.refused or Refusal.CODE_UNKNOWN)
             (outcome,) = await post(raw, CHART, [entry], self._clock())
         return outcome
 
 
-def _rule_against(offer: Offer, *, holder_known: bool) -> str:
-    """The scheme's rule that stands against a redemption, or nothing."""
-    if offer.venue_status != "active":
-        return Refusal.VENUE_PAUSED
-    if offer.status != "published":
-        return Refusal.OFFER_CLOSED_NOW
-    return "" if holder_known else Refusal.CODE_UNKNOWN
+async def done_to(raw: asyncpg.Connection, posted: Posted) -> list[Posted]:
+    """What was done to a redemption and, if it was captured, to its capture."""
+    done = await reading.resolution(raw, posted.position)
+    capture = first_of(done, Kind.CAPTURE)
+    if capture is not None:
+        done += await reading.resolution(raw, capture.position)
+    return done
 
 
-def _at_first(posted: Posted, offer: UUID) -> Redemption:
-    """The redemption as it was when it was made: a replay tells the same, whatever became of it since."""
-    minutes = posted.transfers[0].minutes
-    captured = posted.kind is Kind.PLAIN
+def redemption_of(posted: Posted, done: list[Posted], offer: UUID) -> Redemption:
+    """The redemption as it stands after what was done to it."""
+    captured = sum(credits_of(entry.transfers, "redeemed") for entry in done)
+    if posted.kind is Kind.PLAIN:
+        captured = minutes_of(posted)
+    refunded = sum(_refunded(entry) for entry in done)
     return Redemption(
         id=posted.id,
-        status=State.CAPTURED if captured else State.AUTHORISED,
+        status=_status(posted, done, captured, refunded),
         offer=offer,
-        minutes=minutes,
-        captured=minutes if captured else 0,
-        refunded=0,
+        minutes=minutes_of(posted),
+        captured=captured,
+        refunded=refunded,
         recorded_at=posted.recorded_at,
     )
+
+
+def _too_late(caller: Caller, rules: Rules, captured_at: datetime, now: datetime) -> str:
+    """Why it is too late for this caller to refund, or nothing."""
+    days = (now.astimezone(LONDON).date() - captured_at.astimezone(LONDON).date()).days
+    if caller.scope is Scope.SCHEME:
+        return "" if days <= rules.refund_days else f"A visit can be refunded for {rules.refund_days} days after it."
+    if days <= rules.device_refund_days:
+        return ""
+    same = "on the same day" if rules.device_refund_days == 0 else f"for {rules.device_refund_days} days"
+    return f"A till refunds {same}; the scheme's staff can do it for {rules.refund_days} days."
 
 
 def _status(posted: Posted, done: list[Posted], captured: int, refunded: int) -> State:
     if refunded:
         return State.REFUNDED if refunded == captured else State.PARTIALLY_REFUNDED
     if captured:
-        return State.CAPTURED if captured == _minutes(posted) else State.PARTIALLY_CAPTURED
-    if _first(done, Kind.VOID) is not None:
+        return State.CAPTURED if captured == minutes_of(posted) else State.PARTIALLY_CAPTURED
+    if first_of(done, Kind.VOID) is not None:
         return State.VOIDED
-    return State.AUTHORISED if _first(done, Kind.LAPSE) is None else State.LAPSED
+    return State.AUTHORISED if first_of(done, Kind.LAPSE) is None else State.LAPSED
 
 
 def _is_redemption(posted: Posted) -> bool:
     moved = posted.transfers[0]
-    wanted = {Kind.PLAIN: "redeemed:", Kind.HOLD: "held:"}.get(posted.kind)
-    return wanted is not None and moved.debit.startswith("wallet:") and moved.credit.startswith(wanted)
+    if posted.kind is Kind.PLAIN:
+        return moved.credit.startswith("redeemed:")
+    return posted.kind is Kind.HOLD and moved.credit.startswith(("held:", "held_pot:"))
 
 
-def _first(entries: list[Posted], kind: Kind) -> Posted | None:
+def first_of(entries: list[Posted], kind: Kind) -> Posted | None:
+    """The first entry of that kind, if there is one."""
     return next((entry for entry in entries if entry.kind is kind), None)
 
 
-def _minutes(posted: Posted) -> int:
-    return sum(moved.minutes for moved in posted.transfers)
+def minutes_of(posted: Posted) -> int:
+    """The credits of a redemption, or of what undoes it: they come first, before places and limits."""
+    return posted.transfers[0].minutes
 
 
-def _captured(posted: Posted) -> int:
-    """What a capture took: all but the rest that went back to a wallet. 0 for any other entry."""
-    if posted.kind is not Kind.CAPTURE:
+def _refunded(posted: Posted) -> int:
+    if posted.kind is not Kind.REFUND:
         return 0
-    return sum(moved.minutes for moved in posted.transfers if not moved.credit.startswith("wallet:"))
-
-
-_IS_OPEN = "SELECT closed_at IS NULL FROM scheme.holder WHERE id = $1 FOR NO KEY UPDATE"
+    return sum(moved.minutes for moved in posted.transfers if moved.debit.startswith("redeemed:"))

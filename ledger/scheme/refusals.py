@@ -7,7 +7,8 @@ anybody, or tells of a balance, a project or another person's affairs.
 The journal's own reasons come in through ``settled``, failures of the database through ``OUTAGES``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -17,7 +18,8 @@ from sqlalchemy import exc
 
 from ledger.database import CommitUnknown
 from ledger.journal.batcher import QueueFull, Unavailable
-from ledger.journal.entries import Failed, Outcome, Posted, Reason, Refused
+from ledger.journal.entries import Failed, Outcome, Posted, Reason, Refused, Transfer
+from ledger.scheme.clock import LONDON
 
 
 class Refusal(StrEnum):
@@ -26,8 +28,25 @@ class Refusal(StrEnum):
     # A redemption
     INSUFFICIENT_CREDITS = "insufficient_credits"
     CODE_UNKNOWN = "code_unknown"
+    CODE_STALE = "code_stale"
+    CARD_BLOCKED = "card_blocked"
+    CARD_REPLACED = "card_replaced"
+    CARD_EXPIRED = "card_expired"
+    ALREADY_USED = "already_used"
     OFFER_CLOSED_NOW = "offer_closed_now"
+    QUOTA_FULL = "quota_full"
+    VISIT_LIMIT = "visit_limit"
+    PARTY_RULE = "party_rule"
+    AGE_RULE = "age_rule"
+    NOT_ELIGIBLE = "not_eligible"
+    BOOKING_NEEDED = "booking_needed"
+    NAME_CHECK_NEEDED = "name_check_needed"
+    DEVICE_NOT_ALLOWED = "device_not_allowed"
     VENUE_PAUSED = "venue_paused"
+    OFFLINE_LIMIT = "offline_limit"
+    TRY_AGAIN = "try_again"
+    # A gift
+    GIFT_LIMIT = "gift_limit"
     # What follows one
     ALREADY_RESOLVED = "already_resolved"
     EXCEEDS_HOLD = "exceeds_hold"
@@ -37,7 +56,6 @@ class Refusal(StrEnum):
     # Hours
     OVERLAPPING_SESSION = "overlapping_session"
     PROJECT_NOT_ACTIVE = "project_not_active"
-    ALREADY_USED = "already_used"
     OWN_HOURS = "own_hours"
     SAME_APPROVER = "same_approver"
     NEEDS_A_LOOK = "needs_a_look"
@@ -71,27 +89,103 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         Refusal.INSUFFICIENT_CREDITS: Row(
             409,
             "There are not enough credits available for this",
-            "This needs more credits than you have available just now.",
+            "This needs more credits than you have just now; nothing was taken.",
         ),
         Refusal.CODE_UNKNOWN: Row(
             409,
-            "This code is not known here",
-            "We could not find this code; please try again or ask for help.",
+            "This code is not known: please read it once more",
+            "We could not find this code; please try it once more or ask for help.",
+        ),
+        Refusal.CODE_STALE: Row(
+            409,
+            "This code has moved on: please scan the one on the phone now",
+            "The code on your phone changes now and then; the one on your screen now will work.",
+        ),
+        Refusal.CARD_BLOCKED: Row(
+            409,
+            "This card is resting: the desk can help",
+            "This card is resting at the moment; the desk can help, and your credits are safe.",
+        ),
+        Refusal.CARD_REPLACED: Row(
+            409,
+            "This card was replaced by a newer one",
+            "There is a newer card than this one, and your credits are on it.",
+        ),
+        Refusal.CARD_EXPIRED: Row(
+            409,
+            "This card or code has reached its end date: the desk can help",
+            "This has reached its end date; the desk can help.",
         ),
         Refusal.OFFER_CLOSED_NOW: Row(
             409,
-            "This offer is not open at the moment",
-            "This offer is having a break; others may be open now.",
+            "This offer is not open then",
+            "This offer is not open then; please ask when it is.",
+        ),
+        Refusal.QUOTA_FULL: Row(
+            409,
+            "All places for credits are taken for this time",
+            "All places for credits are taken for this time; another may suit as well.",
+        ),
+        Refusal.VISIT_LIMIT: Row(
+            409,
+            "This is more than can be used for one visit, or in this time",
+            "This is more than can be used for now; less may work, or another day.",
+        ),
+        Refusal.PARTY_RULE: Row(
+            409,
+            "This offer is for another size or mix of group",
+            "This offer is for another size or mix of group; please ask what works.",
+        ),
+        Refusal.AGE_RULE: Row(
+            409,
+            "This offer is for another age",
+            "This offer is for another age; please ask what else there is.",
+        ),
+        Refusal.NOT_ELIGIBLE: Row(
+            409,
+            "This offer asks for one more step first: the scheme can help",
+            "This offer asks for one more step first; the scheme can help you with it.",
+        ),
+        Refusal.BOOKING_NEEDED: Row(
+            409,
+            "This offer is booked beforehand",
+            "This offer is booked beforehand; please ask how.",
+        ),
+        Refusal.NAME_CHECK_NEEDED: Row(
+            409,
+            "Please ask for the first name and confirm it",
+            "May we have your first name, please?",
+        ),
+        Refusal.DEVICE_NOT_ALLOWED: Row(
+            403,
+            "This till is not set up for this",
+            "This till is not set up for this; please ask at the desk.",
+        ),
+        Refusal.OFFLINE_LIMIT: Row(
+            409,
+            "This is more than can be taken while the till is offline",
+            "The till is offline and can take a little only; it will work once that is over.",
+        ),
+        Refusal.TRY_AGAIN: Row(
+            429,
+            "Several codes were not found: please wait a little",
+            "Please wait a little before the next try, or ask at the desk.",
+            600,
         ),
         Refusal.VENUE_PAUSED: Row(
             409,
             "The venue is not taking credits at the moment",
             "This venue is having a break from credits; yours are safe.",
         ),
+        Refusal.GIFT_LIMIT: Row(
+            409,
+            "This is more than one person can give in a month",
+            "This is more than can be given in one month; another month more can follow.",
+        ),
         Refusal.ALREADY_RESOLVED: Row(
             409,
             "This was already captured, voided or lapsed",
-            "This visit has already been settled.",
+            "This has already been settled.",
         ),
         Refusal.EXCEEDS_HOLD: Row(
             422,
@@ -181,7 +275,7 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         Refusal.KEY_REUSED: Row(
             422,
             "This Idempotency-Key was used for something else",
-            "Something went wrong at the till; please ask them to start afresh.",
+            "The till has mixed up two requests; please ask them to start afresh.",
         ),
         Refusal.UNKNOWN: Row(
             503,
@@ -206,7 +300,10 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
 
 
 class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected answer, not an error of ours
-    """The scheme says no: the reason, a sentence on this very case, the fields at fault, and whether a replay."""
+    """The scheme says no: the reason, a sentence on this very case, the fields at fault, and whether a replay.
+
+    ``works_at`` is the moment from which the same would work, where that can be known.
+    """
 
     def __init__(
         self,
@@ -214,12 +311,14 @@ class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected a
         detail: str = "",
         *,
         fields: tuple[tuple[str, str], ...] = (),
+        works_at: datetime | None = None,
         replayed: bool = False,
     ) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.detail = detail
         self.fields = fields
+        self.works_at = works_at
         self.replayed = replayed
 
 
@@ -255,14 +354,52 @@ OUTAGES: Final[Mapping[type[Exception], Refusal]] = MappingProxyType(
 """What the database or the queue may raise, as the refusal it comes to. Anything else is a failure of ours."""
 
 
-def settled(outcome: Outcome) -> Posted:
-    """The entry as posted; raises ``Declined`` where it wasn't, or can't be known to have been."""
+def settled(outcome: Outcome, asked: Iterable[Transfer] = ()) -> Posted:
+    """The entry as posted; raises ``Declined`` where it wasn't, or can't be known to have been.
+
+    With the transfers that were ``asked`` for, it says from when they would work if a limit stood in the way that is
+    counted anew then, and they are within it.
+    """
     if type(outcome) is Posted:
         return outcome
     if isinstance(outcome, Refused):
+        if outcome.reason == Reason.INSUFFICIENT and outcome.account is not None:
+            raise _used_up(outcome.account, asked, replayed=outcome.replayed)
         reason = _IN_OUR_WORDS.get(outcome.reason) or Refusal(outcome.reason)
         fields = tuple((field, "differs from what came first under this key") for field in outcome.fields)
         raise Declined(reason, fields=fields, replayed=outcome.replayed)
     if isinstance(outcome, Failed):
         raise RuntimeError(f"the database refused what the judge had accepted: {outcome.constraint}")  # noqa: TRY004  # no wrong type, but a defect
     raise Declined(Refusal.UNKNOWN)
+
+
+def _used_up(account: str, asked: Iterable[Transfer], *, replayed: bool) -> Declined:
+    """By the account whose floor stood in the way, which limit that was; ``spending`` gives them their names."""
+    kind, _, owner = account.partition(":")
+    if kind not in {"allowance", "limit"}:
+        return Declined(Refusal.INSUFFICIENT_CREDITS, replayed=replayed)
+    of, _, period = owner.partition(":")
+    person, _, period = period.rpartition(".")
+    if person == "pass":
+        detail = "This code was used a moment ago: the phone will show a new one."
+        return Declined(Refusal.ALREADY_USED, detail, replayed=replayed)
+    if kind == "allowance":
+        reason = Refusal.QUOTA_FULL
+        detail = f"All places for credits are taken for this {'month' if period else 'time'}."
+    elif person:
+        reason = Refusal.VISIT_LIMIT
+        detail = f"This is more than one person {'gives' if of == 'gifts' else 'can use here'} in a month."
+    else:
+        reason = Refusal.VISIT_LIMIT
+        detail = "This is more than a printed card is good for in a day."
+    fits = any(each.debit == account and each.minutes <= -(each.least or 0) for each in asked)
+    return Declined(reason, detail, works_at=_end(period) if fits and period else None, replayed=replayed)
+
+
+def _end(period: str) -> datetime:
+    """When a day ("2026-11-22") or a month ("2026-11") is over in London, in UTC."""
+    if len(period) == len("2026-11-22"):
+        following = date.fromisoformat(period) + timedelta(days=1)
+    else:
+        following = (date.fromisoformat(f"{period}-01") + timedelta(days=31)).replace(day=1)
+    return datetime.combine(following, time(), LONDON).astimezone(UTC)

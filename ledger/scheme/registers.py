@@ -39,6 +39,7 @@ from ledger.scheme.hours import (
 )
 from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.people import make_known
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import InForce
 from ledger.scheme.standing import Given, standing
@@ -308,13 +309,13 @@ async def _rows(raw: asyncpg.Connection, asked: _Asked) -> list[_Row]:
     holder_of = await lock_people(raw, [line.person for line in register.lines if line.person is not None])
     rows: list[_Row] = []
     faults: Faults = []
-    newcomers: list[tuple[UUID, str, UUID]] = []
+    named = [line.name for line in register.lines if line.name is not None]
+    newcomers = iter(await make_known(raw, named, asked.now) if named else ())
     for number, line in enumerate(register.lines):
         claim = entry_id(asked.caller.principal, f"{key} {number}" if number else key) if line.minutes else None
         if line.name is not None:
-            newcomers.append((uuid4(), line.name, uuid4()))
-            line = msgspec.structs.replace(line, person=newcomers[-1][0])  # noqa: PLW2901  # now we know who
-            holder = newcomers[-1][2]
+            person, holder = next(newcomers)
+            line = msgspec.structs.replace(line, person=person)  # noqa: PLW2901  # now we know who
         elif line.voucher is not None:
             holder = None
         elif (holder := None if line.person is None else holder_of.get(line.person)) is None:
@@ -322,8 +323,6 @@ async def _rows(raw: asyncpg.Connection, asked: _Asked) -> list[_Row]:
         rows.append(_Row(number, line, holder, claim))
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults[:FAULTS_MAX]))
-    if newcomers:
-        await raw.execute(_NEWCOMERS, *map(list, zip(*newcomers, strict=True)), asked.now)
     return rows
 
 
@@ -414,14 +413,6 @@ def _events(project: UUID, row: _Row) -> list[Event]:
 
 _PLANNED = """
 SELECT started_at, ended_at, cancelled_at FROM scheme.session WHERE id = $1 AND project = $2 FOR NO KEY UPDATE
-"""
-_NEWCOMERS = """
-WITH person AS (
-    INSERT INTO scheme.person (id, name, created_at)
-    SELECT u.person, u.name, $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
-)
-INSERT INTO scheme.holder (id, person)
-SELECT u.holder, u.person FROM unnest($1::uuid[], $2::text[], $3::uuid[]) u (person, name, holder)
 """
 _SESSION = """
 INSERT INTO scheme.session (id, project, started_at, ended_at, created_at, by) VALUES ($1, $2, $3, $4, $5, $6)

@@ -79,35 +79,45 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _amount(10, "percent", 1, 100, "Staff hear when less than this of a funder's cap is left; nothing is stopped."),
     ] = 20
     expiry_months: Annotated[
-        int, _soon(11, "months", 0, 120, "Credits end this long after they were earned; 0: never.")
+        int,
+        _amount(
+            11,
+            "months",
+            0,
+            120,
+            "Credits end with the month, this long after they were received; 0: never. A change of what dates them goes"
+            " for all credits, and none end sooner than the first notice's days after it.",
+        ),
     ] = 0
-    expiry_first_notice_days: Annotated[int, _soon(11, "days", 1, 366, "The first notice before credits end.")] = 60
-    expiry_last_notice_days: Annotated[int, _soon(11, "days", 1, 366, "The last notice before credits end.")] = 14
+    expiry_first_notice_days: Annotated[int, _amount(11, "days", 1, 366, "The first notice before credits end.")] = 60
+    expiry_last_notice_days: Annotated[
+        int, _amount(11, "days", 1, 366, "The last notice before credits end: nearer than the first.")
+    ] = 14
     reinstatement_days: Annotated[
-        int, _soon(11, "days", 0, 366, "For this long after they ended, credits come back when asked for.")
+        int, _amount(11, "days", 0, 366, "For this long after they ended, credits come back once when asked for.")
     ] = 30
     void_extension_days: Annotated[
-        int, _soon(11, "days", 0, 366, "Credits that come back from a hold after their end last this much longer.")
+        int, _amount(11, "days", 0, 366, "Credits that come back from a hold after their end last this much longer.")
     ] = 30
-    walk_in_hold_minutes: Annotated[int, _soon(12, "minutes", 1, 1440, "How long a hold at the desk lasts.")] = 10
+    walk_in_hold_minutes: Annotated[int, _amount(12, "minutes", 1, 1440, "How long a hold at the desk lasts.")] = 10
     booking_hold_minutes: Annotated[
-        int, _soon(12, "minutes", 0, 20160, "How long after the visit a booking's hold lasts.")
+        int, _amount(12, "minutes", 0, 20160, "How long after the visit a booking's hold lasts.")
     ] = 2880
     no_show: Annotated[
-        Literal["credits_return"], _soon_choice(13, "What becomes of a hold when nobody came. Nobody is told off.")
+        Literal["credits_return"], _choice(13, "What becomes of a hold when nobody came. Nobody is told off.")
     ] = "credits_return"
     cancel_notice_max_minutes: Annotated[
-        int, _soon(14, "minutes", 0, 20160, "Cancelling is free until the start; a venue may ask for this at most.")
+        int, _amount(14, "minutes", 0, 20160, "Cancelling is free until the start; a venue may ask for this at most.")
     ] = 2880
     device_refund_days: Annotated[
         int, _soon(15, "days", 0, 31, "How many days after it a till may refund; 0: on the same day.")
     ] = 0
     refund_days: Annotated[int, _soon(15, "days", 0, 366, "How long after capture the scheme may refund.")] = 30
     refund_extension_days: Annotated[
-        int, _soon(15, "days", 0, 366, "Refunded credits last this much longer, if they would end before.")
+        int, _amount(15, "days", 0, 366, "Refunded and reinstated credits last this much longer, at least.")
     ] = 30
     visit_cap_minutes: Annotated[
-        int, _soon(16, "minutes", 15, 6000, "The most for one visit; an offer may set less, and a monthly limit.")
+        int, _amount(16, "minutes", 15, 6000, "The most for one visit; an offer may set less, and a monthly limit.")
     ] = 480
     quota_period: Annotated[
         Literal["calendar_month"], _soon_choice(17, "What a venue's quota is for, by the clock in London.")
@@ -116,21 +126,29 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bool, _soon_choice(17, "Whether what a venue did not use of its quota counts in the next month.")
     ] = False
     offer_windows: Annotated[
-        bool, _soon_choice(18, "Whether offers may keep to weekly windows (off-peak) and closed dates.")
+        bool,
+        _choice(18, "Whether offers may keep to weekly windows (off-peak) and closed dates; else all are always open."),
     ] = True
-    child_below_years: Annotated[int, _soon(19, "years", 1, 18, "Who counts as a child in a party.")] = 16
-    young_below_years: Annotated[int, _soon(19, "years", 1, 18, "Who counts as a young child in a party.")] = 8
+    child_below_years: Annotated[int, _amount(19, "years", 16, 16, "Who counts as a child in a party.")] = 16
+    young_below_years: Annotated[int, _amount(19, "years", 8, 8, "Who counts as a young child in a party.")] = 8
     young_per_adult: Annotated[
-        int, _soon(19, "people", 1, 10, "Young children for each adult, where the offer sets it.")
+        int, _amount(19, "people", 1, 10, "Young children for each adult, where the offer sets it.")
     ] = 2
-    gift_month_minutes: Annotated[int, _soon(20, "minutes", 0, 60000, "The most that one person gives a month.")] = 600
-    gift_accept_days: Annotated[int, _soon(20, "days", 1, 366, "A gift that isn't accepted by then goes back.")] = 30
+    gift_month_minutes: Annotated[int, _amount(20, "minutes", 0, 60000, "The most that one person gives a month.")] = (
+        600
+    )
+    gift_accept_days: Annotated[int, _amount(20, "days", 1, 366, "A gift that isn't accepted by then goes back.")] = 30
     gift_from_years: Annotated[
-        int, _soon(20, "years", 0, 99, "From this age people give on their own, below it with a guardian's consent.")
+        int,
+        _amount(
+            20, "years", 0, 18, "Whose age band begins below this gives with a guardian's consent, others on their own."
+        ),
     ] = 18
-    pot_keyholders: Annotated[int, _soon(21, "people", 1, 10, "How many may spend from a group's pot.")] = 2
+    pot_keyholders: Annotated[
+        int, _amount(21, "people", 1, 10, "How many keyholders a group has before its pot can be spent from.")
+    ] = 2
     pot_both_above_minutes: Annotated[
-        int, _soon(21, "minutes", 0, 60000, "Above this, all keyholders of a pot must agree.")
+        int, _amount(21, "minutes", 0, 60000, "Above this, a second keyholder of a pot must agree.")
     ] = 1200
     correction: Annotated[
         Literal["what_is_available"],
@@ -138,8 +156,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "what_is_available"
     card_day_minutes: Annotated[int, _soon(23, "minutes", 0, 6000, "The most by a printed card a day.")] = 240
     card_name_check: Annotated[bool, _soon_choice(23, "Whether a printed card comes with a name check.")] = True
-    pass_seconds: Annotated[int, _soon(24, "seconds", 15, 300, "How often the phone pass changes.")] = 30
-    pass_steps_tolerated: Annotated[int, _soon(24, "steps", 0, 5, "How many passes back still count, once.")] = 1
+    pass_seconds: Annotated[int, _amount(24, "seconds", 15, 300, "How often the phone pass changes.")] = 30
+    pass_steps_tolerated: Annotated[int, _amount(24, "steps", 0, 5, "How many passes back still count, once.")] = 1
     offline_sync_minutes: Annotated[
         int, _soon(25, "minutes", 0, 20160, "A device may work offline this long after it was last synced.")
     ] = 4320
@@ -318,6 +336,9 @@ def _faults(rules: Rules) -> list[tuple[str, str]]:
         faults.append(
             ("second_above_minutes", f"must be at most daily_cap_minutes, which is then {rules.daily_cap_minutes}")
         )
+    if rules.expiry_last_notice_days >= rules.expiry_first_notice_days:
+        first = rules.expiry_first_notice_days
+        faults.append(("expiry_last_notice_days", f"must be less than expiry_first_notice_days, which is then {first}"))
     return faults
 
 

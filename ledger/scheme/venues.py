@@ -1,13 +1,43 @@
-"""Venues: where credits are spent."""
+"""Venues: where credits are spent.
 
+    applied -> active <-> suspended -> ended
+
+A venue takes credits while it is ``active``: a suspended one stops at once, in every process (see ``directory``), and
+its offers aren't found any more. Any that hasn't ended can be ended, and that is final; what was redeemed there stays.
+Doing again what was done changes nothing.
+
+Everybody may know of a venue that is active; of the others, the scheme and the venue itself.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
+import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
+from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
+
+
+class Status(StrEnum):
+    """Where a venue stands."""
+
+    APPLIED = "applied"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+
+_FROM = {
+    Status.ACTIVE: [Status.APPLIED, Status.SUSPENDED],
+    Status.SUSPENDED: [Status.ACTIVE],
+    Status.ENDED: [Status.APPLIED, Status.ACTIVE, Status.SUSPENDED],
+}
 
 
 class Venue(Struct, frozen=True, kw_only=True):
@@ -15,36 +45,94 @@ class Venue(Struct, frozen=True, kw_only=True):
 
     id: UUID
     name: str
-    status: str
+    status: Status
     created_at: datetime
 
 
+class NewVenue(Struct, frozen=True, kw_only=True, tag="venue", tag_field="operation"):
+    """What is asked for: a venue that is active at once, or one that somebody applied for."""
+
+    name: str
+    status: Status = Status.ACTIVE
+
+
+class _Made(Struct, frozen=True):
+    """The answer that is kept: no names."""
+
+    id: UUID
+    created_at: datetime
+
+
+def belongs(caller: Caller, venue: UUID) -> bool:
+    """Whether this is the scheme's key, or that venue's."""
+    return caller.scope is Scope.SCHEME or (caller.scope is Scope.VENUE and caller.object == venue)
+
+
 class Venues:
-    """Making venues known."""
+    """Making venues known, and opening and closing them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self._clock = clock
+        self._answers = Answers(database, clock)
 
-    async def create(self, name: str) -> Venue:
-        """A new venue, active at once."""
-        venue = Venue(id=uuid4(), name=name, status="active", created_at=self._clock())
-        async with self._database.transaction() as connection:
-            await driver(connection).execute(
-                "INSERT INTO scheme.venue (id, name, status, created_at) VALUES ($1, $2, $3, $4)",
-                venue.id,
-                venue.name,
-                venue.status,
-                venue.created_at,
-            )
+    async def create(self, caller: Caller, key: str, asked: NewVenue) -> tuple[Venue, bool]:
+        """A new venue, and whether this is the replay of an answer. Two of the same name are two venues."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> _Made:
+            made = _Made(uuid4(), now)
+            await raw.execute(_CREATE, made.id, asked.name, asked.status.value, now)
+            return made
+
+        made, replayed = await self._answers.once(caller, key, asked, work, _Made)
+        return Venue(id=made.id, name=asked.name, status=asked.status, created_at=made.created_at), replayed
+
+    async def get(self, caller: Caller, id_: UUID) -> Venue:
+        """The venue; one that isn't active is there for the scheme and itself alone."""
+        async with self._database.reading() as connection:
+            venue = _venue(await driver(connection).fetchrow(_BY_ID, id_))
+        if venue.status is not Status.ACTIVE and not belongs(caller, id_):
+            raise Declined(Refusal.NOT_FOUND)
         return venue
 
-    async def get(self, id_: UUID) -> Venue:
-        """The venue, or ``not_found``."""
+    async def page(self, *, status: Status | None, after: tuple[str, UUID] | None, limit: int) -> Sequence[Venue]:
+        """Venues by name, those of one status or all; ``after`` is the last one seen, by its name then."""
         async with self._database.reading() as connection:
-            row = await driver(connection).fetchrow(
-                "SELECT id, name, status, created_at FROM scheme.venue WHERE id = $1", id_
-            )
-        if row is None:
-            raise Declined(Refusal.NOT_FOUND)
-        return Venue(**row)
+            rows = await driver(connection).fetch(_PAGE, status and status.value, *(after or (None, None)), limit)
+        return [_venue(row) for row in rows]
+
+    async def rename(self, id_: UUID, name: str) -> Venue:
+        """Give it another name."""
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            venue = _venue(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE", id_))
+            if name != venue.name:
+                await raw.execute("UPDATE scheme.venue SET name = $2 WHERE id = $1", id_, name)
+            return _venue(await raw.fetchrow(_BY_ID, id_))
+
+    async def change(self, id_: UUID, status: Status) -> Venue:
+        """Activate, suspend or end a venue. Declines what the states above don't permit."""
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            was = _venue(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE", id_)).status
+            if was is not status:
+                if was not in _FROM[status]:
+                    raise Declined(Refusal.WRONG_STATE, f"The venue is {was}; it can't become {status}.")
+                await raw.execute("UPDATE scheme.venue SET status = $2 WHERE id = $1", id_, status.value)
+            return _venue(await raw.fetchrow(_BY_ID, id_))
+
+
+def _venue(row: asyncpg.Record | None) -> Venue:
+    if row is None:
+        raise Declined(Refusal.NOT_FOUND)
+    return Venue(**{**row, "status": Status(row["status"])})
+
+
+_CREATE = "INSERT INTO scheme.venue (id, name, status, created_at) VALUES ($1, $2, $3, $4)"
+_BY_ID = "SELECT id, name, status, created_at FROM scheme.venue WHERE id = $1"
+# A nation has a thousand venues or two, so they are sorted at each asking and need no index by name.
+_PAGE = """
+SELECT id, name, status, created_at FROM scheme.venue
+WHERE ($1::text IS NULL OR status = $1)
+    AND ($2::text IS NULL OR (lower(name), id) > (lower($2), $3::uuid))
+ORDER BY lower(name), id LIMIT $4
+"""

@@ -14,6 +14,7 @@ import msgspec
 
 from ledger.app import serving
 from ledger.database import Database
+from ledger.scheme.chart import COMMODITIES
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.settings import Settings
@@ -84,6 +85,19 @@ class Api:
         body = {"scope": scope, "object": object_, "person": person, "label": "a till"}
         return str((await self.made("/v1/keys", body))["token"])
 
+    async def till(self, venue: str) -> str:
+        """The key of a new till there."""
+        return await self.key("venue", venue)
+
+    async def card(self, person: str) -> str:
+        """The code of that person's card, which they are given if they have none."""
+        issued = await self.post(f"/v1/people/{person}/cards", {})
+        if issued.status_code == 201:
+            return str(issued.json()["code"])
+        found = (await self.get(f"/v1/people/{person}/credentials")).json()["credentials"]
+        card = next(each["id"] for each in found if each["kind"] == "card" and each["status"] == "active")
+        return str((await self.get(f"/v1/credentials/{card}/code")).json()["code"])
+
     async def person(self, name: str = "Ann") -> dict[str, Any]:
         return await self.made("/v1/people", {"name": name})
 
@@ -93,8 +107,10 @@ class Api:
     async def venue(self, name: str = "Parkside pool") -> str:
         return str((await self.made("/v1/venues", {"name": name}))["id"])
 
-    async def offer(self, venue: str, price: int = 60, title: str = "A swim") -> str:
-        offer = await self.made(f"/v1/venues/{venue}/offers", {"title": title, "price": price})
+    async def offer(self, venue: str, price: int = 60, title: str = "A swim", **terms: object) -> str:
+        """A published offer of these terms."""
+        body = {"title": title, "price": price, "terms": terms}
+        offer = await self.made(f"/v1/venues/{venue}/offers", body)
         await self.made(f"/v1/offers/{offer['id']}/publish")
         return str(offer["id"])
 
@@ -108,10 +124,14 @@ class Api:
         return found["available"], found["held"]
 
     async def trial_balance(self) -> dict[str, int]:
-        """The sums by kind, those of zero left out; their total is zero."""
+        """The sums of credits by kind, those of zero left out; their total is zero. Places are no credits."""
         found = (await self.get("/v1/trial-balance")).json()
         assert found["total"] == 0
-        return {kind["kind"]: kind["balance"] for kind in found["kinds"] if kind["balance"]}
+        return {
+            kind["kind"]: kind["balance"]
+            for kind in found["kinds"]
+            if kind["balance"] and kind["kind"] not in COMMODITIES
+        }
 
 
 def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8) -> dict[str, Any]:

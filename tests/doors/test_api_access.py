@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -201,8 +200,8 @@ async def test_a_key_ends_when_it_expires(dsn: str) -> None:
     [
         (Scope.SCHEME, ID, "object"),
         (Scope.VENUE, None, "object"),
-        (Scope.VENUE, str(uuid4()), "object"),
-        (Scope.PROJECT, str(uuid4()), "object"),
+        (Scope.VENUE, ID, "object"),
+        (Scope.PROJECT, ID, "object"),
     ],
 )
 async def test_a_key_names_what_it_is_for(api: Api, scope: str, object_: str | None, field: str) -> None:

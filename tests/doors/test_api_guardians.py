@@ -60,9 +60,9 @@ async def topics(owner: asyncpg.Connection, holder: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("age_band", "status"),
-    [("under_8", 201), ("8_to_15", 201), ("16_to_17", 422), ("18_and_over", 422), (None, 422)],
+    [("under_8", 201), ("8_to_15", 201), ("16_to_17", 201), ("18_and_over", 422), (None, 422)],
 )
-async def test_only_somebody_under_16_has_guardians(api: Api, age_band: str | None, status: int) -> None:
+async def test_only_somebody_under_18_has_guardians(api: Api, age_band: str | None, status: int) -> None:
     child, guardian = await person(api, "Cat", age_band), await person(api, "Dee", None)
     answer = await api.post(f"/v1/people/{child['id']}/guardians", {"guardian": guardian["id"]})
     assert answer.status_code == status
@@ -150,14 +150,14 @@ async def test_a_consent_sent_twice_counts_once(api: Api, owner: asyncpg.Connect
     assert refusal(await api.post(path, {"guardian": child["id"]}, key="k")) == (422, "key_reused")
 
 
-async def test_only_a_guardian_consents_and_only_for_somebody_under_16(api: Api, owner: asyncpg.Connection) -> None:
+async def test_only_a_guardian_consents_and_only_for_somebody_under_18(api: Api, owner: asyncpg.Connection) -> None:
     (child, guardian), stranger = await family(api), await api.person("Eve")
     path = f"/v1/people/{child['id']}/consents"
     for wrong in (stranger["id"], str(uuid4())):
         answer = await api.post(path, {"guardian": wrong})
         assert (refusal(answer), fields(answer)) == ((422, "wrong_values"), ["guardian"])
     assert refusal(await api.post(f"/v1/people/{uuid4()}/consents", {"guardian": guardian["id"]})) == (404, "not_found")
-    await owner.execute("UPDATE scheme.person SET age_band = '16_to_17' WHERE id = $1", UUID(child["id"]))
+    await owner.execute("UPDATE scheme.person SET age_band = '18_and_over' WHERE id = $1", UUID(child["id"]))
     answer = await api.post(path, {"guardian": guardian["id"]})
     assert (refusal(answer), fields(answer)) == ((422, "wrong_values"), ["child"])
     assert await owner.fetchval("SELECT count(*) FROM scheme.consent") == 0

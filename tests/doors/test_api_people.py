@@ -132,7 +132,7 @@ async def test_no_contact_is_shown_that_is_unsafe_without_saying_so(
         ("balance", 6000, 400),
         ("status", "active", 400),
         ("role", "scheme", 400),
-        ("holder", str(uuid4()), 400),
+        ("holder", "00000000-0000-4000-8000-000000000000", 400),
     ],
 )
 async def test_what_a_person_may_be(

@@ -8,20 +8,25 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from ledger.scheme.codes import code_for
 from tests.doors.house import Api
+
+# Well formed, and of no card: made from another secret.
+NOBODYS = code_for(b"another scheme's", "card", uuid4())
 
 
 class Till(NamedTuple):
-    """A venue with an offer at 60 minutes, and Ann with 240."""
+    """A venue with an offer at 60 minutes, and Ann with 240 and a card."""
 
     api: Api
     ann: dict[str, Any]
+    card: str
     venue: str
     offer: str
     token: str
 
     async def redeem(self, key: str | None = None, **changed: object) -> httpx.Response:
-        body = {"offer": self.offer, "holder": self.ann["holder"], **changed}
+        body = {"offer": self.offer, "code": self.card, "name_checked": True, **changed}
         return await self.api.post("/v1/redemptions", body, self.token, key)
 
     async def authorised(self) -> str:
@@ -50,7 +55,7 @@ class Till(NamedTuple):
 async def till(api: Api) -> Till:
     ann, project, venue = await api.person(), await api.project(), await api.venue()
     await api.give(project, {ann["id"]: 240})
-    return Till(api, ann, venue, await api.offer(venue, price=60), await api.key("venue", venue))
+    return Till(api, ann, await api.card(ann["id"]), venue, await api.offer(venue, price=60), await api.till(venue))
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
@@ -131,7 +136,7 @@ async def test_each_refusal_that_follows_from_the_state(till: Till) -> None:
 
 
 async def test_a_refusal_stays_with_its_key(till: Till) -> None:
-    assert refusal(await till.redeem("k1", holder=str(uuid4()))) == (409, "code_unknown")
+    assert refusal(await till.redeem("k1", code=NOBODYS)) == (409, "code_unknown")
     await till.api.made(f"/v1/offers/{till.offer}/pause")
     paused = await till.redeem("k2")
     assert refusal(paused) == (409, "offer_closed_now")
@@ -199,7 +204,9 @@ async def test_the_same_key_of_another_venue_is_another_key(till: Till) -> None:
     venue = await till.api.venue("The theatre")
     offer, token = await till.api.offer(venue, price=30), await till.api.key("venue", venue)
     await till.redeem("k")
-    other = await till.api.post("/v1/redemptions", {"offer": offer, "holder": till.ann["holder"]}, token, "k")
+    other = await till.api.post(
+        "/v1/redemptions", {"offer": offer, "code": till.card, "name_checked": True}, token, "k"
+    )
     assert other.status_code == 201
     assert await till.balance() == (150, 0)
 

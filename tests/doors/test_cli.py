@@ -26,11 +26,11 @@ from ledger.journal.checkpoint import Verifier
 from ledger.journal.receipt import Receipt
 from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import SCHEME, Caller, Scope
-from ledger.scheme.offers import Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers, Status
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.registers import Line
-from ledger.scheme.venues import Venues
+from ledger.scheme.venues import NewVenue, Venues
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,10 +87,12 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
 
     async def fill(dsn: str) -> Scheme:
         async with Database.open(dsn) as database:
-            venue = await Venues(database, system_clock).create("The pool")
-            offer = await Offers(database, system_clock).create(venue.id, "A swim", 60)
+            office = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+            venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
+            swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
+            offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
             await Offers(database, system_clock).change(offer.id, Status.PUBLISHED)
-            people, office = People(database, system_clock), Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+            people = People(database, system_clock)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
             ann, _ = await people.create(office, "ann", NewPerson(name="Ann"))

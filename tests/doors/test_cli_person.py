@@ -14,10 +14,10 @@ from ledger.database import Database, Embedded, migrate
 from ledger.scheme.clock import system_clock
 from ledger.scheme.copies import Copy
 from ledger.scheme.keys import SCHEME, Caller, Scope
-from ledger.scheme.offers import Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers, Status
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
-from ledger.scheme.venues import Venues
+from ledger.scheme.venues import NewVenue, Venues
 from tests.doors.test_cli import SESSION, Scheme
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
     async def fill(dsn: str) -> Scheme:
         async with Database.open(dsn) as database:
             office = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
-            venue = await Venues(database, system_clock).create("The pool")
-            offer = await Offers(database, system_clock).create(venue.id, "A swim", 60)
+            venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
+            swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
+            offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
             await Offers(database, system_clock).change(offer.id, Status.PUBLISHED)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)

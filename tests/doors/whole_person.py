@@ -56,6 +56,9 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
     group = (await api.made("/v1/groups", {"name": "The choir"}))["id"]
     assert (await api.send("PUT", f"/v1/groups/{group}/members/{person}", {"keyholder": True})).status_code == 200
 
+    given = await api.send("PUT", f"/v1/people/{person}/eligibility/{WORD}_word", {})
+    assert given.status_code == 200, given.text
+
     claim = await _claim_slip(api, project, person)
     venue = await api.venue()
     offer, till = await api.offer(venue), await api.key("venue", venue)

@@ -9,9 +9,7 @@ import itertools
 import os
 import random
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -24,7 +22,7 @@ import pytest
 from ledger.database import Database, Embedded, migrate
 from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import Keys, Scope
-from tests.conftest import _FOLDER_PREFIX
+from tests.conftest import temporary_server
 from tests.doors.house import register
 from tests.journal.conftest import audit
 
@@ -80,12 +78,8 @@ class Durable:
 
 @pytest.fixture(scope="package")
 def _cluster() -> Iterator[Embedded]:
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
-    try:
-        with Embedded(folder, settings={"max_connections": "200"}) as embedded:
-            yield embedded
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_server(durable=True, settings={"max_connections": "200"}) as embedded:
+        yield embedded
 
 
 @pytest.fixture(scope="package")

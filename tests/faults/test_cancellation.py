@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import Postgres, cancelled_at
+from tests.conftest import WAIT_SECONDS, Postgres, cancelled_at
 from tests.faults.cancelled import READS, ROUTES
 from tests.faults.cancelled.house import House, Request
 from tests.journal.conftest import audit
@@ -108,7 +108,7 @@ async def is_cancelled(request: Coroutine[object, object, httpx.Response], nth: 
 
 async def nothing_is_open(owner: asyncpg.Connection) -> None:
     """No session is in a transaction without working on it; a connection that was cut takes a moment to be noticed."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_SECONDS):
         while await owner.fetchval(
             "SELECT count(*) FROM pg_stat_activity "
             "WHERE datname = current_database() AND state LIKE 'idle in transaction%'"

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from ledger.database import Embedded
+from tests.conftest import WAIT_SECONDS
 from tests.faults.conftest import Answer, Asked, Clients, Durable, Place, Scheme, Service, position, verified
 from tests.proxy import Proxy
 
@@ -104,7 +105,7 @@ async def test_a_retry_after_a_kill_posts_what_was_not_committed_and_hears_what_
         proxy.lose_answer_to = decides
 
     insisting = asyncio.create_task(scheme.clients.insist(asked))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_SECONDS):
         await killed.wait()
     assert await position(place) == before + (point == AFTER and what != "refusal")
     await service.restart()

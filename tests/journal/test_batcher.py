@@ -15,6 +15,7 @@ from ledger.database import Database
 from ledger.journal import posting, reading
 from ledger.journal.batcher import AHEAD_FROM_ENTRIES, Batcher, QueueFull, Unavailable
 from ledger.journal.entries import Entry, Failed, Kind, Posted, Reason, Refused, Unknown
+from tests.conftest import blocked
 from tests.journal.conftest import (
     CHART,
     NOON,
@@ -62,17 +63,6 @@ async def head_locked(journal: Journal) -> AsyncIterator[None]:
     async with journal.owner.transaction():
         await journal.owner.execute("SELECT FROM journal.head FOR UPDATE")
         yield
-
-
-async def blocked_writer(journal: Journal) -> int:
-    """The process id of the one session that waits for a lock, as soon as there is one."""
-    while True:
-        pid: int | None = await journal.owner.fetchval(
-            "SELECT pid FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid() "
-            "AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()) LIMIT 1"
-        )
-        if pid is not None:
-            return pid
 
 
 # ---- batches
@@ -135,7 +125,7 @@ async def test_when_the_queue_is_full_the_next_is_turned_away_and_all_before_it_
     async with running(journal, queue_max=10) as batcher:
         async with head_locked(journal):
             first = asyncio.create_task(batcher.post(award("first", "ann", 1)))
-            await blocked_writer(journal)
+            await blocked(journal.owner)
             waiting = [asyncio.create_task(batcher.post(award(f"{n}", "ann", 1))) for n in range(10)]
             await asyncio.sleep(0)
 
@@ -155,7 +145,7 @@ async def test_a_cancelled_caller_cancels_no_batch(journal: Journal) -> None:
     async with running(journal) as batcher:
         async with head_locked(journal):
             writing = asyncio.create_task(batcher.post(award("writing", "ann", 1)))
-            await blocked_writer(journal)
+            await blocked(journal.owner)
             queued = asyncio.create_task(batcher.post(award("queued", "ann", 1)))
             stranger = asyncio.create_task(batcher.post(award("stranger", "ann", 1)))
             await asyncio.sleep(0)
@@ -377,7 +367,7 @@ async def test_a_batch_read_ahead_is_judged_anew_when_a_rival_moved_the_head(jou
         async with head_locked(journal):
             # Judged already on five minutes, and waiting for the head ...
             spending = asyncio.create_task(batcher.post_all([hold(f"{n}", "ann", 1) for n in range(5)]))
-            await blocked_writer(journal)
+            await blocked(journal.owner)
             # ... of which the holder of the lock now takes three.
             await posting.post(journal.owner, CHART, [entry("rival", ("wallet:ann", "transit", 3))], journal.clock())
         outcomes = await spending
@@ -483,7 +473,8 @@ async def test_a_writer_that_is_cut_off_before_it_wrote_leaves_an_unknown_that_a
         await batcher.post(award("before", "ann", 1))
         async with head_locked(journal):
             cut = asyncio.create_task(batcher.post(award("a", "ann", 60)))
-            await journal.owner.execute("SELECT pg_terminate_backend($1)", await blocked_writer(journal))
+            [writer] = await blocked(journal.owner)
+            await journal.owner.execute("SELECT pg_terminate_backend($1)", writer)
             assert await cut == Unknown(id_of("a"))
 
         assert reasons([await batcher.post(award("a", "ann", 60)), await batcher.post(award("a", "ann", 60))]) == [

@@ -17,6 +17,7 @@ from ledger.database import Database, driver
 from ledger.journal import posting, reading
 from ledger.journal.entries import Entry, Kind, Posted, Reason, Refused
 from ledger.journal.judge import State, judge
+from tests.conftest import blocked
 from tests.journal.conftest import (
     CHART,
     NOON,
@@ -114,10 +115,7 @@ async def test_a_second_writer_waits_for_the_first_to_commit_and_sees_what_it_di
     async with journal.database.transaction() as connection:
         await posting.post(driver(connection), CHART, [hold("first", "ann", 60)], NOON)
         second = asyncio.create_task(journal.post(hold("second", "ann", 60)))
-        while not await journal.owner.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)",
-        ):
-            pass
+        await blocked(journal.owner)
         assert not second.done()
 
     assert await second == [Refused(id=id_of("second"), reason=Reason.INSUFFICIENT, account="wallet:ann")]

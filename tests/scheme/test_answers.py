@@ -1,7 +1,7 @@
 """Things are done once, and their answers kept."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -60,6 +60,18 @@ async def test_the_same_under_the_same_key_is_done_once(answers: Answers, owner:
     again = await answers.once(OFFICE, "k", Add("Ann"), adding("Ann"), Added)
     assert (first[1], again) == (False, (first[0], True))
     assert await names(owner) == ["Ann"]
+
+
+async def test_a_refusal_is_told_again_as_it_was_with_the_moment_from_which_it_would_work(answers: Answers) -> None:
+    async def closed(_: asyncpg.Connection, now: datetime) -> Added:
+        raise Declined(Refusal.OFFER_CLOSED_NOW, "It opens at 19:00.", works_at=now + timedelta(hours=7))
+
+    for replayed in (False, True):
+        with pytest.raises(Declined) as declined:
+            await answers.once(ANN, "k", Add("Ann"), closed, Added)
+        told = declined.value
+        assert (told.reason, told.detail, told.replayed) == (Refusal.OFFER_CLOSED_NOW, "It opens at 19:00.", replayed)
+        assert told.works_at == datetime(2026, 6, 1, 19, tzinfo=UTC)
 
 
 async def test_of_many_at_once_one_does_it_and_all_hear_its_answer(answers: Answers, owner: asyncpg.Connection) -> None:

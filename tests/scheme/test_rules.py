@@ -115,9 +115,9 @@ async def test_what_changes_nothing_makes_no_version(rulebook: Rulebook, values:
         ({"daily_cap_minutes": 345, "second_above_minutes": 346}, ["second_above_minutes"]),
         ({"step_minutes": 25}, ["step_minutes"]),
         ({"step_minutes": 7, "second_above_minutes": 600}, ["step_minutes", "second_above_minutes"]),
-        ({"gift_month_minutes": 300}, ["gift_month_minutes"]),
+        ({"sms_characters": 150}, ["sms_characters"]),
         ({"goods_for_credits": True, "step_minutes": 25}, ["goods_for_credits", "step_minutes"]),
-        ({"back_days": 30, "expiry_months": 24}, ["expiry_months"]),
+        ({"back_days": 30, "reminders": 2}, ["reminders"]),
     ],
     ids=[
         "second approval above the daily cap",

@@ -6,6 +6,7 @@ refusals of a route. `methods`, for `Litestar(before_request=...)`, answers OPTI
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -18,7 +19,7 @@ from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from ledger.doors.api.problems import HANDLERS as OF_REQUESTS
 from ledger.doors.api.problems import KINDS as OF_REQUESTS_KINDS
-from ledger.doors.api.problems import MEDIA_TYPE, PAGE, Fault, Kind, Problem, in_allow, problem
+from ledger.doors.api.problems import MEDIA_TYPE, Fault, Kind, Problem, in_allow, problem
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
@@ -37,12 +38,6 @@ KINDS: Final[Mapping[str, Kind]] = {
     },
     **OF_REQUESTS_KINDS,  # theirs are the wider words for those that both have
 }
-
-
-class Refused(Problem, frozen=True, kw_only=True, omit_defaults=True):
-    """A problem with a sentence that may be read to the visitor."""
-
-    visitor: str
 
 
 class _Sent(ASGIResponse):
@@ -81,25 +76,26 @@ class Created(Response[_Body]):
         return _Sent(body, headers)
 
 
-def _rendered(refusal: Refusal, detail: str = "", fields: Sequence[tuple[str, str]] = ()) -> Refused:
+def _rendered(
+    refusal: Refusal, detail: str = "", fields: Sequence[tuple[str, str]] = (), works_at: datetime | None = None
+) -> Problem:
     row = TABLE[refusal]
     said = " ".join(f"`{field}` {message}." for field, message in fields[:3])
-    plain = problem(row.status, row.staff, detail or said or f"{row.staff}.")
-    return Refused(
-        type=f"{PAGE}#{refusal.value}",
-        title=plain.title,
-        status=plain.status,
-        detail=plain.detail,
+    return problem(
+        row.status,
+        row.staff,
+        detail or said or f"{row.staff}.",
         code=refusal.value,
-        request_id=plain.request_id,
-        fields=tuple(Fault(field, message) for field, message in fields),
+        fields=[Fault(field, message) for field, message in fields],
         retry_after=row.retry_after,
         visitor=row.visitor,
+        works_at=None if works_at is None else works_at.astimezone(UTC),
     )
 
 
 def _on_declined(_: Request[Any, Any, Any], exc: Declined) -> Response[bytes]:
-    return _rendered(exc.reason, exc.detail, exc.fields).response(REPLAYED if exc.replayed else None)
+    declined = _rendered(exc.reason, exc.detail, exc.fields, exc.works_at)
+    return declined.response(REPLAYED if exc.replayed else None)
 
 
 def _on_outage(_: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:

@@ -53,7 +53,7 @@ def routes(access: Access, guardians: Guardians, copies: Copies, erasure: Erasur
         "/v1/people/{child:uuid}/guardians",
         before_request=access.only(Scope.SCHEME),
         summary="Add a guardian",
-        description="For somebody of the age band `under_8` or `8_to_15`. Adding them again changes nothing.",
+        description="For somebody who is known to be under 18. Adding them again changes nothing.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_GUARDIANS,
     )
@@ -90,8 +90,8 @@ def routes(access: Access, guardians: Guardians, copies: Copies, erasure: Erasur
         before_request=access.only(Scope.PERSON, Scope.SCHEME),
         summary="Give consent",
         description=(
-            "A guardian agrees that the child's hours become credits, for 12 months unless the scheme's rules differ."
-            " Hours that waited for it are awarded at once."
+            "A guardian agrees that the child's hours become credits, and may be given away, for 12 months unless the"
+            " scheme's rules differ. Hours that waited for it are awarded at once."
         ),
         responses=refused(400, 401, 403, 404, 422, 503),
         tags=_GUARDIANS,

@@ -27,6 +27,8 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Empty, HTTPRequestEvent
 from msgspec import Meta
 
+from ledger.scheme.windows import CLOSES_PATTERN, OPENS_PATTERN
+
 # Wide enough for any paper that is entered late and any session that is planned; within it no arithmetic on
 # zones can leave what Python and PostgreSQL hold (`0001-01-01T00:00:00+14:00` would). The scheme's rules are
 # tighter.
@@ -43,8 +45,13 @@ PHONE_PATTERN: Final = r"^[+(]?[0-9][0-9() ./-]*[0-9]$(?!\n)"
 ADDRESS_PATTERN: Final = r"\S"
 LIMIT_PATTERN: Final = r"^([1-9][0-9]?|1[0-9][0-9]|200)$(?!\n)"
 
+SERIAL_PATTERN: Final = r"^[A-Za-z0-9 /.#-]+$(?!\n)"
 TAG_PATTERN: Final = r"^[a-z][a-z_]{0,31}$(?!\n)"
 DISTRICT_PATTERN: Final = r"^[A-Z]{1,2}[0-9][A-Z0-9]?$(?!\n)"
+POSTCODE_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$(?!\n)"
+NEAR_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]?( ?[0-9][A-Za-z]{2})?$(?!\n)"
+MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$(?!\n)"
+WORD_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$(?!\n)"
 
 # What a reader is told when a value doesn't match: msgspec can only quote the pattern; `problems` looks here.
 PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
@@ -56,8 +63,15 @@ PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
     PHONE_PATTERN: "must be a phone number: digits, spaces and the signs + ( ) / . - only",
     ADDRESS_PATTERN: "must say something",
     LIMIT_PATTERN: "must be a whole number from 1 to 200, written in digits only",
+    SERIAL_PATTERN: "must be letters, digits, spaces and the signs / . # - only",
     TAG_PATTERN: "must be a word of small letters and underscores, 32 at most",
     DISTRICT_PATTERN: "must be the first half of a postcode in capitals, such as CB4",
+    POSTCODE_PATTERN: "must be a postcode, such as CB4 1DQ",
+    NEAR_PATTERN: "must be a postcode or its first half, such as CB4",
+    MONTH_PATTERN: "must be a month, such as 2026-11",
+    WORD_PATTERN: "must be a word of small letters, digits and underscores, 48 at most",
+    OPENS_PATTERN: "must be a time of day from 00:00 to 23:59",
+    CLOSES_PATTERN: "must be a time of day from 00:00 to 24:00",
 }
 
 

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from ledger.doors.api.access import Access
+from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Identifier, Input, Moment, Name
 from ledger.scheme.keys import Key, Keys, Scope
@@ -25,6 +25,10 @@ class KeyInput(Input, frozen=True, kw_only=True):
     object: Annotated[Identifier | None, Meta(description="The project or venue it is for; absent for the scheme.")] = (
         None
     )
+    device: Annotated[
+        Identifier | None,
+        Meta(description="A venue's till. Absent: a new one, named by the label. Most are better enrolled by a code."),
+    ] = None
     person: Annotated[
         Identifier | None, Meta(description="Whose key it is: who acts when it is used. A coordinator has their own.")
     ] = None
@@ -38,6 +42,7 @@ class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     scope: Scope
     object: UUID | None
+    device: UUID | None
     person: UUID | None
     label: str
     created_at: datetime
@@ -56,13 +61,22 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
         responses=refused(400, 401, 403, 422, 503),
         tags=_TAG,
     )
-    async def create(data: JSONBody[KeyInput]) -> Created[CreatedKey]:
-        key, token = await keys.create(data.scope, data.object, data.label, data.expires_at, person=data.person)
+    async def create(request: CallerRequest, data: JSONBody[KeyInput]) -> Created[CreatedKey]:
+        key, token = await keys.create(
+            data.scope,
+            data.object,
+            data.label,
+            data.expires_at,
+            person=data.person,
+            device=data.device,
+            by=request.user.identity,
+        )
         return Created(
             CreatedKey(
                 id=key.id,
                 scope=key.scope,
                 object=key.object,
+                device=key.device,
                 person=key.person,
                 label=key.label,
                 created_at=key.created_at,

@@ -4,6 +4,9 @@
      "code": "wrong_fields", "request_id": ...,
      "fields": [{"field": "lines[3].minutes", "message": "must be at least 1"}]}
 
+What the scheme refuses has two sentences, `detail` for the staff and `visitor` for whoever stands before them, and
+`works_at` where it is known from when the same would work.
+
 Promises: the request id is in every one of them; no stack, statement or secret ever is; `type` leads to a
 paragraph on the documentation's page; a failure of ours (500) is logged exactly once, here, with the same
 request id. So give Litestar `logging_config=None`: its own would log a second time.
@@ -17,13 +20,15 @@ zone). What stands outside the body - path, query, headers - is always 400.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from msgspec import Meta
 from structlog.contextvars import get_contextvars
 
 from ledger.doors.api.inputs import PATTERNS_IN_WORDS
@@ -142,6 +147,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     request_id: str
     fields: tuple[Fault, ...] = ()
     retry_after: int | None = None  # seconds; also sent as the header Retry-After
+    visitor: Annotated[str | None, Meta(description="May be read to the visitor; `detail` is for the staff.")] = None
+    works_at: Annotated[datetime | None, Meta(description="From when the same would work, where that is known.")] = None
 
     def headers(self) -> dict[str, str]:
         """Return the headers that go with it."""
@@ -170,6 +177,8 @@ def problem(
     fields: Sequence[Fault] = (),
     request_id: str | None = None,
     retry_after: int | None = None,
+    visitor: str | None = None,
+    works_at: datetime | None = None,
 ) -> Problem:
     """Make a problem; by default `type` leads to the code's paragraph, and the request id is the current."""
     return Problem(
@@ -181,6 +190,8 @@ def problem(
         fields=tuple(fields),
         request_id=request_id or get_contextvars().get("request_id", ""),
         retry_after=retry_after,
+        visitor=visitor,
+        works_at=works_at,
     )
 
 

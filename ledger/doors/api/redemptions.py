@@ -1,6 +1,6 @@
-"""Routes of a venue's till: redeem an offer, look at a redemption, capture, void and refund it.
+"""Routes of a venue's till: quote and redeem an offer, look at a redemption, capture, void and refund it.
 
-`POST /v1/redemptions` is the hot path: a guard that remembers, one shared read (key, offer, holder), one entry.
+`POST /v1/redemptions` is the hot path: a guard that remembers, one shared read (key, offer, code), one entry.
 """
 
 from typing import Annotated, Final
@@ -16,16 +16,33 @@ from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input, Minutes
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Scope
 from ledger.scheme.redemptions import Redemption, Redemptions, Step
+from ledger.scheme.terms import Party
+from ledger.scheme.tills import Quote, Tills, Wanted
 
 _VENUE: Final = frozenset({Scope.VENUE})
 _TAG: Final = ["redemptions"]
 
 
-class RedemptionInput(Input, frozen=True, kw_only=True):
-    """Which offer, and whose credits."""
+# A code is 13 characters at most; spaces and hyphens are read over.
+CodeText = Annotated[str, Meta(min_length=1, max_length=40, description="As it was typed or scanned.")]
 
-    offer: Annotated[Identifier, Meta(description="An offer of this venue, published.")]
-    holder: Annotated[Identifier, Meta(description="Whose credits: the id that stands for a person here.")]
+
+class QuoteInput(Input, frozen=True, kw_only=True):
+    """What is shown, for which offer, and who comes."""
+
+    code: Annotated[CodeText, Meta(description="Of a card, a phone pass, a voucher or a booking.")]
+    offer: Annotated[Identifier | None, Meta(description="An offer of this venue; a booking code says so itself.")] = (
+        None
+    )
+    party: Annotated[Party, Meta(description="Who comes, the holder among them: one adult, if left out.")] = Party()
+    name_checked: Annotated[
+        bool, Meta(description="For a printed card: that the visitor was asked for their first name, and it is theirs.")
+    ] = False
+
+
+class RedemptionInput(QuoteInput, frozen=True, kw_only=True):
+    """The same, to be done."""
+
     capture: Annotated[
         bool, Meta(description="true takes the credits at once; false puts them on hold, to be captured.")
     ] = True
@@ -43,28 +60,41 @@ class RefundInput(Input, frozen=True, kw_only=True):
     minutes: Annotated[Minutes | None, Meta(description="All that is left of it, if left out.")] = None
 
 
-def routes(access: Access, directory: Directory, redemptions: Redemptions) -> list[HTTPRouteHandler]:
+def routes(access: Access, directory: Directory, tills: Tills, redemptions: Redemptions) -> list[HTTPRouteHandler]:
     """Return the routes of redemptions."""
+
+    @post(
+        "/v1/quotes",
+        before_request=access.only(Scope.VENUE, recalled=True),
+        status_code=200,
+        summary="Ask what a visit would come to",
+        description="Whether it would be accepted now and what it would be charged; if not, why, and from when it "
+        "would work. Nothing is taken; a code that isn't known counts as a wrong try.",
+        responses=refused(400, 401, 403, 404, 422, 429, 503),
+        tags=_TAG,
+    )
+    async def quote(request: CallerRequest, data: JSONBody[QuoteInput]) -> Quote:
+        code = tills.code(data.code)
+        found = await directory.find(request.auth, offer=data.offer, code=code.lookup)
+        return await tills.quote(admitted(found.caller, _VENUE), _wanted(data), code, found)
 
     @post(
         "/v1/redemptions",
         before_request=access.only(Scope.VENUE, recalled=True),
         summary="Redeem an offer",
-        description="Takes the offer's price from the holder's credits, or puts it on hold.",
-        responses=refused(400, 401, 403, 404, 409, 422, 503),
+        description="Takes the offer's price for the party from the credits of whoever shows the code, or puts it on "
+        "hold. A booking's code takes what was held for it.",
+        responses=refused(400, 401, 403, 404, 409, 422, 429, 503),
         tags=_TAG,
     )
     async def redeem(
         request: CallerRequest, data: JSONBody[RedemptionInput], idempotency_key: IdempotencyKey
     ) -> Created[Redemption]:
-        found = await directory.find(request.auth, offer=data.offer, holder=data.holder)
-        redemption, replayed = await redemptions.redeem(
-            admitted(found.caller, _VENUE),
-            idempotency_key,
-            found.offer,
-            data.holder,
-            holder_known=found.holder,
-            capture=data.capture,
+        code = tills.code(data.code)
+        found = await directory.find(request.auth, offer=data.offer, code=code.lookup)
+        caller = admitted(found.caller, _VENUE)
+        redemption, replayed = await tills.redeem(
+            caller, idempotency_key, _wanted(data), code, found, capture=data.capture
         )
         return Created(redemption, replayed=replayed, location=f"/v1/redemptions/{redemption.id}")
 
@@ -81,7 +111,7 @@ def routes(access: Access, directory: Directory, redemptions: Redemptions) -> li
 
     @post(
         "/v1/redemptions/{redemption:uuid}/capture",
-        before_request=access.only(Scope.VENUE),
+        before_request=access.only(Scope.VENUE, Scope.SCHEME),
         summary="Capture what is on hold",
         description="Takes all or some of it; the rest goes back. A hold is resolved once.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
@@ -98,7 +128,7 @@ def routes(access: Access, directory: Directory, redemptions: Redemptions) -> li
 
     @post(
         "/v1/redemptions/{redemption:uuid}/void",
-        before_request=access.only(Scope.VENUE),
+        before_request=access.only(Scope.VENUE, Scope.SCHEME),
         summary="Void what is on hold",
         description="Gives all of it back. A hold is resolved once.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
@@ -112,9 +142,10 @@ def routes(access: Access, directory: Directory, redemptions: Redemptions) -> li
 
     @post(
         "/v1/redemptions/{redemption:uuid}/refund",
-        before_request=access.only(Scope.VENUE),
+        before_request=access.only(Scope.VENUE, Scope.SCHEME),
         summary="Refund what was captured",
-        description="Gives back all or some of it. All refunds together never exceed what was captured.",
+        description="Gives back all or some of it: a till on the same day, the scheme for 30 days. All refunds "
+        "together never exceed what was captured.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )
@@ -127,4 +158,8 @@ def routes(access: Access, directory: Directory, redemptions: Redemptions) -> li
         step, replayed = await redemptions.refund(request.user, idempotency_key, redemption, data.minutes)
         return Created(step, replayed=replayed)
 
-    return [redeem, read, capture, void, refund]
+    return [quote, redeem, read, capture, void, refund]
+
+
+def _wanted(data: QuoteInput) -> Wanted:
+    return Wanted(offer=data.offer, party=data.party, name_checked=data.name_checked)

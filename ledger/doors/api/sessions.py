@@ -1,6 +1,6 @@
 """Routes of sessions and of who comes to them: plan, book, check in, check out."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -13,8 +13,8 @@ from msgspec import Meta
 from ledger.doors.api import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
+from ledger.doors.api.days import DAY_PATTERN, day
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, page_size
-from ledger.doors.api.problems import Fault, Refused
 from ledger.scheme.attendances import Attendance, Attendances
 from ledger.scheme.keys import Scope
 from ledger.scheme.sessions import REPEAT_MAX, Period, Plan, Session, Sessions
@@ -25,15 +25,14 @@ _OWN: Final = (Scope.PROJECT, Scope.SCHEME)
 _BOOKING: Final = (Scope.PERSON, Scope.PROJECT, Scope.SCHEME)
 _OF_ONE: Final = "/v1/sessions/{session:uuid}/attendances/{person:uuid}"
 
-_DAY: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 _FirstDay = Annotated[
     str | None,
     QueryParameter(
-        pattern=_DAY, format="date", description="From this day on, as London's calendar has it: 2026-11-14."
+        pattern=DAY_PATTERN, format="date", description="From this day on, as London's calendar has it: 2026-11-14."
     ),
 ]
 _LastDay = Annotated[
-    str | None, QueryParameter(pattern=_DAY, format="date", description="Up to this day and including it.")
+    str | None, QueryParameter(pattern=DAY_PATTERN, format="date", description="Up to this day and including it.")
 ]
 
 
@@ -133,7 +132,7 @@ def _sessions(access: Access, sessions: Sessions, cursor_secret: bytes) -> list[
         last_day: _LastDay = None,
         cursor: Cursor = None,
     ) -> SessionPage:
-        period = Period(first=_day("first_day", first_day), last=_day("last_day", last_day))
+        period = Period(first=day("first_day", first_day), last=day("last_day", last_day))
         place = f"sessions/{project}?{first_day}&{last_day}"
         after = cursors.read_id(cursor_secret, place, cursor)
         found = await sessions.of_project(request.user, project, period, after=after, limit=page_size + 1)
@@ -291,14 +290,3 @@ def _attendance(access: Access, attendances: Attendances, cursor_secret: bytes) 
 
 def _at(data: MomentInput) -> datetime | None:
     return None if data.at is None else data.at.astimezone(UTC)
-
-
-def _day(name: str, text: str | None) -> date | None:
-    """The day, or a refusal (400) of one that no calendar has."""
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fault = Fault(name, "is no day of the calendar")
-        raise Refused("wrong_parameters", f"`{name}` {fault.message}.", fields=[fault]) from None

@@ -1,4 +1,4 @@
-"""Route of vouchers: put a slip's minutes into a wallet."""
+"""Route of vouchers: put the minutes of a slip, or of a bearer voucher, into a wallet."""
 
 from typing import Annotated, Final
 
@@ -17,7 +17,7 @@ _TAG: Final = ["hours"]
 
 
 class VoucherInput(Input, frozen=True, kw_only=True):
-    """A slip's code, and whose wallet its minutes go to."""
+    """A voucher's code, and whose wallet its minutes go to."""
 
     code: Annotated[
         str,
@@ -38,11 +38,12 @@ def routes(access: Access, vouchers: Vouchers) -> list[HTTPRouteHandler]:
         before_request=access.only(Scope.PERSON, Scope.PROJECT, Scope.SCHEME),
         summary="Claim a voucher",
         description=(
-            "Once. For oneself, as a helper who may claim, for somebody at the project that printed it, or by staff."
-            " Where the project has to look at the hours first, because they overlap with others, make a long day or"
+            "Once. For oneself, as a helper who may claim, at a project, or by staff. The code tells whether it is a"
+            " bearer voucher or a slip of hours, which of all projects only its own may claim for others. Where it is a"
+            " slip and the project has to look at the hours first, because they overlap with others, make a long day or"
             " wait for a second approver, that is `needs_a_look`: the same code can be sent again later."
         ),
-        responses=refused(400, 401, 403, 404, 409, 422, 503),
+        responses=refused(400, 401, 403, 404, 409, 422, 429, 503),
         tags=_TAG,
     )
     async def claim(

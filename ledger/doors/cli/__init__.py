@@ -18,17 +18,21 @@ Exit codes:
 Commands work on LEDGER_DSN or, without one, on the embedded PostgreSQL in LEDGER_DATA: on the running one if a service
 runs (`serve` itself refuses that), else on one started for as long as the command takes. `bench` has one of its own. To
 be read in this order: `answers` (what every command shares), `server` (where the database is), then the commands:
-`serving`, `books`, `scheme`.
+`serving`, `books`, `scheme`, `desk`, `till`, `paper`.
 """
 
 import click
 
 from ledger.doors.cli.bench import bench
 from ledger.doors.cli.books import checkpoint, export, receipt, verify
+from ledger.doors.cli.desk import card
+from ledger.doors.cli.paper import opening, voucher
+from ledger.doors.cli.districts import districts
 from ledger.doors.cli.person import person
 from ledger.doors.cli.running import outbox, rules, work
-from ledger.doors.cli.scheme import balance, key, redeem, register, statement
+from ledger.doors.cli.scheme import balance, key, register, statement
 from ledger.doors.cli.serving import migrate, serve
+from ledger.doors.cli.till import quote, redeem
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,8 +50,9 @@ def main() -> None:
 
 for command in (
     *(serve, migrate),
-    *(register, balance, statement, redeem, key, person),
-    *(rules, work, outbox),
+    *(register, balance, statement, quote, redeem, card, key, person),
+    *(voucher, opening),
+    *(districts, rules, work, outbox),
     *(verify, checkpoint, receipt, export, bench),
 ):
     main.add_command(command)

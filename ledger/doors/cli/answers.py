@@ -91,7 +91,10 @@ def _fail(ctx: click.Context, error: Exception, *, as_json: bool) -> NoReturn:
         code, said, status = "defect", "this program has a defect, which stands above; please report it", DEFECT
     fields = error.fields if isinstance(error, Declined) else ()
     if as_json:
-        told = {"error": code, "detail": said, "fields": [{"field": name, "detail": why} for name, why in fields]}
+        said_of = [{"field": name, "detail": why} for name, why in fields]
+        told: dict[str, object] = {"error": code, "detail": said, "fields": said_of}
+        if isinstance(error, Declined) and error.works_at is not None:
+            told["works_at"] = error.works_at
         click.echo(msgspec.json.encode(told), err=True)
     else:
         err.print(f"{code}: {said}", markup=False, highlight=False)

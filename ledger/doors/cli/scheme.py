@@ -1,4 +1,4 @@
-"""Commands of the scheme: register, balance, statement, redeem, key.
+"""Commands of the scheme: register, balance, statement, key.
 
 Whoever may run them reaches the database itself, and so speaks for the scheme. What moves credits takes a key of the
 caller's making (`--key`): the same again is the same answer and counts nothing twice.
@@ -6,7 +6,6 @@ caller's making (`--key`): the same again is the same answer and counts nothing 
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
@@ -19,43 +18,36 @@ import msgspec
 from rich.table import Table
 
 from ledger.doors.cli.answers import Answer, Verb, credits_text
-from ledger.doors.cli.server import at_work, settings, with_database
+from ledger.doors.cli.lists import LABEL_MAX, is_label, read_list
+from ledger.doors.cli.server import settings, with_database
 from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import LIFETIME_MAX, SCHEME, Caller, Keys, Scope
 from ledger.scheme.people import People
-from ledger.scheme.redemptions import Redemptions
 from ledger.scheme.registers import LINES_MAX, Line, Recorded, Register, Registers
 
 if TYPE_CHECKING:
     from ledger.database import Database
 
-# As a request's: 5,000 lines of a UUID and minutes are 0.2 MB.
-FILE_BYTES_MAX: Final = 5 * 1024 * 1024
-_FAULTS_SHOWN: Final = 20
 _WHO: Final = {"person", "name", "voucher"}
-_MINUTES: Final = re.compile(r"[0-9]{1,9}")
 
 OPERATOR: Final = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
 """Whoever runs these commands; stands as the actor in what they post."""
 
 # As the API takes them, and the database.
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
-_LABEL_MAX: Final = 200
 
 
-def _check_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+def check_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    """An idempotency key as the API takes it."""
     if key is not None and not _KEY.fullmatch(key):
         raise click.BadParameter("must be 1 to 255 visible ASCII characters, without spaces")
     return key
 
 
-def _is_label(text: str) -> bool:
-    return 0 < len(text) <= _LABEL_MAX and text.isprintable()
-
-
-def _check_label(_: click.Context, __: click.Parameter, label: str) -> str:
-    if not _is_label(label):
-        raise click.BadParameter(f"must be 1 to {_LABEL_MAX} characters, on one line")
+def check_label(_: click.Context, __: click.Parameter, label: str) -> str:
+    """A name or a label as the API takes it."""
+    if not is_label(label):
+        raise click.BadParameter(f"must be 1 to {LABEL_MAX} characters, on one line")
     return label
 
 
@@ -63,7 +55,7 @@ _key = click.option(
     "--key",
     "idempotency_key",
     metavar="TEXT",
-    callback=_check_key,
+    callback=check_key,
     help="Idempotency key, 1 to 255 characters.",
 )
 _moment = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
@@ -109,65 +101,15 @@ def register_post(
 
 def read_register(file: Path) -> list[Line]:
     """The lines of a register; a usage error that names the rows at fault, for anything that isn't one."""
-    data = file.read_bytes()
-    if len(data) > FILE_BYTES_MAX:
-        raise click.UsageError(f"{file} is larger than {FILE_BYTES_MAX // 1024 // 1024} MiB.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"{file} is not in UTF-8 (byte {error.start}): save it as CSV UTF-8.") from None
-    if "\0" in text:
-        raise click.UsageError(f"{file} has NUL characters: save it as CSV UTF-8.")
-    rows = csv.reader(text.splitlines(), strict=True)
-    lines: list[Line] = []
-    faults: list[str] = []
-    try:
-        header = [name.strip().lower() for name in next(rows, [])]
-        if not _is_register(header):
-            raise click.UsageError(
-                f"{file} has the columns {header}; a register has minutes and one or more of {', '.join(sorted(_WHO))}."
-            )
-        for row in filter(None, rows):
-            try:
-                lines.append(_read_line(header, row))
-            except ValueError as error:
-                faults.append(f"row {rows.line_num}: {error}")
-            if len(lines) > LINES_MAX:
-                raise click.UsageError(f"{file} has more than {LINES_MAX:,} rows.")
-    except csv.Error as error:
-        faults.append(f"row {rows.line_num}: {error}")
-    if faults:
-        more = [f"... and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
-        raise click.UsageError("\n".join([f"{file} can't be read:", *faults[:_FAULTS_SHOWN], *more]))
-    return lines
-
-
-def _is_register(header: list[str]) -> bool:
-    """Minutes, somebody, and nothing else or twice."""
-    who = set(header) - {"minutes"}
-    return len(header) == len(set(header)) == len(who) + 1 and bool(who) and who <= _WHO
-
-
-def _read_line(header: list[str], row: list[str]) -> Line:
-    """A line of the register; raises ValueError with what is wrong. Whether the minutes are allowed the scheme says."""
-    if len(row) != len(header):
-        raise ValueError(f"has {len(row)} columns instead of {len(header)}")
-    cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
-    minutes = cells.pop("minutes")
-    if not _MINUTES.fullmatch(minutes):
-        raise ValueError("has no whole number of minutes")
-    who = {name: cell for name, cell in cells.items() if cell}
-    if len(who) != 1:
-        raise ValueError(f"must say who it was in one of {', '.join(sorted(_WHO))}")
-    ((name, cell),) = who.items()
-    if name == "person":
-        try:
-            return Line(int(minutes), UUID(cell))
-        except ValueError:
-            raise ValueError("has no person's id") from None
-    if not _is_label(cell):
-        raise ValueError(f"has a {name} that isn't 1 to {_LABEL_MAX} characters on one line")
-    return Line(int(minutes), name=cell) if name == "name" else Line(int(minutes), voucher=cell)
+    return [
+        Line(
+            line.minutes,
+            line.person,
+            name=line.words if line.column == "name" else None,
+            voucher=line.words if line.column == "voucher" else None,
+        )
+        for line in read_list(file, "a register", _WHO, LINES_MAX)
+    ]
 
 
 def _told(recorded: Recorded, *, again: bool) -> str:
@@ -218,42 +160,6 @@ def statement(person: UUID, limit: int, before: int | None) -> Answer:
     return with_database(settings(), work)
 
 
-@click.command(cls=Verb)
-@click.argument("offer", type=click.UUID)
-@click.argument("person", type=click.UUID)
-@click.option("--hold", is_flag=True, help="Only authorise: the venue captures later.")
-@click.option(
-    "--key",
-    "idempotency_key",
-    metavar="TEXT",
-    required=True,
-    callback=_check_key,
-    help="Idempotency key: the same again counts once.",
-)
-def redeem(offer: UUID, person: UUID, *, hold: bool, idempotency_key: str) -> Answer:
-    """Take the price of an OFFER from the wallet of a PERSON, for the offer's venue."""
-    of = settings()
-
-    async def work(database: Database) -> Answer:
-        holder = await People(database, system_clock).holder(person)
-        async with at_work(database, of) as (batcher, directory):
-            found = await directory.find(offer=offer, holder=holder)
-            venue = found.offer.venue if found.offer else None
-            redemption, replayed = await Redemptions(database, batcher, directory, system_clock).redeem(
-                Caller(key=SCHEME, scope=Scope.VENUE, object=venue),
-                idempotency_key,
-                found.offer,
-                holder,
-                holder_known=found.holder,
-                capture=not hold,
-            )
-        again = " (already: nothing was counted twice)" if replayed else ""
-        text = f"{credits_text(redemption.minutes)} {redemption.status}{again}\nredemption {redemption.id}"
-        return Answer({"replayed": replayed, **msgspec.to_builtins(redemption)}, text)
-
-    return with_database(of, work)
-
-
 @click.group()
 def key() -> None:
     """API keys: shown once when made, and of no use from the moment they are revoked."""
@@ -265,7 +171,7 @@ def key() -> None:
 @click.option(
     "--person", type=click.UUID, help="Whose key it is: who acts when it is used. Coordinators have their own."
 )
-@click.option("--label", default="made by timecredits key create", callback=_check_label, help="What it is for.")
+@click.option("--label", default="made by timecredits key create", callback=check_label, help="What it is for.")
 @click.option("--days", type=click.IntRange(1, LIFETIME_MAX.days), help="How long it works; default: a year.")
 def key_create(scope: str, object_: UUID | None, person: UUID | None, label: str, days: int | None) -> Answer:
     """Make a key for a person, a project, a venue or the scheme.

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests.conftest import blocked
 from tests.doors.house import Api
 from tests.doors.sessions.conftest import Wall, act, book, fields, listed, opportunity, planned, refusal
 
@@ -86,8 +87,7 @@ async def test_many_at_once_for_the_last_places(api: Api, wall: Wall, owner: asy
         # Everybody gets as far as they can without writing, before the first may write.
         await owner.execute("LOCK TABLE scheme.attendance IN SHARE ROW EXCLUSIVE MODE")
         booking = [asyncio.create_task(book(api, session, person["id"])) for person in people]
-        while await owner.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted") < len(people):
-            pass
+        await blocked(owner, len(people))
     answers = await asyncio.gather(*booking)
     assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4
     assert {refusal(answer) for answer in answers if answer.status_code == 409} == {(409, "places_full")}

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from tests.conftest import blocked
 from tests.doors.house import Api
 from tests.doors.sessions.conftest import Wall, act, book, claims, fields, forgotten, listed, planned, refusal, topics
 
@@ -446,8 +447,7 @@ async def test_whoever_is_erased_meanwhile_keeps_nobody_else_from_being_closed(
         # It finds both, and waits for the session.
         await owner.execute("SELECT FROM scheme.session FOR UPDATE")
         run = asyncio.create_task(forgotten(dsn, wall.now))
-        while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            pass
+        await blocked(owner)
         await api.made(f"/v1/people/{ann['id']}/erasure", {"give_to": "community"})
     assert await run == 1
     assert await listed(api, session) == [(bob["name"], "auto_closed")]

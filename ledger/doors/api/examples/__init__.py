@@ -8,13 +8,32 @@ from typing import Any, Final
 
 import msgspec
 
-from ledger.doors.api.examples import books, care, claims, people, places, running
+from ledger.doors.api.examples import (
+    bookings,
+    books,
+    care,
+    claims,
+    desk,
+    expiry,
+    gifts,
+    paper,
+    people,
+    places,
+    running,
+    venues,
+)
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
+    **bookings.EXAMPLES,
     **books.EXAMPLES,
     **care.EXAMPLES,
     **claims.EXAMPLES,
+    **desk.EXAMPLES,
+    **expiry.EXAMPLES,
+    **gifts.EXAMPLES,
+    **paper.EXAMPLES,
     **people.EXAMPLES,
     **places.EXAMPLES,
     **running.EXAMPLES,
+    **venues.EXAMPLES,
 }

@@ -7,16 +7,14 @@ import msgspec
 
 from ledger.doors.api.journal import Entry, Feed, TrialBalance
 from ledger.doors.api.keys import CreatedKey, KeyInput
-from ledger.doors.api.parties import OfferInput, VenueInput
 from ledger.doors.api.proofs import Consistency
-from ledger.doors.api.redemptions import CaptureInput, RedemptionInput, RefundInput
+from ledger.doors.api.redemptions import CaptureInput, QuoteInput, RedemptionInput, RefundInput
 from ledger.doors.api.registers import LineInput, RegisterInput
 from ledger.doors.api.vouchers import VoucherInput
 from ledger.scheme.keys import Key
-from ledger.scheme.offers import Offer
 from ledger.scheme.redemptions import Redemption, Step
 from ledger.scheme.registers import Newcomer, Recorded, Slip, Waiting
-from ledger.scheme.venues import Venue
+from ledger.scheme.tills import Quote
 from ledger.scheme.vouchers import Claimed
 
 _PERSON: Final = "5d0c6b1e-6a53-4f0e-9a4e-0c6f2f6b8a01"
@@ -29,6 +27,13 @@ _AWARD: Final = "e0f1a2b3-c4d5-86f7-9081-92a3b4c5d607"
 _SPENT: Final = "0a9b8c7d-6e5f-84d3-a2b1-c0d9e8f7a608"
 _AGAIN: Final = "4b3a2918-0716-85f4-93e2-d1c0bfaead09"
 
+# A card's code, of a scheme with another secret than yours.
+_VISIT: Final = {
+    "code": "7Q4M-2XKD-93G",
+    "offer": _OFFER,
+    "party": {"adults": 1, "children": 2},
+    "name_checked": True,
+}
 _GIVEN: Final = "2026-11-14T12:30:00Z"
 _THEN: Final = "2026-11-14T15:02:11.204518Z"
 _NOW: Final = "2026-11-21T16:40:05.118230Z"
@@ -71,6 +76,7 @@ _key: Final = {
     "id": _KEY,
     "scope": "venue",
     "object": _VENUE,
+    "device": "0e1f2a3b-4c5d-4e6f-8a7b-9c0d1e2f3a15",
     "person": None,
     "label": "the till at the pool",
     "created_at": _THEN,
@@ -82,7 +88,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
     Waiting: _waiting,
     Newcomer: {"line": 3, "person": _PERSON},
     VoucherInput: {"code": _slip["code"], "person": _PERSON},
-    Claimed: {"id": _AGAIN, "claim": _slip["claim"], "minutes": 150, "recorded_at": _NOW},
+    Claimed: {"id": _AGAIN, "claim": _slip["claim"], "batch": None, "minutes": 150, "recorded_at": _NOW},
     Slip: _slip,
     RegisterInput: {
         "started_at": "2026-11-14T10:00:00Z",
@@ -106,18 +112,9 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         "vouchers": [_slip],
         "recorded_at": _THEN,
     },
-    VenueInput: {"name": "Parkside pool"},
-    Venue: {"id": _VENUE, "name": "Parkside pool", "status": "active", "created_at": _THEN},
-    OfferInput: {"title": "A swim", "price": 60},
-    Offer: {
-        "id": _OFFER,
-        "venue": _VENUE,
-        "title": "A swim",
-        "price": 60,
-        "status": "published",
-        "created_at": _THEN,
-    },
-    RedemptionInput: {"offer": _OFFER, "holder": _HOLDER, "capture": True},
+    QuoteInput: _VISIT,
+    Quote: {"accepted": True, "minutes": 180, "places": 3, "name": "Ann", "offer": _OFFER},
+    RedemptionInput: {**_VISIT, "capture": True},
     Redemption: {
         "id": _SPENT,
         "status": "captured",

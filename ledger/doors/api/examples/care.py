@@ -102,7 +102,9 @@ _act: Final = {
     "object": None,
 }
 _lists: Final = (
-    *("helpers", "helping", "guardians", "children", "consents", "groups", "remarks", "corrections", "vouchers"),
+    *("helpers", "helping", "guardians", "children", "consents", "groups", "eligible", "remarks"),
+    *("corrections", "vouchers", "bookings"),
+    *("gifts_given", "gifts_received", "pot_spends"),
     *("held", "keys", "acted", "cut"),
 )
 

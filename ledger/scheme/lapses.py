@@ -1,0 +1,98 @@
+"""Holds whose time runs out: gifts that nobody accepted, bookings that nobody came for, holds at a till.
+
+    put: the hold's entry and when it ends      lapse_due: what is due -> still open? -> post its lapse -> tell -> gone
+
+Whoever posts a hold that must end puts it here, in the same transaction. When its time has come, all of it goes back to
+where it came from, limits and places too, and whom that concerns is told. A hold that was resolved before isn't looked
+for until then: it is found to be so, and goes without a word.
+
+The lapse's id follows from the hold's, and it happened when the hold's time ran out: so however often it is posted, it
+is one entry. No holder is locked: whoever erases somebody reads their open holds under the journal's lock, so it finds
+each hold open or its credits in the wallet.
+
+What bounds it: the queue holds one row for each hold until its end; `LAPSES_MAX` a round.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from ledger.journal.entries import Entry, Kind, Posted, entry_id
+from ledger.journal.posting import post
+from ledger.scheme import outbox
+from ledger.scheme.chart import CHART
+from ledger.scheme.keys import SCHEME
+from ledger.scheme.outbox import Event, Topic
+
+# Posted within some 20 ms, for which everybody else who posts has to wait.
+LAPSES_MAX: Final = 200
+_REFERENCE: Final = "lapse"
+
+
+async def put(raw: asyncpg.Connection, entry: UUID, at: datetime) -> None:
+    """Let that hold lapse at that moment, unless it is resolved before; in the transaction that posts it."""
+    await raw.execute("INSERT INTO scheme.lapse (entry, at) VALUES ($1, $2)", entry, at)
+
+
+async def lapse_due(raw: asyncpg.Connection, now: datetime) -> int:
+    """Lapse the holds whose time has run out, `LAPSES_MAX` at most, and return how many were dealt with."""
+    due = await raw.fetch(_DUE, now, LAPSES_MAX)
+    await raw.execute("DELETE FROM scheme.lapse WHERE entry = ANY($1::uuid[])", [row["entry"] for row in due])
+    ended = {row["entry"]: row["at"] for row in due if not row["is_resolved"]}
+    if ended:
+        lapsed = await _lapse(raw, ended, now)
+        await outbox.put(raw, [_told(hold, posted) for hold, posted in lapsed], now)
+    return len(due)
+
+
+async def _lapse(raw: asyncpg.Connection, ended: dict[UUID, datetime], now: datetime) -> Sequence[tuple[UUID, Posted]]:
+    """Each hold with its lapse, but for those that were resolved a moment ago, or lapsed before."""
+    entries = [
+        Entry(
+            id=lapse_id(hold),
+            kind=Kind.LAPSE,
+            target=hold,
+            happened_at=at,
+            actor=SCHEME,
+            reference=_REFERENCE,
+        )
+        for hold, at in ended.items()
+    ]
+    outcomes = await post(raw, CHART, entries, now)
+    return [
+        (hold, outcome)
+        for hold, outcome in zip(ended, outcomes, strict=True)
+        if isinstance(outcome, Posted) and not outcome.replayed
+    ]
+
+
+def lapse_id(hold: UUID) -> UUID:
+    """The id of that hold's lapse. No client's key holds a space."""
+    return entry_id(SCHEME, f"lapse {hold}")
+
+
+def _told(hold: UUID, lapse: Posted) -> Event:
+    """What is told of a lapse: by what the hold was, and to whom its credits went back."""
+    for moved in lapse.transfers:
+        kind, _, owner = moved.credit.partition(":")
+        if kind == "wallet":
+            topic = Topic.GIFT_LAPSED if moved.debit == "transit" else Topic.HOLD_LAPSED
+            return Event(topic=topic, holder=UUID(owner), object=hold, body={"minutes": moved.minutes})
+        if kind == "pot":
+            return Event(topic=Topic.HOLD_LAPSED, object=hold, body={"minutes": moved.minutes})
+    raise RuntimeError(f"a hold of no credits lapsed: {hold}")
+
+
+_DUE = """
+SELECT l.entry, l.at, EXISTS (
+    SELECT FROM journal.entry hold JOIN journal.entry done ON done.target = hold.position
+    WHERE hold.id = l.entry AND done.kind IN ('capture', 'void', 'lapse')
+) AS is_resolved
+FROM scheme.lapse l
+WHERE l.at <= $1
+ORDER BY l.at, l.entry
+LIMIT $2
+"""

@@ -1,0 +1,126 @@
+"""Wrong codes, and when there were too many: whoever guesses is stopped long before a guess is right.
+
+    at a till:          ten in an hour lock it, a hundred in a day its venue   ``wrong``, in a transaction of its own
+    under one's key:    ten in an hour, of slips                               ``may_type`` -> ``wrong_slip``
+    without a key:      ten in ten minutes, of all together                    ``wrong_enrolment``
+
+Wrong is a code that is nobody's. One that was mistyped is known by its check character and costs no try; one that is
+stale, blocked or used was somebody's, and costs none either.
+
+A till and a venue are locked until so many lie no longer within that time: ``locked_until`` stands in their rows, so
+every process knows it with its next question (see ``directory``). Staff hear of each lock by the outbox.
+
+What bounds it: a row for each wrong code, of which none is kept for longer than a day, and none is written where no
+more are heard. What was on its way when the lock fell is still answered, so a few more may be counted.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from ledger.journal.entries import new_key
+from ledger.scheme import outbox
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.refusals import Declined, Refusal
+
+
+class Limit(NamedTuple):
+    """So many wrong codes within that time."""
+
+    most: int
+    within: timedelta
+
+
+DEVICE: Final = Limit(10, timedelta(hours=1))
+VENUE: Final = Limit(100, timedelta(days=1))
+TYPIST: Final = Limit(10, timedelta(hours=1))
+ENROLMENT: Final = Limit(10, timedelta(minutes=10))
+_KEPT: Final = timedelta(days=1)
+_FORGOTTEN_AT_ONCE: Final = 500
+
+
+async def wrong(raw: asyncpg.Connection, device: UUID, venue: UUID, now: datetime) -> None:
+    """Count a wrong code that was typed at that till, and lock the till or its venue if there were too many."""
+    # One after the other, so that each sees those before.
+    await raw.execute("SELECT FROM scheme.venue WHERE id = $1 FOR NO KEY UPDATE", venue)
+    await raw.execute(_COUNT, UUID(new_key()), device, venue, None, now)
+    oldest = await raw.fetchval(_FIRST_AT_DEVICE, device, now - DEVICE.within, DEVICE.most - 1)
+    if oldest is not None and await raw.fetchval(_LOCK_DEVICE, device, oldest + DEVICE.within, now):
+        await _tell(raw, device, DEVICE, now)
+    oldest = await raw.fetchval(_FIRST_AT_VENUE, venue, now - VENUE.within, VENUE.most - 1)
+    if oldest is not None and await raw.fetchval(_LOCK_VENUE, venue, oldest + VENUE.within, now):
+        await _tell(raw, venue, VENUE, now)
+
+
+async def may_type(raw: asyncpg.Connection, caller: Caller, now: datetime) -> None:
+    """Decline whoever typed too many wrong codes of slips.
+
+    Not the scheme's own key, which may be that of a website for everybody: and staff need no code to give an hour.
+    """
+    if caller.scope is Scope.SCHEME:
+        return
+    since = now - TYPIST.within
+    if await raw.fetchval(_FIRST_BY_IDENTITY, caller.identity, since, TYPIST.most - 1) is not None:
+        raise Declined(Refusal.TRY_AGAIN)
+
+
+async def wrong_slip(raw: asyncpg.Connection, caller: Caller, now: datetime) -> None:
+    """Count a wrong code of a slip against whoever typed it."""
+    if caller.scope is Scope.SCHEME:
+        return
+    await raw.execute(_COUNT, UUID(new_key()), None, None, caller.identity, now)
+    if await raw.fetchval(_FIRST_BY_IDENTITY, caller.identity, now - TYPIST.within, TYPIST.most - 1) is not None:
+        await _tell(raw, caller.key, TYPIST, now)
+
+
+async def wrong_enrolment(raw: asyncpg.Connection, now: datetime) -> bool:
+    """Count a wrong code that was sent to enrol a till, and return whether no more are heard for now.
+
+    A right one always is: 65 bits aren't guessed, and so nobody keeps a till out by sending wrong ones.
+    """
+    since = now - ENROLMENT.within
+    if await raw.fetchval(_FIRST_OF_NOBODY, since, ENROLMENT.most - 1) is not None:
+        return True
+    await raw.execute(_COUNT, UUID(new_key()), None, None, None, now)
+    if await raw.fetchval(_FIRST_OF_NOBODY, since, ENROLMENT.most - 1) is not None:
+        await _tell(raw, None, ENROLMENT, now)
+    return False
+
+
+async def forget(raw: asyncpg.Connection, now: datetime) -> int:
+    """Delete some of what is a day old, and return how many they were."""
+    return int((await raw.execute(_FORGET, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
+
+
+async def _tell(raw: asyncpg.Connection, at: UUID | None, limit: Limit, now: datetime) -> None:
+    body = {"count": limit.most, "within_minutes": limit.within // timedelta(minutes=1)}
+    await outbox.put(raw, [Event(topic=Topic.WRONG_CODES, object=at, body=body)], now)
+
+
+_COUNT = "INSERT INTO scheme.wrong_code (id, device, venue, identity, at) VALUES ($1, $2, $3, $4, $5)"
+# The oldest of the last so many, if there were so many since then.
+_FIRST_AT_DEVICE = """
+SELECT at FROM scheme.wrong_code WHERE device = $1 AND at > $2 ORDER BY at DESC OFFSET $3 LIMIT 1
+"""
+_FIRST_AT_VENUE = """
+SELECT at FROM scheme.wrong_code WHERE venue = $1 AND at > $2 ORDER BY at DESC OFFSET $3 LIMIT 1
+"""
+_FIRST_BY_IDENTITY = """
+SELECT at FROM scheme.wrong_code WHERE identity = $1 AND at > $2 ORDER BY at DESC OFFSET $3 LIMIT 1
+"""
+_FIRST_OF_NOBODY = """
+SELECT at FROM scheme.wrong_code
+WHERE device IS NULL AND identity IS NULL AND at > $1 ORDER BY at DESC OFFSET $2 LIMIT 1
+"""
+_LOCK_DEVICE = """
+UPDATE scheme.device SET locked_until = $2 WHERE id = $1 AND (locked_until IS NULL OR locked_until <= $3) RETURNING true
+"""
+_LOCK_VENUE = """
+UPDATE scheme.venue SET locked_until = $2 WHERE id = $1 AND (locked_until IS NULL OR locked_until <= $3) RETURNING true
+"""
+_FORGET = """
+DELETE FROM scheme.wrong_code WHERE id = ANY(ARRAY(SELECT id FROM scheme.wrong_code WHERE at <= $1 LIMIT $2))
+"""
