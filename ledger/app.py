@@ -95,6 +95,7 @@ from ledger.scheme.opportunities import Opportunities
 from ledger.scheme.paper import Paper
 from ledger.scheme.people import People
 from ledger.scheme.periodic import Periodic
+from ledger.scheme.pot_spends import PotSpends
 from ledger.scheme.pots import Pots
 from ledger.scheme.projects import Projects
 from ledger.scheme.redemptions import Redemptions
@@ -176,7 +177,7 @@ async def serving(
                     *expiry.routes(access, Expiry(database, clock)),
                     *groups.routes(access, Groups(database, clock), directory.secret),
                     *gifts.routes(access, Gifts(database, clock), directory.secret),
-                    *pots.routes(access, Pots(database, clock), directory.secret),
+                    *pots.routes(access, Pots(database, clock), PotSpends(database, clock), directory.secret),
                     *registers.routes(access, Registers(database, clock)),
                     *vouchers.routes(access, Vouchers(database, clock)),
                     *paper.routes(access, Paper(database, clock), directory.secret),

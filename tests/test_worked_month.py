@@ -40,7 +40,7 @@ async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path)
         return dict(zip(minutes, recorded["claims"], strict=True))
 
     async def spent(offer: str, name: str, *, capture: bool = True) -> str:
-        body = {"offer": offer, "holder": people[name]["holder"], "capture": capture}
+        body = {**await api.visit(offer, ids[name]), "capture": capture}
         return str((await api.made("/v1/redemptions", body, token=tills[offer]))["id"])
 
     async def done(redemption: str, offer: str, act: str, body: object = None) -> None:
@@ -80,7 +80,7 @@ async def test_a_month_in_a_county(api: Api, database: Database, tmp_path: Path)
     await done(visit, ticket, "refund", {"minutes": 90})
 
     # Dev has 45 and a swim is 60.
-    answer = await api.post("/v1/redemptions", {"offer": swim, "holder": people["Dev"]["holder"]}, tills[swim])
+    answer = await api.post("/v1/redemptions", await api.visit(swim, ids["Dev"]), tills[swim])
     assert (answer.status_code, answer.json()["code"]) == (409, "insufficient_credits")
 
     balances = {name: await api.balance(id_) for name, id_ in ids.items()}

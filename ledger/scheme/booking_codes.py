@@ -62,6 +62,6 @@ FROM scheme.booking b JOIN journal.entry hold ON hold.id = b.id
 WHERE b.course = $1 AND NOT EXISTS (
     SELECT FROM journal.entry done WHERE done.target = hold.position AND done.kind IN ('void', 'lapse')
 )
-ORDER BY greatest(b.visit_at - $2, $2 - b.visit_at), b.id
+ORDER BY greatest(b.visit_at - $2::timestamptz, $2 - b.visit_at), b.id
 LIMIT 1
 """

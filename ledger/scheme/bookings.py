@@ -454,7 +454,7 @@ FROM scheme.occasion o
 JOIN scheme.booking b ON b.occasion = o.id
 JOIN journal.entry hold ON hold.id = b.id
 JOIN journal.transfer held ON held.position = hold.position AND held.line = 0
-WHERE o.cancelled_at IS NOT NULL AND o.starts_at > $1 - interval '14 days'
+WHERE o.cancelled_at IS NOT NULL AND o.starts_at > $1::timestamptz - interval '14 days'
     AND ($2::uuid IS NULL OR o.id = $2) {_IS_OPEN}
 ORDER BY b.id LIMIT $3
 """  # noqa: S608  # of the constant above

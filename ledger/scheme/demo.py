@@ -5,6 +5,7 @@ yet. The keys are told once, to be printed: a second start has them no more.
 """
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -56,6 +57,8 @@ class Demo(Struct, frozen=True, kw_only=True):
     venue: Venue
     offer: Offer
     person: Person
+    card: str
+    device: UUID
 
 
 async def load(
@@ -84,7 +87,7 @@ async def load(
         for title, price in made
     ]
     tills = {
-        venue.id: (await keys.create(Scope.VENUE, venue.id, f"demo: the till at {venue.name}"))[1] for venue in venues
+        venue.id: await keys.create(Scope.VENUE, venue.id, f"demo: the till at {venue.name}") for venue in venues
     }
     await _give(Registers(database, clock), office, projects, people, clock())
 
@@ -95,21 +98,25 @@ async def load(
     }
     for number, (who, what, capture) in enumerate(_VISITS):
         read = till.code(str(cards[who].code))
-        found = await directory.find(tills[offers[what].venue], offer=offers[what].id, code=read.lookup)
+        found = await directory.find(tills[offers[what].venue][1], offer=offers[what].id, code=read.lookup)
         assert found.caller is not None
         wanted = Wanted(offer=offers[what].id, party=Party(), name_checked=True)
         await till.redeem(found.caller, f"demo-visit-{number}", wanted, read, found, capture=capture)
+    pool, pool_token = tills[venues[0].id]
+    assert pool.device is not None
     return Demo(
         scheme_token=scheme_token,
         project_token=(
             await keys.create(Scope.PROJECT, projects[0].id, "demo: a coordinator", person=people[_COORDINATOR].id)
         )[1],
         person_token=(await keys.create(Scope.PERSON, None, "demo: a volunteer", person=people[0].id))[1],
-        venue_token=tills[venues[0].id],
+        venue_token=pool_token,
         project=projects[0],
         venue=venues[0],
         offer=offers[0],
         person=people[0],
+        card=str(cards[0].code),
+        device=pool.device,
     )
 
 

@@ -251,24 +251,18 @@ async def _tell_and_end(raw: asyncpg.Connection, look: _Look, holders: Sequence[
     if purses:
         await lock(raw)
         await _follow(raw, purses)
-    keep = timedelta(days=look.rules.reinstatement_days)
     events = [
-        Event(
-            topic=Topic.CREDITS_ENDING,
-            holder=holder,
-            body={"minutes": one.purse.by_date[ends], "ends_on": ends.isoformat(), "notice": notice},
-        )
+        _ending(holder, one.purse, ends, notice)
         for holder, one in found.items()
         for ends, notice in one.due.items()
         if ends in one.purse.by_date
     ]
+    until = day_of(now) + timedelta(days=look.rules.reinstatement_days)
     entries = []
     for holder, purse in purses.items():
         for ends, minutes in purse.ended(look.day).items():
-            entry = _expiry(holder, ends, minutes)
-            entries.append(entry)
-            body = {"minutes": minutes, "ended_on": ends.isoformat(), "until": (day_of(now) + keep).isoformat()}
-            events.append(Event(topic=Topic.CREDITS_EXPIRED, holder=holder, object=entry.id, body=body))
+            entries.append(_expiry(holder, ends, minutes))
+            events.append(_ended(entries[-1], holder, ends, until))
     await outbox.put(raw, events, now)
     if entries:
         for outcome in await post(raw, CHART, entries, now):
@@ -295,6 +289,17 @@ def _due(look: _Look, purse: Purse) -> dict[date, str]:
             if look.day <= ends <= look.day + reach and is_new:
                 due.setdefault(ends, notice)
     return due
+
+
+def _ending(holder: UUID, purse: Purse, ends: date, notice: str) -> Event:
+    body: dict[str, int | str] = {"minutes": purse.by_date[ends], "ends_on": ends.isoformat(), "notice": notice}
+    return Event(topic=Topic.CREDITS_ENDING, holder=holder, body=body)
+
+
+def _ended(expiry: Entry, holder: UUID, ends: date, until: date) -> Event:
+    minutes = expiry.transfers[0].minutes
+    body: dict[str, int | str] = {"minutes": minutes, "ended_on": ends.isoformat(), "until": until.isoformat()}
+    return Event(topic=Topic.CREDITS_EXPIRED, holder=holder, object=expiry.id, body=body)
 
 
 def _expiry(holder: UUID, ends: date, minutes: int) -> Entry:

@@ -31,12 +31,12 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.journal.entries import Entry, Kind, Posted, Reason, Refused, Transfer, entry_id
+from ledger.journal.entries import Entry, Kind, Reason, Refused, Transfer, entry_id
 from ledger.journal.posting import post
 from ledger.scheme import acts, lapses, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
-from ledger.scheme.awards import lock_holders, lock_people, without_consent
+from ledger.scheme.awards import lock_open, lock_people, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.keys import Caller, Scope
@@ -243,7 +243,7 @@ async def _offer(raw: asyncpg.Connection, caller: Caller, id_: UUID, offer: NewG
         actor=caller.key,
         reference=_REFERENCE,
     )
-    await _post(raw, hold, rules, now)
+    await _post(raw, hold, now)
     return Offered(
         id=id_,
         giver=offer.giver,
@@ -279,7 +279,7 @@ async def _give_to_pot(raw: asyncpg.Connection, caller: Caller, id_: UUID, gift:
         actor=caller.key,
         reference=_REFERENCE,
     )
-    await _post(raw, entry, rules, now)
+    await _post(raw, entry, now)
     return GivenToPot(id=id_, giver=gift.giver, group=gift.group, minutes=gift.minutes, at=now)
 
 
@@ -301,19 +301,10 @@ async def _check_may_give(raw: asyncpg.Connection, person: UUID, rules: Rules, n
         raise Declined(Refusal.CONSENT_NEEDED)
 
 
-async def _post(raw: asyncpg.Connection, entry: Entry, rules: Rules, now: datetime) -> Posted:
+async def _post(raw: asyncpg.Connection, entry: Entry, now: datetime) -> None:
     (outcome,) = await post(raw, CHART, [entry], now)
-    if (
-        isinstance(outcome, Refused)
-        and outcome.reason == Reason.INSUFFICIENT
-        and outcome.account != entry.transfers[0].debit
-    ):
-        most = rules.gift_month_minutes
-        raise Declined(Refusal.GIFT_LIMIT, f"Gifts of a month come to {most} minutes at most, those on their way too.")
-    posted = settled(outcome)
-    if posted.replayed:
+    if settled(outcome, entry.transfers).replayed:
         raise Declined(Refusal.KEY_REUSED)
-    return posted
 
 
 # --- answering ----------------------------------------------------------------------------------------------
@@ -329,7 +320,9 @@ async def _settled(  # noqa: PLR0917  # each has its own type
     decides, hears = (giver, receiver) if to is State.TAKEN_BACK else (receiver, giver)
     if not _acts_for(caller, decides):
         raise Declined(Refusal.NOT_FOUND, _NOT_THERE)
-    await lock_holders(raw, [decides])
+    # The other one too, so that nobody hears of it who is erased meanwhile.
+    if decides not in await lock_open(raw, [giver, receiver]):
+        raise Declined(Refusal.NOT_FOUND, _NOT_THERE)
     if row["lapses_at"] <= now:
         raise Declined(Refusal.ALREADY_RESOLVED, "Its time has run out, so it goes back to who gave it.")
     if to is State.ACCEPTED and await without_consent(raw, [receiver], now):

@@ -230,7 +230,7 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         Refusal.SAME_APPROVER: Row(
             403,
             "A second person decides here",
-            "A second person at the project looks at these hours.",
+            "A second person looks at this as well.",
         ),
         Refusal.NEEDS_A_LOOK: Row(
             403,
@@ -387,7 +387,7 @@ def _used_up(account: str, asked: Iterable[Transfer], *, replayed: bool) -> Decl
         reason = Refusal.QUOTA_FULL
         detail = f"All places for credits are taken for this {'month' if period else 'time'}."
     elif person:
-        reason = Refusal.VISIT_LIMIT
+        reason = Refusal.GIFT_LIMIT if of == "gifts" else Refusal.VISIT_LIMIT
         detail = f"This is more than one person {'gives' if of == 'gifts' else 'can use here'} in a month."
     else:
         reason = Refusal.VISIT_LIMIT

@@ -123,7 +123,7 @@ def weigh(
         _not_offered(offer)
         or _not_for(offer.terms, party, visitor)
         or _not_together(offer.terms, rules, party, charge)
-        or _not_then(offer, rules, visit_at, booked=booked)
+        or _not_then(offer, rules, visit_at, charge, booked=booked)
         or _too_much(offer.terms, rules, charge)
         or charge
     )
@@ -148,11 +148,10 @@ def faults(terms: Terms, kind: Kind, rules: Rules, price: int) -> tuple[tuple[st
 
 
 def in_credits(minutes: int) -> str:
-    """Minutes as they are said: "4 credits", "2 credits 45 minutes", "45 minutes"."""
+    """Minutes as people say them: "4 credits", "2 credits 45 minutes", "45 minutes", "0 credits"."""
     whole, rest = divmod(minutes, 60)
-    said = [f"{whole} credit{'s' if whole > 1 else ''}"] if whole else []
-    if rest or not whole:
-        said.append(f"{rest} minute{'' if rest == 1 else 's'}")
+    said = [f"{whole} credit{'s' * (whole != 1)}"] if whole or not rest else []
+    said += [f"{rest} minute{'s' * (rest != 1)}"] if rest else []
     return " ".join(said)
 
 
@@ -214,7 +213,7 @@ def _not_together(terms: Terms, rules: Rules, party: Party, charge: Charge) -> N
     return No(reason=Refusal.PARTY_RULE, detail=why)
 
 
-def _not_then(offer: Offer, rules: Rules, visit_at: datetime, *, booked: bool) -> No | None:
+def _not_then(offer: Offer, rules: Rules, visit_at: datetime, charge: Charge, *, booked: bool) -> No | None:
     terms = offer.terms
     if not booked and (offer.kind is not Kind.DROP_IN or terms.booking_needed):
         return No(reason=Refusal.BOOKING_NEEDED, detail="This offer is booked beforehand.")
@@ -222,7 +221,9 @@ def _not_then(offer: Offer, rules: Rules, visit_at: datetime, *, booked: bool) -
     if opening is visit_at:
         return None
     when = "" if opening is None else f" It opens {in_words(opening, visit_at)}."
-    return No(reason=Refusal.OFFER_CLOSED_NOW, detail=f"This offer isn't open then.{when}", works_at=opening)
+    # What is too much for one visit wouldn't work then either.
+    works_at = opening if charge.minutes <= _visit_limit(terms, rules) else None
+    return No(reason=Refusal.OFFER_CLOSED_NOW, detail=f"This offer isn't open then.{when}", works_at=works_at)
 
 
 def _too_much(terms: Terms, rules: Rules, charge: Charge) -> No | None:

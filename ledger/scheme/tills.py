@@ -99,7 +99,7 @@ _NOBODYS: Final = No(reason=Refusal.CODE_UNKNOWN, detail="")
 _STATUS_SAYS: Final = {
     "blocked": No(reason=Refusal.CARD_BLOCKED, detail=""),
     "replaced": No(reason=Refusal.CARD_REPLACED, detail=""),
-    "revoked": _NOBODYS,
+    "revoked": No(reason=Refusal.CODE_UNKNOWN, detail=""),
 }
 
 
@@ -158,7 +158,7 @@ class Tills:
             outcome = await self._batcher.post(entry)
         else:
             outcome = await self._hold(asked, entry, shown, offer)
-        if no is not None and no.reason is Refusal.CODE_UNKNOWN and not getattr(outcome, "replayed", False):
+        if no is _NOBODYS and not getattr(outcome, "replayed", False):
             await self._count_wrong(caller, asked.now)
         posted = _posted(outcome, entry, no)
         return redemption_of(posted, [], offer.id), posted.replayed

@@ -52,11 +52,11 @@ def next_opening(windows: Sequence[Window], closed: Collection[date], after: dat
     """The first minute, in UTC, at which it is open again after a moment when it isn't; None if that is far away."""
     day = after.astimezone(LONDON).date()
     for _ in range(_DAYS_AHEAD):
-        if day not in closed:
-            turns = (turn for turn in _turns(windows or _ALWAYS, day) if turn > after)
-            found = min((turn for turn in turns if is_open(windows, closed, turn)), default=None)
-            if found is not None:
-                return found
+        days_own = [window for window in windows or _ALWAYS if DAYS[day.weekday()] in window.days]
+        if days_own and day not in closed:
+            opens = (turn for turn in _turns(days_own, day) if turn > after and is_open(days_own, (), turn))
+            if (first := min(opens, default=None)) is not None:
+                return first
         day += timedelta(days=1)
     return None
 

@@ -140,6 +140,10 @@ ROUTES: Final[dict[tuple[str, str], set[str]]] = {
     ("POST", "/v1/community-pot/gifts"): {"person", "scheme"},
     ("GET", "/v1/groups/{group}/pot"): {"person", "scheme"},
     ("GET", "/v1/groups/{group}/pot/statement"): {"person", "scheme"},
+    ("POST", "/v1/groups/{group}/pot/spends"): {"person", "scheme"},
+    ("GET", "/v1/groups/{group}/pot/spends"): {"person", "scheme"},
+    ("POST", "/v1/pot-spends/{spend}/agree"): {"person", "scheme"},
+    ("POST", "/v1/pot-spends/{spend}/decline"): {"person", "scheme"},
     ("GET", "/v1/community-pot"): {"person", "project", "venue", "scheme"},
     ("POST", "/v1/community-pot/passed-on"): {"scheme"},
     # cards, passes, devices

@@ -3,15 +3,18 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from ledger.scheme.codes import code_for
 from ledger.scheme.keys import Scope
 from tests.doors.house import Api
 from tests.doors.routes import ROUTES
 
 ID = "00000000-0000-4000-8000-000000000000"
+NOBODYS = code_for(b"another scheme's", "card", UUID(int=1))
 
 
 def addresses() -> Iterator[tuple[str, str, set[str]]]:
@@ -55,7 +58,7 @@ async def test_another_scope_gets_403_everywhere(api: Api) -> None:
         "venue": await api.key("venue", await api.venue()),
         "person": await api.key("person", person=(await api.person())["id"]),
     }
-    body = {"offer": ID, "holder": ID}
+    body = {"offer": ID, "code": NOBODYS}
     for method, path, scopes in addresses():
         for scope in tokens.keys() - scopes:
             if method == "GET":
@@ -89,7 +92,7 @@ async def strangers(api: Api) -> Strangers:
     await api.made(f"/v1/sessions/{session}/attendances", {"person": person})
     given = await api.give(project, {person: 60})
     offer, till = await api.offer(venue), await api.key("venue", venue)
-    redemption = await api.made("/v1/redemptions", {"offer": offer, "holder": child["holder"]}, token=till)
+    redemption = await api.made("/v1/redemptions", await api.visit(offer, person), token=till)
     ids = {"project": project, "venue": venue, "offer": offer, "person": person, "child": person, "session": session}
     ids |= {"group": group["id"], "guardian": dee["id"], "helper": helper["id"], "consent": consent["id"]}
     ids |= {"opportunity": opportunity["id"], "claim": given["claims"][0], "redemption": redemption["id"]}

@@ -35,7 +35,7 @@ class Pool:
         return pool
 
     async def swim(self, *, capture: bool = True) -> httpx.Response:
-        body = {"offer": self.offer, "holder": self._shed.ann_holder, "capture": capture}
+        body = {**await self._shed.api.visit(self.offer, self._shed.ann), "capture": capture}
         return await self._shed.api.post("/v1/redemptions", body, self.till)
 
 

@@ -207,7 +207,7 @@ async def test_what_they_have_goes_where_they_say_and_the_sums_stay_right(
     ann, bob, project, venue = await api.person(), await api.person("Bob"), await api.project(), await api.venue()
     await api.give(project, {ann["id"]: 240, bob["id"]: 60})
     offer, till = await api.offer(venue), await api.key("venue", venue)
-    asked = {"offer": offer, "holder": ann["holder"]}
+    asked = await api.visit(offer, ann["id"])
     await api.made("/v1/redemptions", asked, token=till)
     holds = [(await api.made("/v1/redemptions", {**asked, "capture": False}, token=till))["id"] for _ in range(3)]
     await api.made(f"/v1/redemptions/{holds[1]}/void", token=till)
@@ -353,7 +353,7 @@ async def test_to_every_verb_they_are_not_there_any_more(
         assert refusal(approve) == refusal(correct) == (404, "not_found")
     line = await api.post(f"/v1/projects/{whole.project}/registers", register({whole.id: 60}))
     assert (refusal(line), line.json()["fields"][0]["field"]) == ((422, "wrong_values"), "lines[0].person")
-    redeem = {"offer": whole.offer, "holder": str(whole.holder)}
+    redeem = {"offer": whole.offer, "code": whole.card, "name_checked": True}
     for capture in (True, False):
         answer = await api.post("/v1/redemptions", {**redeem, "capture": capture}, whole.till)
         assert refusal(answer) == (409, "code_unknown")
@@ -372,7 +372,7 @@ async def test_what_a_till_had_heard_it_hears_again(api: Api, owner: asyncpg.Con
     ann, project, venue = await api.person(), await api.project(), await api.venue()
     await api.give(project, {ann["id"]: 90})
     offer, till = await api.offer(venue), await api.key("venue", venue)
-    asked = {"offer": offer, "holder": ann["holder"]}
+    asked = await api.visit(offer, ann["id"])
     before = [await api.post("/v1/redemptions", asked, till, key=key) for key in ("visit", "again")]
     assert [answer.status_code for answer in before] == [201, 409]
     back = await api.post(f"/v1/redemptions/{before[0].json()['id']}/refund", {"minutes": 15}, till, key="back")
@@ -399,11 +399,12 @@ async def test_redemptions_and_an_erasure_at_once_lose_no_credit(api: Api, dsn: 
         for _ in range(15):
             ann = await api.person()
             await api.give(project, {ann["id"]: 120})
-            visit = await api.made("/v1/redemptions", {"offer": offer, "holder": ann["holder"]}, token=till)
+            asked = await api.visit(offer, ann["id"])
+            visit = await api.made("/v1/redemptions", asked, token=till)
             asks: list[Awaitable[httpx.Response]] = [
                 (api if number % 2 else other).post(
                     "/v1/redemptions",
-                    {"offer": offer, "holder": ann["holder"], "capture": number % 3 == 0},
+                    {**asked, "capture": number % 3 == 0},
                     till,
                 )
                 for number in range(9)

@@ -100,8 +100,8 @@ async def test_what_is_read_can_be_sent_back_whole(api: Api) -> None:
         ({"own_hours": "allowed"}, (422, "wrong_values", ["own_hours"])),
         ({"second_above_minutes": 495}, (422, "wrong_values", ["second_above_minutes"])),
         ({"step_minutes": 7}, (422, "wrong_values", ["step_minutes"])),
-        ({"gift_month_minutes": 300}, (422, "wrong_values", ["gift_month_minutes"])),
-        ({"back_days": 30, "expiry_months": 24}, (422, "wrong_values", ["expiry_months"])),
+        ({"sms_characters": 150}, (422, "wrong_values", ["sms_characters"])),
+        ({"back_days": 30, "reminders": 2}, (422, "wrong_values", ["reminders"])),
     ],
     ids=[
         "an unknown name",
@@ -131,8 +131,8 @@ async def test_what_cannot_be_is_refused_by_its_name_and_nothing_is_written(
 
 
 async def test_a_rule_that_is_not_enforced_says_so_in_a_sentence(api: Api) -> None:
-    answer = await change(api, {"gift_month_minutes": 300})
-    assert answer.json()["detail"] == ("`gift_month_minutes` can't be changed yet: this release doesn't enforce it.")
+    answer = await change(api, {"sms_characters": 150})
+    assert answer.json()["detail"] == ("`sms_characters` can't be changed yet: this release doesn't enforce it.")
 
 
 @pytest.mark.parametrize(

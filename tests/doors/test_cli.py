@@ -25,7 +25,8 @@ from ledger.doors.cli.scheme import read_register
 from ledger.journal.checkpoint import Verifier
 from ledger.journal.receipt import Receipt
 from ledger.scheme.clock import system_clock
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.credentials import Credentials
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.offers import Details, NewOffer, Offers, Status
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
@@ -60,6 +61,13 @@ class Scheme(NamedTuple):
     offer: UUID
     ann: UUID
     bob: UUID
+    device: UUID
+    cards: dict[UUID, str]
+
+    def redeem(self, who: UUID, key: str) -> tuple[object, ...]:
+        """The command by which the till takes an hour's credits by their card."""
+        asked = ("--device", self.device, "--offer", self.offer, "--name-checked")
+        return ("redeem", self.cards[who], *asked, "--key", key)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -97,7 +105,13 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
             ann, _ = await people.create(office, "ann", NewPerson(name="Ann"))
             bob, _ = await people.create(office, "bob", NewPerson(name="Bob"))
-        return Scheme(data, project.id, offer.id, ann.id, bob.id)
+            till, _ = await Keys(database, system_clock, "demo").create(Scope.VENUE, venue.id, "the till")
+            assert till.device is not None
+            cards = {
+                who.id: str((await Credentials(database, system_clock).issue_card(office, who.name, who.id))[0].code)
+                for who in (ann, bob)
+            }
+        return Scheme(data, project.id, offer.id, ann.id, bob.id, till.device, cards)
 
     with Embedded(data) as embedded:
         migrate(embedded.dsn())
@@ -157,12 +171,12 @@ def test_hours_are_recorded_and_spent(scheme: Scheme, posts: tuple[object, ...])
     assert "Recorded 2 people, 0 credits.\nline 1 waits for somebody to look at it (overlapping)" in overlapping.out
 
     assert scheme.run("balance", scheme.ann).out == "2 credits 30 minutes available\n"
-    redeem = ("redeem", scheme.offer, scheme.ann, "--key", "visit-1")
+    redeem = scheme.redeem(scheme.ann, "visit-1")
     first, second = scheme.run(*redeem, "--json"), scheme.run(*redeem, "--json")
     assert first.code == second.code == 0
     assert first.json["id"] == second.json["id"]
     assert (first.json["replayed"], second.json["replayed"]) == (False, True)
-    refused = scheme.run("redeem", scheme.offer, scheme.bob, "--key", "visit-2")
+    refused = scheme.run(*scheme.redeem(scheme.bob, "visit-2"))
     assert (refused.code, refused.err.split(":")[0]) == (1, "insufficient_credits")
     assert scheme.run("balance", scheme.ann, "--json").json == {"available": 90, "held": 0}
     statement = scheme.run("statement", scheme.ann, "--json").json
@@ -172,7 +186,7 @@ def test_hours_are_recorded_and_spent(scheme: Scheme, posts: tuple[object, ...])
 
 def test_what_was_posted_is_proven_and_exported(scheme: Scheme, posts: tuple[object, ...], tmp_path: Path) -> None:
     assert scheme.run(*posts).code == 0
-    first = scheme.run("redeem", scheme.offer, scheme.ann, "--key", "visit-1", "--json")
+    first = scheme.run(*scheme.redeem(scheme.ann, "visit-1"), "--json")
     signed = scheme.run("checkpoint", "--sign", "--json")
     assert signed.code == 0, signed.err
     kept = tmp_path / "kept"
@@ -290,9 +304,9 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
     ("words", "environment", "code", "said"),
     [
         (("balance", "nobody"), {}, 2, "is not a valid UUID"),
-        (("redeem", UUID(int=1), UUID(int=2), "--key", ""), {}, 2, "1 to 255 visible ASCII characters"),
-        (("redeem", UUID(int=1), UUID(int=2), "--key", "a b"), {}, 2, "1 to 255 visible ASCII characters"),
-        (("redeem", UUID(int=1), UUID(int=2), "--key", "k" * 256), {}, 2, "1 to 255 visible ASCII characters"),
+        (("redeem", "CODE", "--device", UUID(int=1), "--key", ""), {}, 2, "1 to 255 visible ASCII characters"),
+        (("redeem", "CODE", "--device", UUID(int=1), "--key", "a b"), {}, 2, "1 to 255 visible ASCII characters"),
+        (("redeem", "CODE", "--device", UUID(int=1), "--key", "k" * 256), {}, 2, "1 to 255 visible ASCII characters"),
         (("key", "create", "scheme", "--days", 10**9), {}, 2, "1<=x<=1095"),
         (("key", "create", "scheme", "--label", "x" * 201), {}, 2, "1 to 200 characters"),
         (("statement", UUID(int=1), "--before", 2**63), {}, 2, "is not in the range"),

@@ -13,7 +13,8 @@ import pytest
 from ledger.database import Database, Embedded, migrate
 from ledger.scheme.clock import system_clock
 from ledger.scheme.copies import Copy
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.credentials import Credentials
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.offers import Details, NewOffer, Offers, Status
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
@@ -40,7 +41,13 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
             ann, _ = await People(database, system_clock).create(office, "ann", NewPerson(name="Ann"))
             bob, _ = await People(database, system_clock).create(office, "bob", NewPerson(name="Bob"))
-        return Scheme(data, project.id, offer.id, ann.id, bob.id)
+            till, _ = await Keys(database, system_clock, "demo").create(Scope.VENUE, venue.id, "the till")
+            assert till.device is not None
+            cards = {
+                who.id: str((await Credentials(database, system_clock).issue_card(office, who.name, who.id))[0].code)
+                for who in (ann, bob)
+            }
+        return Scheme(data, project.id, offer.id, ann.id, bob.id, till.device, cards)
 
     with Embedded(data) as embedded:
         migrate(embedded.dsn())
@@ -48,7 +55,8 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
         register = data.parent / "register.csv"
         register.write_text(f"person,minutes\n{made.ann},150\n{made.bob},45\n")
         posted = made.run("register", "post", register, "--project", made.project, *SESSION)
-        held = made.run("redeem", made.offer, made.ann, "--key", "visit", "--hold")
+        asked = ("--device", made.device, "--offer", made.offer, "--name-checked", "--hold")
+        held = made.run("redeem", made.cards[made.ann], *asked, "--key", "visit")
         assert (posted.code, held.code) == (0, 0), posted.err + held.err
         yield made
 

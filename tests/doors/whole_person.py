@@ -29,6 +29,7 @@ class Whole(NamedTuple):
     project: str
     offer: str
     till: str
+    card: str
     hold: str
     visit: str
     others: list[str]
@@ -62,14 +63,14 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
     claim = await _claim_slip(api, project, person)
     venue = await api.venue()
     offer, till = await api.offer(venue), await api.key("venue", venue)
-    asked = {"offer": offer, "holder": str(holder)}
+    asked = await api.visit(offer, person)
     visit = await api.made("/v1/redemptions", asked, token=till)
     hold = await api.made("/v1/redemptions", {**asked, "capture": False}, token=till)
     corrected = {"minutes": 135, "reason": f"{WORD}-remark-correction"}
     await api.made(f"/v1/claims/{claim}/corrections", corrected)
     await _words(database, owner, holder)
     await _hours(api, project, person)
-    return Whole(person, holder, key, project, offer, till, hold["id"], visit["id"], [dee, eve, cat])
+    return Whole(person, holder, key, project, offer, till, asked["code"], hold["id"], visit["id"], [dee, eve, cat])
 
 
 async def _family(api: Api, person: str, dee: str, cat: str) -> None:

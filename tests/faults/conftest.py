@@ -21,7 +21,8 @@ import pytest
 
 from ledger.database import Database, Embedded, migrate
 from ledger.scheme.clock import system_clock
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.rules import Rulebook
 from tests.conftest import temporary_server
 from tests.doors.house import register
 from tests.journal.conftest import audit
@@ -290,6 +291,9 @@ class Scheme(NamedTuple):
     async def begun(cls, clients: Clients, place: Place) -> Self:
         async with Database.open(place.dsn) as database:
             _, boss = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "tests")
+            # So that it is the credits that run out, and not the card.
+            office = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+            await Rulebook(database, system_clock).change(office, {"card_day_minutes": 6_000})
         project = (await clients.made("/v1/projects", boss, {"name": "Repair cafe", "alias": "Saturdays"}))["id"]
         venue = (await clients.made("/v1/venues", boss, {"name": "Parkside pool"}))["id"]
         offer = (await clients.made(f"/v1/venues/{venue}/offers", boss, {"title": "A swim", "price": 60}))["id"]
@@ -299,7 +303,7 @@ class Scheme(NamedTuple):
         return cls(clients, boss, till, project, offer)
 
     async def person(self, minutes: int, **known: str) -> dict[str, Any]:
-        """Somebody with so many minutes, given three days ago or earlier."""
+        """Somebody with a card and so many minutes, given three days ago or earlier."""
         person = await self.clients.made("/v1/people", self.coordinator, {"name": "Ann", **known})
         for days in range(3, 60):
             given = min(minutes, ONE_APPROVER_MINUTES)
@@ -311,7 +315,8 @@ class Scheme(NamedTuple):
                 )
             minutes -= given
         assert minutes == 0
-        return person
+        card = await self.clients.made(f"/v1/people/{person['id']}/cards", self.coordinator, {})
+        return {**person, "card": card["code"]}
 
     async def another_coordinator(self) -> str:
         """The key of another one, of this project, that says whose it is."""
@@ -319,8 +324,9 @@ class Scheme(NamedTuple):
         key = {"scope": "project", "object": self.project, "person": person, "label": "another coordinator"}
         return str((await self.clients.made("/v1/keys", self.coordinator, key))["token"])
 
-    def redeem(self, holder: str, key: str | None = None, *, capture: bool = True) -> Asked:
-        body = {"offer": self.offer, "holder": holder, "capture": capture}
+    def redeem(self, who: Mapping[str, Any], key: str | None = None, *, capture: bool = True) -> Asked:
+        """By their card."""
+        body = {"offer": self.offer, "code": who["card"], "name_checked": True, "capture": capture}
         return Asked("/v1/redemptions", self.till, key or uuid4().hex, body)
 
     def step(self, redemption: str, step: str, minutes: int | None = None) -> Asked:

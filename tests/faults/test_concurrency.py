@@ -61,7 +61,7 @@ def words(answers: list[Answer]) -> Counter[str]:
 
 async def test_of_five_hundred_who_spend_the_last_credit_at_once_one_wins(scheme: Scheme) -> None:
     ann = await scheme.person(60)
-    answers = await at_once(scheme, *(scheme.redeem(ann["holder"]) for _ in range(500)))
+    answers = await at_once(scheme, *(scheme.redeem(ann) for _ in range(500)))
     assert words(answers) == {"201": 1, "409 insufficient_credits": 499}
     assert await scheme.balance(ann) == (0, 0)
 
@@ -69,7 +69,7 @@ async def test_of_five_hundred_who_spend_the_last_credit_at_once_one_wins(scheme
 async def test_of_a_capture_and_a_void_at_once_exactly_one_wins(scheme: Scheme, *, soak: bool) -> None:
     for _ in range(20 if soak else 1):
         ann = await scheme.person(3_000)
-        holds = await at_once(scheme, *(scheme.redeem(ann["holder"], capture=False) for _ in range(50)))
+        holds = await at_once(scheme, *(scheme.redeem(ann, capture=False) for _ in range(50)))
         captured = 0
         for number, hold in enumerate(holds):
             # By turns, so that neither always has the process that is warm, nor the first place.
@@ -87,14 +87,14 @@ async def test_of_fifty_requests_with_one_key_one_is_done_and_the_others_hear_it
     ann = await scheme.person(0 if what == "refusal" else 120)
     match what:
         case "redemption" | "refusal":
-            asked = scheme.redeem(ann["holder"])
+            asked = scheme.redeem(ann)
         case "register":
             asked = scheme.register({ann["id"]: 60})
         case "capture":
-            (hold,) = await at_once(scheme, scheme.redeem(ann["holder"], capture=False))
+            (hold,) = await at_once(scheme, scheme.redeem(ann, capture=False))
             asked = scheme.step(hold.body["id"], "capture", 45)
         case "refund":
-            (spent,) = await at_once(scheme, scheme.redeem(ann["holder"]))
+            (spent,) = await at_once(scheme, scheme.redeem(ann))
             asked = scheme.step(spent.body["id"], "refund")
         case "approval":
             (claim,) = await at_once(scheme, scheme.claim(ann["id"]))
@@ -161,7 +161,7 @@ async def test_of_a_correction_and_a_redemption_of_the_same_credits_one_gets_the
     for number in range(200 if soak else 20):
         ann = await scheme.person(0)
         (given,) = await at_once(scheme, scheme.register({ann["id"]: 60}))
-        asked = [scheme.correction(given.body["claims"][0]), scheme.redeem(ann["holder"])]
+        asked = [scheme.correction(given.body["claims"][0]), scheme.redeem(ann)]
         corrected, redeemed = await in_either_order(scheme, asked, number)
         assert corrected.status == 201
         assert (redeemed.word, corrected.body["goodwill"]) in {("201", 60), ("409 insufficient_credits", 0)}
@@ -203,9 +203,9 @@ async def test_of_an_erasure_and_what_moves_the_same_credits_none_is_lost_and_no
         ann = await scheme.person(120)
         match what:
             case "a visit" | "a hold":
-                asked = scheme.redeem(ann["holder"], capture=what == "a visit")
+                asked = scheme.redeem(ann, capture=what == "a visit")
             case "a capture" | "a refund":
-                (spent,) = await at_once(scheme, scheme.redeem(ann["holder"], capture=what == "a refund"))
+                (spent,) = await at_once(scheme, scheme.redeem(ann, capture=what == "a refund"))
                 asked = scheme.step(spent.body["id"], what.removeprefix("a "))
             case "an approval":
                 asked = scheme.approval([(await scheme.clients.ask(scheme.claim(ann["id"]))).body["id"]])
@@ -246,7 +246,7 @@ async def test_traffic_in_opposite_orders_is_all_answered(scheme: Scheme, *, soa
 
 async def two_people_in_opposite_orders(scheme: Scheme) -> None:
     ann, bob = await scheme.person(1_200), await scheme.person(1_200)
-    spent = await at_once(scheme, *(scheme.redeem(who["holder"]) for _ in range(10) for who in (ann, bob)))
+    spent = await at_once(scheme, *(scheme.redeem(who) for _ in range(10) for who in (ann, bob)))
     given = await at_once(scheme, *(scheme.register({ann["id"]: 60, bob["id"]: 60}, days_ago=day) for day in (50, 51)))
     assert words(spent + given) == {"201": 22}
 
@@ -258,7 +258,7 @@ async def two_people_in_opposite_orders(scheme: Scheme) -> None:
             each
             for redemption in spent
             for who in there
-            for each in (scheme.redeem(who["holder"]), scheme.step(redemption.body["id"], "refund", 15))
+            for each in (scheme.redeem(who), scheme.step(redemption.body["id"], "refund", 15))
         ),
         # Registers lock the people on them: the same two, listed in both orders.
         *(

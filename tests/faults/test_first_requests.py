@@ -19,7 +19,7 @@ async def test_a_fresh_service_answers_all_of_its_first_requests_at_once(durable
             for _ in range(200 if soak else 8):
                 await service.restart()
                 async with asyncio.timeout(BURST_SECONDS):
-                    answers = await asyncio.gather(*(clients.ask(scheme.redeem(ann["holder"])) for _ in range(BURST)))
+                    answers = await asyncio.gather(*(clients.ask(scheme.redeem(ann)) for _ in range(BURST)))
                 assert {answer.word for answer in answers} <= {"201", "409 insufficient_credits"}
             assert sum(answer.status == 201 for _, answer in clients.history) == 80
             await clients.replay_all_twice()

@@ -122,9 +122,9 @@ async def prepared(scheme: Scheme, what: str) -> Asked:
     ann = await scheme.person(0 if what == "refusal" else 60)
     match what:
         case "redeem" | "authorise" | "refusal":
-            return scheme.redeem(ann["holder"], capture=what != "authorise")
+            return scheme.redeem(ann, capture=what != "authorise")
         case "capture" | "void" | "refund":
-            held = await scheme.clients.ask(scheme.redeem(ann["holder"], capture=what == "refund"))
+            held = await scheme.clients.ask(scheme.redeem(ann, capture=what == "refund"))
             return scheme.step(held.body["id"], what)
         case "approval":
             return scheme.approval([(await scheme.clients.ask(scheme.claim(ann["id"]))).body["id"]])
@@ -193,7 +193,7 @@ class Till:
     async def _visit(self, who: dict[str, Any]) -> None:
         scheme, choose = self._scheme, self._choose
         walk_in = choose.random() < 0.5
-        made = await self._ask(scheme.redeem(who["holder"], capture=walk_in))
+        made = await self._ask(scheme.redeem(who, capture=walk_in))
         if made.status == 201:
             if not walk_in:
                 minutes = choose.choice([None, 45])

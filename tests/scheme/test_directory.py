@@ -10,34 +10,110 @@ import pytest
 from ledger.database import Database
 from ledger.journal.batcher import Unavailable
 from ledger.scheme.clock import system_clock
+from ledger.scheme.codes import Pass, code_hash, read_typed
+from ledger.scheme.credentials import Credentials
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Offers, Status
-from ledger.scheme.people import NewPerson, People
-from ledger.scheme.venues import Venues
+from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.people import AgeBand, NewPerson, People
+from ledger.scheme.rules import Rulebook
+from ledger.scheme.terms import Terms, Visitor
+from ledger.scheme.venues import NewVenue, Venues
+
+OFFICE = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+
+
+async def offers_of_a_venue(database: Database, count: int) -> list[UUID]:
+    venue, _ = await Venues(database, system_clock).create(OFFICE, "pool", NewVenue(name="Parkside pool"))
+    offers = Offers(database, system_clock)
+    swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60, terms=Terms(quota=40)))
+    return [(await offers.create(OFFICE, f"swim {number}", swim))[0].id for number in range(count)]
 
 
 async def an_offer(database: Database) -> UUID:
-    venue = await Venues(database, system_clock).create("Parkside pool")
-    offers = Offers(database, system_clock)
-    offer = await offers.create(venue.id, "A swim", 60)
-    await offers.change(offer.id, Status.PUBLISHED)
-    return offer.id
+    [offer] = await offers_of_a_venue(database, 1)
+    await Offers(database, system_clock).change(offer, Status.PUBLISHED)
+    return offer
 
 
 async def test_what_is_there_is_found_and_what_is_not_is_not(database: Database) -> None:
-    office, offer = Caller(key=SCHEME, scope=Scope.SCHEME, object=None), await an_offer(database)
-    person, _ = await People(database, system_clock).create(office, "ann", NewPerson(name="Ann"))
+    offer = await an_offer(database)
+    person, _ = await People(database, system_clock).create(
+        OFFICE, "ann", NewPerson(name="Ann", age_band=AgeBand.FROM_16)
+    )
+    card, _ = await Credentials(database, system_clock).issue_card(OFFICE, "card", person.id)
     _, token = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "x")
     async with Directory.running(database.connect, system_clock, "test") as directory:
-        found = await directory.find(token, offer=offer, holder=person.holder)
+        hashed = code_hash(directory.secret, str(card.code))
+        found = await directory.find(token, offer=offer, code=hashed)
         assert found.caller is not None
         assert found.caller.scope is Scope.SCHEME
         assert found.offer is not None
-        assert (found.offer.price, found.offer.status) == (60, "published")
-        assert found.holder
-        nothing = await directory.find("tc_test_x", offer=uuid4(), holder=person.id)
-        assert (nothing.caller, nothing.offer, nothing.holder) == (None, None, False)
+        assert (found.offer.price, found.offer.status, found.offer.terms.quota) == (60, "published", 40)
+        assert found.shown is not None
+        assert (found.shown.id, found.shown.kind, found.shown.status) == (card.credential.id, "card", "active")
+        assert (found.shown.holder, found.shown.name) == (person.holder, "Ann")
+        assert found.shown.visitor == Visitor(age_band="16_to_17")
+        nothing = await directory.find("tc_test_x", offer=uuid4(), code=bytes(32))
+        assert (nothing.caller, nothing.offer, nothing.shown) == (None, None, None)
+
+
+async def test_a_phone_pass_is_found_by_its_number(database: Database) -> None:
+    people, credentials = People(database, system_clock), Credentials(database, system_clock)
+    person, _ = await people.create(OFFICE, "ann", NewPerson(name="Ann"))
+    ann = Caller(key=uuid4(), scope=Scope.PERSON, object=None, holder=person.holder)
+    made, _ = await credentials.make_pass(ann, "pass", person.id)
+    typed = read_typed((await credentials.shown_pass(ann, person.id)).code)
+    assert isinstance(typed, Pass)
+    async with Directory.running(database.connect, system_clock, "test") as directory:
+        found = await directory.find(code=typed.number)
+        assert found.shown is not None
+        assert (found.shown.id, found.shown.kind, found.shown.holder) == (made.id, "pass", person.holder)
+        assert (await directory.find(code=typed.number ^ 1)).shown is None
+
+
+async def test_whoever_asks_at_the_same_moment_hears_of_their_own_code(database: Database) -> None:
+    people, credentials = People(database, system_clock), Credentials(database, system_clock)
+    holders = {}
+    async with Directory.running(database.connect, system_clock, "test") as directory:
+        for number in range(20):
+            person, _ = await people.create(OFFICE, f"person {number}", NewPerson(name=f"Ann {number}"))
+            card, _ = await credentials.issue_card(OFFICE, f"card {number}", person.id)
+            holders[code_hash(directory.secret, str(card.code))] = person.holder
+        found = await asyncio.gather(*(directory.find(code=hashed) for hashed in holders))
+    assert [one.shown and one.shown.holder for one in found] == list(holders.values())
+
+
+async def test_new_rules_are_known_to_the_next_question(database: Database) -> None:
+    async with Directory.running(database.connect, system_clock, "test") as directory:
+        assert (await directory.find()).rules.visit_cap_minutes == 480
+        await Rulebook(database, system_clock).change(OFFICE, {"visit_cap_minutes": 240})
+        assert (await directory.find()).rules.visit_cap_minutes == 240
+
+
+async def test_a_consent_and_what_somebody_is_eligible_for_are_read_each_time(
+    database: Database, owner: asyncpg.Connection
+) -> None:
+    person, _ = await People(database, system_clock).create(
+        OFFICE, "cat", NewPerson(name="Cat", age_band=AgeBand.FROM_8)
+    )
+    card, _ = await Credentials(database, system_clock).issue_card(OFFICE, "card", person.id)
+    async with Directory.running(database.connect, system_clock, "test") as directory:
+        hashed = code_hash(directory.secret, str(card.code))
+
+        async def visitor() -> Visitor:
+            shown = (await directory.find(code=hashed)).shown
+            assert shown is not None
+            return shown.visitor
+
+        assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True)
+        given = "INSERT INTO scheme.eligible (person, word, given_at, given_by) VALUES ($1, 'induction', now(), $1)"
+        await owner.execute(given, person.id)
+        assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True, eligible=("induction",))
+        await owner.execute(
+            "UPDATE scheme.eligible SET ends_at = now() - interval '1 minute', given_at = now() - interval '1 day'"
+        )
+        assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True)
 
 
 async def test_a_change_is_seen_by_the_next_question(database: Database) -> None:
@@ -73,8 +149,7 @@ async def test_a_full_memory_is_emptied_and_everything_is_still_found(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ledger.scheme.directory.OFFERS_MAX", 3)
-    venue = await Venues(database, system_clock).create("Parkside pool")
-    offers = [(await Offers(database, system_clock).create(venue.id, "A swim", 60)).id for _ in range(10)]
+    offers = await offers_of_a_venue(database, 10)
     async with Directory.running(database.connect, system_clock, "test") as directory:
         for _ in range(3):
             found = await asyncio.gather(*(directory.find(offer=offer) for offer in offers))

@@ -70,7 +70,7 @@ _PLACES, _LIMIT = "All places for credits are taken for this", "This is more tha
         ),
         (
             f"limit:gifts:{_H}.2026-11",
-            Refusal.VISIT_LIMIT,
+            Refusal.GIFT_LIMIT,
             f"{_LIMIT} one person gives in a month.",
             _DECEMBER,
             "gifts (rule 20)",

@@ -250,8 +250,8 @@ def test_the_limit_is_said_in_credits() -> None:
     answer = weigh(offer(price=75), RULES, Party(adults=7), Visitor(), NOON)
     assert isinstance(answer, No)
     assert answer.detail == "This comes to 8 credits 45 minutes; for one visit 8 credits can be used."
-    assert [in_credits(minutes) for minutes in (1, 45, 60, 61, 240)] == [
-        *("1 minute", "45 minutes", "1 credit", "1 credit 1 minute", "4 credits"),
+    assert [in_credits(minutes) for minutes in (0, 1, 45, 60, 61, 240)] == [
+        *("0 credits", "1 minute", "45 minutes", "1 credit", "1 credit 1 minute", "4 credits"),
     ]
 
 

@@ -145,6 +145,15 @@ def test_it_says_from_when_it_would_work(offer: Offer, moment: str, works_at: st
     assert answer.detail == f"This offer isn't open then. It opens {words}.", why
 
 
+def test_what_would_not_work_then_either_is_not_promised() -> None:
+    moment = utc("2026-11-18 17:30")
+    for adults, works_at in ((8, utc("2026-11-18 19:00")), (9, None)):
+        answer = weigh(of(EVENING), RULES, Party(adults=adults), Visitor(), moment)
+        assert isinstance(answer, No)
+        assert answer.works_at == works_at
+        assert answer.detail == "This offer isn't open then. It opens at 19:00."
+
+
 def test_what_is_far_away_is_not_promised() -> None:
     mondays = [date(2026, 11, 23) + number * 7 * DAY for number in range(100)]
     it = of(window("10:00", "11:00", "mon"), closed=mondays)

@@ -26,8 +26,8 @@ import click
 from ledger.doors.cli.bench import bench
 from ledger.doors.cli.books import checkpoint, export, receipt, verify
 from ledger.doors.cli.desk import card
-from ledger.doors.cli.paper import opening, voucher
 from ledger.doors.cli.districts import districts
+from ledger.doors.cli.paper import opening, voucher
 from ledger.doors.cli.person import person
 from ledger.doors.cli.running import outbox, rules, work
 from ledger.doors.cli.scheme import balance, key, register, statement

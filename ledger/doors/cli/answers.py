@@ -19,6 +19,7 @@ from ledger.journal.checkpoint import ProofError
 from ledger.journal.exporting import Unexportable
 from ledger.journal.log import Damaged
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined
+from ledger.scheme.terms import in_credits
 from ledger.settings import SettingsError
 
 DONE, REFUSED, USAGE, RETRY, UNVERIFIED, DEFECT, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
@@ -113,8 +114,5 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def credits_text(minutes: int) -> str:
-    """Minutes as people say them: "2 credits 45 minutes"."""
-    whole, rest = divmod(abs(minutes), 60)
-    words = [f"{whole} credit{'s' * (whole != 1)}"] if whole or not rest else []
-    words += [f"{rest} minute{'s' * (rest != 1)}"] if rest else []
-    return ("minus " if minutes < 0 else "") + " ".join(words)
+    """Minutes as people say them: "2 credits 45 minutes"; of books, "minus 2 credits"."""
+    return ("minus " if minutes < 0 else "") + in_credits(abs(minutes))

@@ -1,7 +1,8 @@
 """Lists in CSV: what registers, balances and districts have in common, and who and how many minutes in the first two.
 
-A list is in UTF-8; one of minutes has one or more columns that say who it was, of which each row fills one. It is read whole or not at all: a usage error names the rows at fault, counted as a spreadsheet does, the header being
-the first. What bounds it: 5 MiB, as over the API, and the rows that the caller allows.
+A list is in UTF-8; one of minutes has one or more columns that say who it was, of which each row fills one. It is read
+whole or not at all: a usage error names the rows at fault, counted as a spreadsheet does, the header being the first.
+What bounds it: 5 MiB, as over the API, and the rows that the caller allows.
 """
 
 from __future__ import annotations
@@ -70,10 +71,7 @@ def read_rows(
             if not any(map(str.strip, row)):  # as spreadsheets leave them at the end
                 continue
             try:
-                if len(row) != len(header):
-                    raise ValueError(f"has {len(row)} columns instead of {len(header)}")
-                cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
-                lines.append(read(rows.line_num, cells))
+                lines.append(read(rows.line_num, _cells(header, row)))
             except ValueError as error:
                 faults.append(f"row {rows.line_num}: {error}")
             if len(lines) > rows_max:
@@ -133,6 +131,13 @@ def _check_header(file: Path, header: list[str], what: str, who: Collection[str]
         raise click.UsageError(
             f"{file} has the columns {header}; {what} has minutes and one or more of {', '.join(sorted(who))}."
         )
+
+
+def _cells(header: list[str], row: list[str]) -> dict[str, str]:
+    """The row's cells by column; raises ValueError if it has more or less of them."""
+    if len(row) != len(header):
+        raise ValueError(f"has {len(row)} columns instead of {len(header)}")
+    return {name: cell.strip() for name, cell in zip(header, row, strict=True)}
 
 
 def _read(number: int, cells: dict[str, str], who: Collection[str]) -> Listed:

@@ -118,7 +118,8 @@ def _announce(of: Settings, shown: demo.Demo | None) -> None:
             f"  TILL={shown.venue_token}\n"
             f"  OFFER={shown.offer.id}  # {shown.offer.title}, at {shown.venue.name}, whose till it is\n"
             f"  ANN={shown.person.id}  # {shown.person.name}, a volunteer\n"
-            f"  HOLDER={shown.person.holder}  # and how tills know her"
+            f"  CARD={shown.card}  # what stands on her card\n"
+            f"  DEVICE={shown.device}  # the till, for the command line"
         )
     remark(f"  documentation  {base}/docs\n  health         {base}/health/ready")
     remark(f"  database       {'LEDGER_DSN' if of.dsn else of.data.absolute()}")

@@ -81,7 +81,8 @@ class Scheme:
         }
         self.tokens = {scope: key["token"] for scope, key in keys.items()}
         self.keys = [key["id"] for key in keys.values()]
-        on_hold = {"offer": offer, "holder": bilal["holder"], "capture": False}
+        card = self._sent(f"/v1/people/{bilal['id']}/cards", {})["code"]
+        on_hold = {"offer": offer, "code": card, "name_checked": True, "capture": False}
         self._made("/v1/redemptions", on_hold, token=self.tokens["venue"])
 
     def _hours_are_given(self, project: str, ann: str, bilal: str) -> None:

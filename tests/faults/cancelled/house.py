@@ -153,7 +153,7 @@ class House:
         """A visit, or a hold for one."""
         ann = await self.person()
         await self.api.give(self.project, {ann["id"]: 15})
-        body = {"offer": self.offer, "holder": ann["holder"], "capture": capture}
+        body = {**await self.api.visit(self.offer, ann["id"]), "capture": capture}
         return str((await self.api.made("/v1/redemptions", body, token=self.till))["id"])
 
 

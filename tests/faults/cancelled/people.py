@@ -63,7 +63,7 @@ async def an_erasure(house: House) -> Request:
     """Of somebody with a wallet, a hold, a key, a contact, and an hour that waits."""
     ann = await house.person(contact={"email": "ann@example.org"})
     await house.api.give(house.project, {ann["id"]: 60}, days_ago=3)
-    held = {"offer": house.offer, "holder": ann["holder"], "capture": False}
+    held = {**await house.api.visit(house.offer, ann["id"]), "capture": False}
     await house.api.made("/v1/redemptions", held, token=house.till)
     await house.api.made("/v1/claims", house.hours(ann, note="I stayed to sweep up."))
     await house.api.key("person", person=ann["id"])

@@ -14,7 +14,7 @@ async def a_redemption(house: House) -> Request:
     ann = await house.person()
     await house.api.give(house.project, {ann["id"]: 15})
     return Request(
-        "/v1/redemptions", {"offer": house.offer, "holder": ann["holder"]}, house.till, entries=1, batched=True
+        "/v1/redemptions", await house.api.visit(house.offer, ann["id"]), house.till, entries=1, batched=True
     )
 
 

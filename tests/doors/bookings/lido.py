@@ -1,4 +1,4 @@
-"""The lido and whoever books there: a service whose clock a test can put on, people with credits, offers of each kind."""
+"""The lido and whoever books there: a service whose clock a test can put on, people with credits, and offers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from ledger.scheme.chart import COMMODITIES
 from tests.doors.house import Api
 
 # A Monday at noon in London, in winter.
@@ -47,15 +48,15 @@ class Lido:
     async def person(self, name: str = "Ann Archer", minutes: int = 240, age_band: str | None = None) -> dict[str, Any]:
         """Somebody with so many minutes, and their key in it."""
         person = await self.api.made("/v1/people", {"name": name})
-        for day in range(1, -(-minutes // 300) + 1):
-            await self.give(person["id"], min(300, minutes - 300 * (day - 1)), day)
+        if minutes:
+            await self.give(person["id"], minutes)
         if age_band is not None:
             changed = await self.api.send("PATCH", f"/v1/people/{person['id']}", {"age_band": age_band})
             assert changed.status_code == 200, changed.text
         return {**person, "key": await self.api.key("person", person=person["id"])}
 
-    async def give(self, person: str, minutes: int, days_ago: int = 1) -> None:
-        began = self.clock.now - timedelta(days=days_ago)
+    async def give(self, person: str, minutes: int) -> None:
+        began = self.clock.now - timedelta(days=1)
         times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=6)).isoformat()}
         body = {**times, "lines": [{"person": person, "minutes": minutes}]}
         await self.api.made(f"/v1/projects/{self.project}/registers", body)
@@ -108,9 +109,9 @@ class Lido:
         return str((await self.api.get(f"/v1/bookings/{booking}")).json()["status"])
 
     async def counters(self) -> dict[str, int]:
-        """What is taken or held of places and limits, by kind."""
-        kinds = {"allowance", "held_allowance", "honoured", "limit", "held_limit", "counted"}
-        return {kind: sum_ for kind, sum_ in (await self.api.trial_balance()).items() if kind in kinds}
+        """What is taken or held of places and limits, by kind; those of zero left out."""
+        kinds = (await self.api.get("/v1/trial-balance")).json()["kinds"]
+        return {kind["kind"]: kind["balance"] for kind in kinds if kind["kind"] in COMMODITIES and kind["balance"]}
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:

@@ -1,0 +1,1 @@
+"""Sessions and attendance over HTTP: planned, booked, checked in and out, and closed where somebody forgot."""
