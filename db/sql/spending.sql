@@ -55,6 +55,8 @@ CREATE TABLE scheme.occasion (
     CONSTRAINT occasion_places_are_bounded CHECK (places BETWEEN 0 AND 100000)
 );
 CREATE INDEX occasion_offer ON scheme.occasion (offer, starts_at);
+-- What there is on a day, for whoever looks.
+CREATE INDEX occasion_starts_at ON scheme.occasion (starts_at) WHERE cancelled_at IS NULL;
 -- Whose bookings come undone.
 CREATE INDEX occasion_cancelled ON scheme.occasion (starts_at) WHERE cancelled_at IS NOT NULL;
 

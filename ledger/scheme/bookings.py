@@ -235,11 +235,14 @@ async def _write(
     key: str,
     payer: UUID | None,
     number: int = 0,
+    notice_given: bool = False,
 ) -> list[Entry]:
     """Write down each visit that is wanted, and return its hold; the ids are the key's from that number on."""
     rules = (await in_force(raw)).rules
     offer = await _offer(raw, wanted.offer)
-    visits = await visits_of(raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now)
+    visits = await visits_of(
+        raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
+    )
     visitor = await _visitor(raw, holder, now)
     source = account("wallet", holder) if payer is None else account("pot", payer)
     holds = []
@@ -328,7 +331,7 @@ async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Cha
         occasion=row["occasion"] if same_time else change.occasion,
         party=msgspec.json.decode(row["party"], type=Party) if change.party is None else change.party,
     )
-    holds = await _write(raw, caller, wanted, holder, now, key=key, payer=None, number=1)
+    holds = await _write(raw, caller, wanted, holder, now, key=key, payer=None, number=1, notice_given=same_time)
     made = _made(holds)
     await booking_codes.move(raw, change.booking, made.id, caller.identity, now)
     await acts.record(raw, caller, holder, "change_booking", made.id, now)

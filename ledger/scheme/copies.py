@@ -382,6 +382,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "note.entry": "an entry, which is in `wallet`",
     "note.taken_by": _OFFICE,
     "expiry.reached": "how far the daily look at all wallets has come: whoever it is, is told there for a moment",
+    "credential.booking": "the entry of a hold, in a row that has its person",
     "credential.issued_by": _OFFICE,
     "credential.changed_by": _OFFICE,
     "device.created_by": _OFFICE,

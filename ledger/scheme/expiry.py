@@ -18,6 +18,8 @@ and those near ones of which something came back since (by a void, say). They sa
 **Who can be concerned** is found by index, without their history: what is left in a wallet is what came last. So where
 the newest credits, all received recently enough to last beyond the first notice, make up the balance, nothing else is
 there. One that came back is old for all that is known here, and the wallet is folded: some rows for each of the others.
+Measured with 60,000 wallets of 30 lines each, a tenth of them folded every day: half a minute a day on two busy cores
+with cold caches, of which 3 s are Python's.
 
 **Reinstatement** is a refund of the expiry's entry, so the journal itself gives back no more than ended. It may be
 asked for until ``reinstatement_days`` after the day when the credits left the wallet, for a late look shortens nothing;
@@ -50,8 +52,9 @@ from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import Rules
 
-# Looked at within some 50 ms; where all of them hoard, folded within half a second, before the journal is locked.
-HOLDERS_MAX: Final = 500
+# Looked at within 0.1 s where little of it is cached. Should all of them have something that ended, it is posted within
+# some 50 ms, for which everybody else who posts has to wait; folded they are before.
+HOLDERS_MAX: Final = 250
 _FIRST: Final = UUID(int=0)
 _EXPIRED: Final = "expired"
 _REFERENCE: Final = "expiry"

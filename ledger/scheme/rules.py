@@ -110,9 +110,9 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, _amount(14, "minutes", 0, 20160, "Cancelling is free until the start; a venue may ask for this at most.")
     ] = 2880
     device_refund_days: Annotated[
-        int, _soon(15, "days", 0, 31, "How many days after it a till may refund; 0: on the same day.")
+        int, _amount(15, "days", 0, 31, "How many days after it a till may refund; 0: on the same day.")
     ] = 0
-    refund_days: Annotated[int, _soon(15, "days", 0, 366, "How long after capture the scheme may refund.")] = 30
+    refund_days: Annotated[int, _amount(15, "days", 0, 366, "How long after capture the scheme may refund.")] = 30
     refund_extension_days: Annotated[
         int, _amount(15, "days", 0, 366, "Refunded and reinstated credits last this much longer, at least.")
     ] = 30
@@ -120,11 +120,12 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, _amount(16, "minutes", 15, 6000, "The most for one visit; an offer may set less, and a monthly limit.")
     ] = 480
     quota_period: Annotated[
-        Literal["calendar_month"], _soon_choice(17, "What a venue's quota is for, by the clock in London.")
+        Literal["calendar_month"], _choice(17, "What a venue's quota is for, by the clock in London.")
     ] = "calendar_month"
-    quota_rolls_over: Annotated[
-        bool, _soon_choice(17, "Whether what a venue did not use of its quota counts in the next month.")
-    ] = False
+    quota_unused: Annotated[
+        Literal["ends"],
+        _choice(17, "What becomes of what a venue did not use of its quota: it isn't added to the next."),
+    ] = "ends"
     offer_windows: Annotated[
         bool,
         _choice(18, "Whether offers may keep to weekly windows (off-peak) and closed dates; else all are always open."),
@@ -154,8 +155,8 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["what_is_available"],
         _choice(22, "What a correction takes back; the scheme's goodwill bears the rest, for no balance is negative."),
     ] = "what_is_available"
-    card_day_minutes: Annotated[int, _soon(23, "minutes", 0, 6000, "The most by a printed card a day.")] = 240
-    card_name_check: Annotated[bool, _soon_choice(23, "Whether a printed card comes with a name check.")] = True
+    card_day_minutes: Annotated[int, _amount(23, "minutes", 0, 6000, "The most by a printed card a day.")] = 240
+    card_name_check: Annotated[bool, _choice(23, "Whether a printed card comes with a name check.")] = True
     pass_seconds: Annotated[int, _amount(24, "seconds", 15, 300, "How often the phone pass changes.")] = 30
     pass_steps_tolerated: Annotated[int, _amount(24, "steps", 0, 5, "How many passes back still count, once.")] = 1
     offline_sync_minutes: Annotated[

@@ -13,6 +13,7 @@ content is told which fields differ. What passes by itself isn't kept: a till th
 A code that is nobody's counts as a wrong try of the till and its venue (``throttle``), once for each key.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -37,7 +38,7 @@ from ledger.scheme.keys import Caller
 from ledger.scheme.redemptions import Redemption, done_to, minutes_of, redemption_of
 from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
 from ledger.scheme.spending import Limit, card_limit, pass_limit, spend, take
-from ledger.scheme.terms import No, Offer, Party, weigh
+from ledger.scheme.terms import No, Offer, Party, open_from, weigh
 
 
 class Quote(Struct, frozen=True, kw_only=True):
@@ -160,7 +161,7 @@ class Tills:
             outcome = await self._hold(asked, entry, shown, offer)
         if no is _NOBODYS and not getattr(outcome, "replayed", False):
             await self._count_wrong(caller, asked.now)
-        posted = _posted(outcome, entry, no)
+        posted = _posted(outcome, entry, no, lambda at: open_from(offer, found.rules, at))
         return redemption_of(posted, [], offer.id), posted.replayed
 
     async def quote(self, caller: Caller, wanted: Wanted, code: Code, found: Found) -> Quote:
@@ -189,7 +190,8 @@ class Tills:
                 try:
                     settled(refused, verdict)
                 except Declined as declined:
-                    no = No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at)
+                    at = declined.works_at and open_from(offer, found.rules, declined.works_at)
+                    no = No(reason=declined.reason, detail=declined.detail, works_at=at)
                     return _no(no, name, offer.id)
         places = sum(moved.minutes for moved in verdict if moved.debit.startswith(f"allowance:{offer.reference}:"))
         return Quote(accepted=True, minutes=verdict[0].minutes, places=places or None, name=name, offer=offer.id)
@@ -383,13 +385,20 @@ def _against_booking(asked: _Asked, shown: Shown, booked: asyncpg.Record) -> No 
     return None
 
 
-def _posted(outcome: Outcome, entry: Entry, no: No | None) -> Posted:
-    """The entry as posted; else the refusal, with what is known of this very case."""
+def _posted(
+    outcome: Outcome, entry: Entry, no: No | None, opens: Callable[[datetime], datetime | None] | None = None
+) -> Posted:
+    """The entry as posted; else the refusal, with what is known of this very case.
+
+    ``opens`` tells when the offer is open once a period has begun in which a limit leaves something again.
+    """
     try:
         return settled(outcome, entry.transfers)
     except Declined as declined:
         if no is not None and no.reason is declined.reason:
             declined.detail, declined.works_at = no.detail, no.works_at
+        elif opens is not None and declined.works_at is not None:
+            declined.works_at = opens(declined.works_at)
         raise
 
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from ledger.scheme.clock import LONDON
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.spending import Places
-from ledger.scheme.terms import Kind, Offer, Terms
+from ledger.scheme.terms import Kind, Offer
 
 AHEAD_MAX: Final = timedelta(days=366)
 # A term of two evenings a week; a transaction of some 20 ms.
@@ -33,13 +33,23 @@ class Visit(Struct, frozen=True):
 
 
 async def visits_of(
-    raw: asyncpg.Connection, offer: Offer, *, at: datetime | None, occasion: UUID | None, now: datetime
+    raw: asyncpg.Connection,
+    offer: Offer,
+    *,
+    at: datetime | None,
+    occasion: UUID | None,
+    now: datetime,
+    notice_given: bool = False,
 ) -> list[Visit]:
-    """Each visit that is wanted; its occasion isn't cancelled until the transaction ends."""
+    """Each visit that is wanted; its occasion isn't cancelled until the transaction ends.
+
+    With ``notice_given`` it needn't be as far ahead as the terms ask, for it was booked in time and stays then.
+    """
+    ahead = 0 if notice_given else offer.terms.ahead_minutes
     if offer.kind is Kind.COURSE:
         _absent("visit_at", at, "a course is booked with all of its sessions")
         _absent("occasion", occasion, "a course is booked with all of its sessions")
-        return await _sessions(raw, offer, now)
+        return await _sessions(raw, offer, ahead, now)
     if offer.kind is Kind.SHOW:
         _absent("visit_at", at, "a show is booked by its occasion")
         row = None if occasion is None else await raw.fetchrow(_OCCASION, occasion, offer.id)
@@ -47,17 +57,17 @@ async def visits_of(
             raise wrong("occasion", "must be one of this show's")
         if row["cancelled_at"] is not None:
             raise Declined(Refusal.OFFER_CLOSED_NOW, "This occasion was cancelled; another may suit.")
-        _ahead("occasion", row["starts_at"], offer.terms, now)
+        _check_ahead("occasion", row["starts_at"], ahead, now)
         return [_visit(row)]
     _absent("occasion", occasion, "this offer has none: say when in `visit_at`")
     if at is None:
         raise wrong("visit_at", "must say when the visit is")
-    _ahead("visit_at", at, offer.terms, now)
+    _check_ahead("visit_at", at, ahead, now)
     return [Visit(at)]
 
 
-async def _sessions(raw: asyncpg.Connection, offer: Offer, now: datetime) -> list[Visit]:
-    soonest = now + timedelta(minutes=offer.terms.ahead_minutes)
+async def _sessions(raw: asyncpg.Connection, offer: Offer, ahead: int, now: datetime) -> list[Visit]:
+    soonest = now + timedelta(minutes=ahead)
     rows = await raw.fetch(_SESSIONS, offer.id, now, soonest, COURSE_MAX + 1)
     if not rows:
         raise Declined(Refusal.OFFER_CLOSED_NOW, "No session of this course can be booked any more.")
@@ -75,13 +85,13 @@ def _visit(row: asyncpg.Record) -> Visit:
     return Visit(row["starts_at"], row["id"], places)
 
 
-def _ahead(field: str, at: datetime, terms: Terms, now: datetime) -> None:
+def _check_ahead(field: str, at: datetime, ahead: int, now: datetime) -> None:
     """Decline what is too soon or too far to be booked."""
     if at <= now:
         raise wrong(field, "must lie ahead")
-    soonest = now + timedelta(minutes=terms.ahead_minutes)
+    soonest = now + timedelta(minutes=ahead)
     if at < soonest:
-        raise wrong(field, f"must be at least {_span(terms.ahead_minutes)} ahead: {in_words(soonest)} or later")
+        raise wrong(field, f"must be at least {_span(ahead)} ahead: {in_words(soonest)} or later")
     if at > now + AHEAD_MAX:
         raise wrong(field, f"must be at most {AHEAD_MAX.days} days ahead")
 

@@ -87,7 +87,7 @@ async def test_nothing_that_is_held_is_missing(api: Api, database: Database, own
 async def test_it_says_every_word_that_is_held(api: Api, database: Database, owner: asyncpg.Connection) -> None:
     whole = await whole_person(api, database, owner)
     text = (await api.get(f"/v1/people/{whole.id}/copy")).text
-    words = ("name", "email@example.org", "address", "label", "event", "entry")
+    words = ("name", "email@example.org", "address", "label", "event", "entry", "gift")
     remarks = [f"remark-{kind}" for kind in ("note", "query", "reject", "correction")]
     assert [word for word in [*words, *remarks] if f"{WORD}-{word}" not in text] == []
     assert PHONE in text

@@ -24,7 +24,7 @@ from tests.journal.conftest import audit
 TODAY = day_of(datetime.now(UTC))
 
 
-def printing(group: str | None = None, **other: object) -> dict[str, Any]:
+def printing(group: object = None, **other: object) -> dict[str, Any]:
     """Three vouchers of an hour, for a year."""
     last_day = (TODAY + timedelta(days=365)).isoformat()
     return {"group": group, "label": "Winter swims", "minutes": 60, "count": 3, "last_day": last_day, **other}

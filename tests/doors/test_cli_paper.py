@@ -127,7 +127,7 @@ def test_a_list_is_previewed_and_taken_over_once(commands: Commands, tmp_path: P
     assert first.out.startswith("Took over 5 balances, 4 credits 45 minutes; 4 people are new.\nopening "), first
     assert "(already: nothing was counted twice)" in again.out
     assert commands.run("balance", ann).out == "3 credits available\n"
-    refused = commands.run(*words, "--commit", "--key", "another")
+    refused = commands.run(*words, "--commit", "--key", "another-list")
     assert (refused.code, refused.err.splitlines()[1:]) == (
         1,
         ["  row 2, person has an opening balance from timebank already"],

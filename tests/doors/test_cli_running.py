@@ -119,7 +119,7 @@ def test_rules_are_set_by_name_and_what_changed_is_told(commands: Commands) -> N
         (["back_days=30", "back_days=40"], 2, "Name each rule once."),
         (["second_above_minutes=495"], 1, "second_above_minutes must be at most daily_cap_minutes"),
         (["goods_for_credits=yes"], 1, "goods_for_credits can't be changed yet"),
-        (["back_days=30", "expiry_months=24"], 1, "expiry_months can't be changed yet"),
+        (["back_days=30", "reminders=2"], 1, "reminders can't be changed yet"),
     ],
 )
 def test_what_cannot_be_set_is_said_and_changes_nothing(

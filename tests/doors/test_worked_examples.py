@@ -1,7 +1,11 @@
 """The worked examples of the product, through HTTP."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
+
+from tests.doors.bookings.lido import SATURDAY, Lido, refusal
 from tests.doors.house import Api
 
 
@@ -74,3 +78,80 @@ async def test_example_2_shed_register(api: Api) -> None:
 
     assert await api.balance(leader["id"]) == (150, 0)
     assert await api.trial_balance() == {"issued": -1_695, "wallet": 1_545, "paper": 150}
+
+
+async def test_example_3_family_swim(dsn: str) -> None:
+    """Wallet 240, swim 60 each, off-peak: adult + two children = 180, left 60; too early; three under eight."""
+    async with Lido.open(dsn, datetime(2026, 11, 18, 20, 0, tzinfo=UTC)) as lido:
+        ann = await lido.person(minutes=240)
+        card = await lido.api.card(ann["id"])
+        evenings = {"days": ["mon", "tue", "wed", "thu", "fri"], "opens": "19:00", "closes": "21:00"}
+        swim = await lido.offer(price=60, windows=[evenings])
+
+        async def come(**party: int) -> httpx.Response:
+            body = {"offer": swim, "code": card, "name_checked": True, "party": party}
+            return await lido.api.post("/v1/redemptions", body, lido.till)
+
+        too_young = await come(adults=1, young=3)
+        assert refusal(too_young) == (409, "party_rule")
+        assert await lido.api.balance(ann["id"]) == (240, 0)
+        family = await come(adults=1, children=2)
+        assert (family.status_code, family.json()["minutes"]) == (201, 180)
+        assert await lido.api.balance(ann["id"]) == (60, 0)
+
+        lido.clock.now = datetime(2026, 11, 19, 17, 30, tzinfo=UTC)
+        early = await come(adults=1)
+        assert refusal(early) == (409, "offer_closed_now")
+        assert datetime.fromisoformat(early.json()["works_at"]) == datetime(2026, 11, 19, 19, 0, tzinfo=UTC)
+        assert "19:00" in early.json()["detail"]
+        assert await lido.api.balance(ann["id"]) == (60, 0)
+
+
+async def test_example_4_the_last_place(dsn: str) -> None:
+    """Quota 39 of 40, price 120, two at once with 300 each: one is held, the other full; cancelled, all is back."""
+    async with Lido.open(dsn) as lido:
+        show = await lido.offer("ticket", price=120, quota=40)
+        school = [await lido.person(f"Visitor {number}", minutes=120) for number in range(39)]
+        await asyncio.gather(*(lido.book(who, show, SATURDAY) for who in school))
+        ann, bob = await lido.person(minutes=300), await lido.person("Bob", minutes=300)
+
+        answers = await asyncio.gather(*(lido.ask(who, show, SATURDAY) for who in (ann, bob)))
+
+        won, lost = ((ann, bob), (bob, ann))[answers[1].status_code == 201]
+        held, full = sorted(answers, key=lambda answer: answer.status_code)
+        assert (held.status_code, refusal(full)) == (201, (409, "quota_full"))
+        assert await lido.api.balance(won["id"]) == (180, 120)
+        assert await lido.api.balance(lost["id"]) == (300, 0)
+        lido.clock.now += timedelta(days=2)
+        booking = held.json()["bookings"][0]["id"]
+        assert (await lido.cancel(booking, won["key"])).status_code == 201
+        assert await lido.api.balance(won["id"]) == (300, 0)
+        quota = (await lido.api.get(f"/v1/offers/{show}/quota", month="2026-11")).json()
+        assert (quota["used"], quota["left"]) == (39, 1)
+
+
+async def test_example_5_one_balance_two_doors(dsn: str) -> None:
+    """Wallet 60, two venues at once: one accepted. A pass 90 s later is stale, replayed elsewhere already used."""
+    async with Lido.open(dsn) as lido:
+        swim, theatre = await lido.offer(price=60), await lido.api.venue("The theatre")
+        seat, its_till = await lido.offer(price=60, venue=theatre), await lido.api.till(theatre)
+
+        async def show(code: str, *, elsewhere: bool = False) -> httpx.Response:
+            body = {"offer": seat if elsewhere else swim, "code": code, "name_checked": True}
+            return await lido.api.post("/v1/redemptions", body, its_till if elsewhere else lido.till)
+
+        ann = await lido.person(minutes=60)
+        card = await lido.api.card(ann["id"])
+        answers = await asyncio.gather(show(card), show(card, elsewhere=True))
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
+        assert refusal(max(answers, key=lambda answer: answer.status_code)) == (409, "insufficient_credits")
+        assert await lido.api.balance(ann["id"]) == (0, 0)
+
+        bob = await lido.person("Bob", minutes=240)
+        await lido.api.made(f"/v1/people/{bob['id']}/pass", token=bob["key"])
+        code = (await lido.api.get(f"/v1/people/{bob['id']}/pass", bob["key"])).json()["code"]
+        assert (await show(code)).status_code == 201
+        assert refusal(await show(code, elsewhere=True)) == (409, "already_used")
+        lido.clock.now += timedelta(seconds=90)
+        assert refusal(await show(code)) == (409, "code_stale")
+        assert await lido.api.balance(bob["id"]) == (180, 0)

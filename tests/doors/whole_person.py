@@ -36,7 +36,7 @@ class Whole(NamedTuple):
 
 
 async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) -> Whole:
-    """They have 255 minutes in the wallet and 60 on hold; 60 were spent, and 435 wait for somebody to decide."""
+    """They have 255 minutes in the wallet and 60 on hold, and give 15 away; 60 were spent, and 435 aren't decided on."""
     project = await api.project()
     body = register({}, days_ago=9)
     body["lines"] = [{"name": f"{WORD}-register-line", "minutes": 240}]
@@ -61,6 +61,16 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
     assert given.status_code == 200, given.text
 
     claim = await _claim_slip(api, project, person)
+    await api.made("/v1/notes", {"person": person, "notes": [{"serial": "SP-104", "minutes": 15}]})
+    await api.give(await api.project("Soup kitchen"), {eve: 15}, days_ago=7)
+    for giver, receiver in ((person, eve), (eve, person)):
+        gift = {"receiver": receiver, "minutes": 15, "words": f"{WORD}-gift"}
+        await api.made(f"/v1/people/{giver}/gifts", gift)
+    await owner.execute(
+        'INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request)'
+        " VALUES ($1, $2, $3, now(), 60, '{}')",
+        *(uuid4(), UUID(group), holder),
+    )
     venue = await api.venue()
     offer, till = await api.offer(venue), await api.key("venue", venue)
     asked = await api.visit(offer, person)

@@ -224,6 +224,10 @@ class Clients:
             )
         )
 
+    async def alive(self, service: int) -> None:
+        """Ask that service for nothing but whether it is there."""
+        assert (await self._http.get(self.services[service].base + "/health/live")).status_code == httpx.codes.OK
+
     async def ask(self, asked: Asked, service: int = 0) -> Answer:
         """Send it once, and keep it."""
         answer = await self.send(asked, service)

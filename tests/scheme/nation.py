@@ -23,6 +23,9 @@ async def settle(owner: asyncpg.Connection) -> None:
         await owner.execute(_PEOPLE)
         await owner.execute(_PLACES)
         await owner.execute(_HOURS)
+        await owner.execute(_PAPER)
+        await owner.execute(_DESKS)
+        await owner.execute(_GIFTS)
         await owner.execute(_RUNNING)
         await owner.execute(_JOURNAL)
         await owner.execute("DROP FUNCTION scheme.test_id, scheme.test_key")
@@ -75,10 +78,27 @@ INSERT INTO scheme.project (id, name, alias, status, created_at)
 SELECT scheme.test_id('project', n), 'Project ' || n, 'Alias ' || n, 'active', now()
 FROM generate_series(1, {PROJECTS}) n;
 INSERT INTO scheme.venue (id, name, status, created_at)
-SELECT scheme.test_id('venue', n), 'Venue ' || n, 'active', now() FROM generate_series(1, 500) n;
-INSERT INTO scheme.offer (id, venue, title, price, status, created_at)
-SELECT scheme.test_id('offer', n), scheme.test_id('venue', n % 500 + 1), 'Offer ' || n, 60, 'published', now()
-FROM generate_series(1, 2000) n;
+SELECT scheme.test_id('venue', n), 'Venue ' || n, 'active', now() FROM generate_series(1, 1500) n;
+INSERT INTO scheme.district (name, latitude, longitude)
+SELECT chr(65 + n / 100 % 26) || chr(65 + n / 2600) || n % 100, 50 + n % 80 * 0.1, -5 + n % 70 * 0.1
+FROM generate_series(0, 2999) n;
+INSERT INTO scheme.site (id, venue, name, address, postcode, step_free, created_at)
+SELECT scheme.test_id('site', n), scheme.test_id('venue', n % 1500 + 1), 'Site ' || n, '',
+    chr(65 + n / 100 % 26) || chr(65 + n / 2600) || n % 100 || ' 1AA', n % 3 = 0, now()
+FROM generate_series(0, 2999) n;
+INSERT INTO scheme.offer (id, venue, kind, reach, title, description, expect, price, terms, status, created_at,
+    changed_at)
+SELECT scheme.test_id('offer', n), scheme.test_id('venue', n % 1500 + 1), CASE WHEN n % 5 = 0 THEN 'show' ELSE 'drop_in'
+    END, CASE WHEN n % 20 = 0 THEN 'national' WHEN n % 4 = 0 THEN 'county' ELSE 'local' END, 'Offer ' || n,
+    repeat('An hour in the big pool. ', 10), '', 60, '{{"windows":[{{"days":["mon","tue","wed"],"opens":"09:00",'
+        '"closes":"17:00"}},{{"days":["sat"],"opens":"10:00","closes":"16:00"}}],"closed":["2026-12-25"],"quota":40}}',
+    CASE WHEN n > 5000 THEN 'ended' ELSE 'published' END, now(), now()
+FROM generate_series(1, 8000) n;
+INSERT INTO scheme.occasion (id, offer, starts_at, ends_at, places)
+SELECT scheme.test_id('occasion', n), scheme.test_id('offer', n % 1000 * 5 + 5), begins, begins + interval '2 hours', 40
+FROM generate_series(1, 100000) n, LATERAL (SELECT now() + (n - 90000) * interval '15 minutes' AS begins) t;
+INSERT INTO scheme.eligible (person, word, given_at, given_by)
+SELECT scheme.test_id('person', n), 'gym_induction', now(), scheme.test_id('holder', 1) FROM generate_series(1, 9000) n;
 INSERT INTO scheme.opportunity (id, project, title, description, kind, status, district, tags, prerequisites,
     joining_pence, donation_note, referral, places, created_at, changed_at)
 SELECT scheme.test_id('opportunity', n), scheme.test_id('project', n % {PROJECTS} + 1), 'Opportunity ' || n, '',
@@ -134,6 +154,57 @@ SELECT scheme.test_key(1000000 + n), scheme.test_key(n * 10), 'note', 'With the 
     scheme.test_id('holder', n), now()
 FROM generate_series(1, {CLAIMS // 10}) n;
 """
+_PAPER = """
+INSERT INTO scheme.batch (id, label, minutes, count, expires_at, printed_at, printed_by, ended_at)
+SELECT scheme.test_key(n), 'Batch ' || n, 60, 100, now() + (n - 900) * interval '1 day',
+    now() - (2000 - n) * interval '1 day', scheme.test_id('holder', 1), CASE WHEN n < 900 THEN now() END
+FROM generate_series(1, 1000) n;
+INSERT INTO scheme.credential (id, kind, status, code_hash, batch, issued_at, issued_by, expires_at, changed_at,
+    changed_by, used_by)
+SELECT scheme.test_key(b * 100 + n), 'voucher', 'active', sha256(uuid_send(scheme.test_key(b * 100 + n))),
+    scheme.test_key(b), now(), scheme.test_id('holder', 1), now(), now(), scheme.test_id('holder', 1),
+    CASE WHEN n % 4 > 0 THEN scheme.test_id('entry', b * 100 + n) END
+FROM generate_series(1, 1000) b, generate_series(1, 100) n;
+INSERT INTO scheme.note (serial, holder, minutes, entry, taken_at, taken_by)
+SELECT 'SP' || n, scheme.test_id('holder', n % 9000 + 1), 60, scheme.test_id('entry', n), now(),
+    scheme.test_id('holder', 1)
+FROM generate_series(1, 40000) n;
+"""
+_DESKS = f"""
+INSERT INTO scheme.device (id, venue, name, status, created_at, created_by, code_hash, code_until)
+SELECT scheme.test_id('device', n), scheme.test_id('venue', n % 1500 + 1), 'Till ' || n,
+    CASE WHEN n % 100 = 0 THEN 'expected' ELSE 'active' END, now() - n * interval '1 hour', scheme.test_id('holder', 1),
+    CASE WHEN n % 100 = 0 THEN sha256(n::text::bytea) END, CASE WHEN n % 100 = 0 THEN now() END
+FROM generate_series(1, 6000) n;
+INSERT INTO scheme.api_key (id, secret_hash, scope, venue, device, label, created_at, expires_at)
+SELECT scheme.test_id('till', n), sha256(n::text::bytea), 'venue', scheme.test_id('venue', n % 1500 + 1),
+    scheme.test_id('device', n), 'a till', now(), now() + interval '1 year'
+FROM generate_series(1, 6000) n;
+INSERT INTO scheme.credential (id, kind, status, holder, code_hash, number, issued_at, issued_by, changed_at, changed_by)
+SELECT scheme.test_id('credential', n), CASE WHEN n % 3 = 0 THEN 'pass' ELSE 'card' END,
+    CASE WHEN n <= {PEOPLE} THEN 'active' ELSE 'revoked' END, scheme.test_id('holder', n % {PEOPLE} + 1),
+    CASE WHEN n % 3 > 0 THEN sha256(n::text::bytea) END, CASE WHEN n % 3 = 0 THEN n * 5003 END,
+    now() - n * interval '10 minutes', scheme.test_id('holder', 1), now(), scheme.test_id('holder', 1)
+FROM generate_series(1, {PEOPLE} * 2) n;
+INSERT INTO scheme.wrong_code (id, device, venue, identity, at)
+SELECT scheme.test_key(n), CASE WHEN n % 5 > 1 THEN scheme.test_id('device', n % 6000 + 1) END,
+    CASE WHEN n % 5 > 1 THEN scheme.test_id('venue', n % 1500 + 1) END,
+    CASE WHEN n % 5 = 1 THEN scheme.test_id('holder', n % 900 + 1) END, now() - n * interval '4 seconds'
+FROM generate_series(1, 20000) n;
+"""
+_GIFTS = f"""
+INSERT INTO scheme.gift (id, giver, receiver, minutes, offered_at, lapses_at)
+SELECT scheme.test_key(1000000 + n), scheme.test_id('holder', n % {PEOPLE} + 1), scheme.test_id('holder', (n + 7) % {PEOPLE} + 1),
+    60, at, at + interval '30 days'
+FROM generate_series(1, 40000) n, LATERAL (SELECT now() - n * interval '30 minutes' AS at) t;
+INSERT INTO scheme.lapse (entry, at)
+SELECT scheme.test_key(1000000 + n), now() + n * interval '1 minute' FROM generate_series(1, 20000) n;
+INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request, agreed_by, decided_at)
+SELECT scheme.test_key(n), scheme.test_id('group', n % 1000 + 1), scheme.test_id('holder', n % 3000 + 1),
+    now() - n * interval '1 hour', 1500, '{{}}', CASE WHEN n > 500 THEN scheme.test_id('holder', n % 3000 + 2) END,
+    CASE WHEN n > 500 THEN now() END
+FROM generate_series(1, 20000) n;
+"""
 _RUNNING = """
 INSERT INTO scheme.rules (version, changed_at, changes) SELECT n, now(), '{}' FROM generate_series(2, 50) n;
 INSERT INTO scheme.outbox (id, at, topic, holder, project, object, body, delivered_at)
@@ -167,5 +238,13 @@ INSERT INTO journal.transfer (position, debit, credit, minutes, debit_sequence, 
     credit_balance, line)
 SELECT n, {PEOPLE} + n % {PROJECTS} + 1, n % {PEOPLE} + 1, 60, n, -60, n, 60, 0
 FROM generate_series(1, (SELECT count(*) FROM journal.entry)) n;
+INSERT INTO journal.entry (position, happened_at, recorded_at, id, actor, kind, nonce, leaf)
+SELECT 1000000 + row_number() OVER (ORDER BY offered_at, id), offered_at, offered_at, id, giver, 'hold', uuid_send(id),
+    sha256(uuid_send(id))
+FROM scheme.gift;
+INSERT INTO journal.entry (position, target, happened_at, recorded_at, id, actor, kind, nonce, leaf)
+SELECT 1000000 + position, position, happened_at, recorded_at, scheme.test_id('resolved', position), actor,
+    CASE position % 4 WHEN 1 THEN 'capture' WHEN 2 THEN 'void' ELSE 'lapse' END::journal.entry_kind, nonce, leaf
+FROM journal.entry WHERE kind = 'hold' AND position % 4 > 0;
 ALTER TABLE journal.entry ENABLE ALWAYS TRIGGER entry_fits_target;
 """

@@ -34,8 +34,14 @@ SMALL: Mapping[str, str] = {
     "rules_pkey": "the same",
     "project": "some thousands in a nation",
     "venue": "likewise",
+    "site": "one or two for each venue",
+    "offer": "some thousands in a nation, and whoever looks for the nearest looks at all that are published",
+    "offer_published": "the same",
+    "district": "3,000 in the kingdom",
     "group": "likewise",
     "allocation": "a grant or two a year for each project that has a cap",
+    "batch": "an afternoon at a printer each: some hundreds a year",
+    "batch_printed_at": "likewise",
 }
 # A module, and the table or index that it may read from end to end.
 WHOLE: Mapping[tuple[str, str], str] = {

@@ -93,11 +93,16 @@ class Lido:
     async def book(
         self, person: dict[str, Any], offer: str, at: datetime | None = None, **more: object
     ) -> dict[str, Any]:
-        """A booking that is made: the first of it, with the ids of all in ``all``."""
-        answer = await self.ask(person, offer, at, **more)
+        """A booking that is made; of a course, its first session's."""
+        return (await self.enrol(person, offer, at, **more))[0]
+
+    async def enrol(
+        self, person: dict[str, Any], offer: str, at: datetime | None = None, **more: object
+    ) -> list[dict[str, Any]]:
+        """The bookings that are made, one for each session of a course."""
+        answer = await self.ask(person, offer, at, None, **more)
         assert answer.status_code == 201, answer.text
-        booked = answer.json()
-        return {**booked["bookings"][0], "all": [each["id"] for each in booked["bookings"]]}
+        return list(answer.json()["bookings"])
 
     async def cancel(self, booking: str, token: str, *, course: bool = False) -> httpx.Response:
         return await self.api.post(f"/v1/bookings/{booking}/cancel", {"course": course}, token)

@@ -204,6 +204,17 @@ async def test_what_cannot_be_had_leaves_the_booking_as_it_was(
     assert (await lido.api.balance(ann["id"]), (await lido.counters())["held_allowance"]) == ((60, 60), 3)
 
 
+async def test_the_party_changes_when_it_is_too_late_to_book_another_time(lido: Lido) -> None:
+    ann, swim = await lido.person(), await lido.offer(booking_needed=True, ahead_minutes=1440)
+    booking = await lido.book(ann, swim, SATURDAY, party={"adults": 2})
+    lido.clock.now = SATURDAY - HOUR
+    path = f"/v1/bookings/{booking['id']}/change"
+    later = await lido.api.post(path, {"visit_at": (SATURDAY + HOUR).isoformat()}, ann["key"])
+    assert refusal(later) == (422, "wrong_values")
+    await lido.api.made(path, {"party": {"adults": 1}}, token=ann["key"])
+    assert await lido.api.balance(ann["id"]) == (180, 60)
+
+
 @pytest.mark.parametrize(("by", "status"), [("ann", 409), ("till", 403), ("scheme", 201), ("stranger", 404)])
 async def test_a_change_is_bound_by_the_time_to_cancel(lido: Lido, by: str, status: int) -> None:
     ann, swim = await lido.person(), await lido.offer(cancel_minutes=1440)

@@ -67,9 +67,12 @@ class Scheme:
         venue = self._made("/v1/venues", {"name": "Parkside pool"})["id"]
         offer = self._made(f"/v1/venues/{venue}/offers", {"title": "A swim", "price": 15})["id"]
         self._made(f"/v1/offers/{offer}/publish")
+        self._made(f"/v1/venues/{venue}/sites", {"name": "Parkside", "postcode": "CB1 1LY"})
+        self._a_play_is_given(venue)
         ann, bilal = (self._made("/v1/people", {"name": name}) for name in ("Ann", "Bilal"))
         self._hours_are_given(project, ann["id"], bilal["id"])
         self._somebody_cares(ann["id"], bilal["id"])
+        self._vouchers_are_printed()
         whose = {
             "scheme": {},
             "project": {"object": project},
@@ -80,10 +83,25 @@ class Scheme:
             scope: self._sent("/v1/keys", {"scope": scope, "label": "fuzzing", **rest}) for scope, rest in whose.items()
         }
         self.tokens = {scope: key["token"] for scope, key in keys.items()}
-        self.keys = [key["id"] for key in keys.values()]
-        card = self._sent(f"/v1/people/{bilal['id']}/cards", {})["code"]
+        # And the device of the venue's: it would be revoked as well.
+        self.keys = [*(key["id"] for key in keys.values()), keys["venue"]["device"]]
+        card = self._made(f"/v1/people/{bilal['id']}/cards", {})["code"]
+        self._made(f"/v1/people/{ann['id']}/pass", token=self.tokens["person"])
+        self._made(f"/v1/venues/{venue}/devices", {"name": "the kiosk"})
         on_hold = {"offer": offer, "code": card, "name_checked": True, "capture": False}
         self._made("/v1/redemptions", on_hold, token=self.tokens["venue"])
+        booked = {"person": ann["id"], "offer": offer, "visit_at": (NOW + timedelta(days=2)).isoformat()}
+        self._made("/v1/bookings", booked)
+
+    def _a_play_is_given(self, venue: str) -> None:
+        """On two evenings; bookings are of the swim."""
+        play = self._sent(f"/v1/venues/{venue}/offers", {"title": "A play", "price": 15, "kind": "show"})["id"]
+        self._made(f"/v1/offers/{play}/publish")
+        evenings = [
+            {"starts_at": begins.isoformat(), "ends_at": (begins + timedelta(hours=2)).isoformat()}
+            for begins in (NOW + timedelta(days=7), NOW + timedelta(days=8))
+        ]
+        self._made(f"/v1/offers/{play}/occasions", {"occasions": evenings})
 
     def _hours_are_given(self, project: str, ann: str, bilal: str) -> None:
         """Yesterday, and in a session that goes on now."""
@@ -98,6 +116,14 @@ class Scheme:
         carys = self._made("/v1/people", {"name": "Carys", "age_band": "8_to_15"})["id"]
         self._made(f"/v1/people/{carys}/guardians", {"guardian": bilal})
         self._made(f"/v1/people/{carys}/consents", {"guardian": bilal})
+
+    def _vouchers_are_printed(self) -> None:
+        """From the community's pot, in which enough is left for others: of somebody who has gone."""
+        opening = {"source": "timebank", "lines": [{"name": "Eirlys", "minutes": 60_000}]}
+        gone = self._sent("/v1/openings", opening)["newcomers"][0]["person"]
+        self._sent(f"/v1/people/{gone}/erasure", {"give_to": "community"})
+        last_day = f"{NOW + timedelta(days=90):%Y-%m-%d}"
+        self._made("/v1/batches", {"group": None, "label": "Swims", "minutes": 60, "count": 5, "last_day": last_day})
 
     def _made(self, path: str, body: object = None, *, token: str = "") -> Any:  # noqa: ANN401  # JSON
         answer = self._sent(path, body, token=token)

@@ -5,10 +5,19 @@
 
 from typing import Final
 
-from tests.faults.cancelled import hours, people, places, spending
+from tests.faults.cancelled import bookings, desk, gifts, hours, paper, people, places, spending
 from tests.faults.cancelled.house import Prepare
 
-ROUTES: Final[dict[tuple[str, str], Prepare]] = {**people.ROUTES, **places.ROUTES, **hours.ROUTES, **spending.ROUTES}
+ROUTES: Final[dict[tuple[str, str], Prepare]] = {
+    **bookings.ROUTES,
+    **desk.ROUTES,
+    **gifts.ROUTES,
+    **paper.ROUTES,
+    **people.ROUTES,
+    **places.ROUTES,
+    **hours.ROUTES,
+    **spending.ROUTES,
+}
 
 # It is sent by POST, for it has a body, and writes nothing.
 READS: Final = {("POST", "/v1/claims/check")}

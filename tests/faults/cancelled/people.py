@@ -32,6 +32,17 @@ async def an_end_of_help(house: House) -> Request:
     )
 
 
+async def a_word(house: House) -> Request:
+    person = await house.person()
+    return Request(f"/v1/people/{person['id']}/eligibility/gym_induction", {})
+
+
+async def a_withdrawn_word(house: House) -> Request:
+    path = f"/v1/people/{(await house.person())['id']}/eligibility/gym_induction"
+    assert (await house.api.send("PUT", path, {})).status_code == 200
+    return Request(path)
+
+
 async def a_guardian(house: House) -> Request:
     child = await house.person(age_band="under_8")
     return Request(f"/v1/people/{child['id']}/guardians", {"guardian": house.guardian})
@@ -107,6 +118,8 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("PATCH", "/v1/people/{person}"): a_birthday,
     ("POST", "/v1/people/{person}/helpers"): a_helper,
     ("POST", "/v1/helpers/{helper}/end"): an_end_of_help,
+    ("PUT", "/v1/people/{person}/eligibility/{word}"): a_word,
+    ("DELETE", "/v1/people/{person}/eligibility/{word}"): a_withdrawn_word,
     ("POST", "/v1/people/{child}/guardians"): a_guardian,
     ("POST", "/v1/people/{child}/guardians/{guardian}/end"): an_end_of_guardianship,
     ("POST", "/v1/people/{child}/consents"): a_consent,

@@ -25,11 +25,79 @@ def a_project_that_is(status: str, verb: str, becomes: str) -> Prepare:
 
 
 async def a_venue(_: House) -> Request:
-    return Request("/v1/venues", {"name": "The theatre"}, repeats=False)
+    return Request("/v1/venues", {"name": "The theatre"})
+
+
+async def another_venues_name(house: House) -> Request:
+    venue, name = await house.api.venue(), f"Theatre {house.number()}"
+    return Request(f"/v1/venues/{venue}", {"name": name}, changed=count("scheme.venue", f"name = '{name}'"))
+
+
+def a_venue_that_is(status: str, verb: str, becomes: str) -> Prepare:
+    async def change(house: House) -> Request:
+        venue = (await house.api.made("/v1/venues", {"name": "The theatre", "status": status}))["id"]
+        changed = count("scheme.venue", f"id = '{venue}' AND status = '{becomes}'")
+        return Request(f"/v1/venues/{venue}/{verb}", changed=changed)
+
+    return change
+
+
+async def a_site(house: House) -> Request:
+    # A venue has 200 at most.
+    return Request(f"/v1/venues/{await house.api.venue()}/sites", {"name": "Stage", "postcode": "CB1 1LY"})
+
+
+async def another_postcode(house: House) -> Request:
+    site = (await house.api.made(f"/v1/venues/{await house.api.venue()}/sites", {"name": "Stage"}))["id"]
+    changed = count("scheme.site", f"id = '{site}' AND postcode = 'CB4 1DQ'")
+    return Request(f"/v1/sites/{site}", {"postcode": "cb41dq"}, changed=changed)
+
+
+async def a_closed_site(house: House) -> Request:
+    site = (await house.api.made(f"/v1/venues/{await house.api.venue()}/sites", {"name": "Stage"}))["id"]
+    changed = count("scheme.site", f"id = '{site}' AND closed_at IS NOT NULL")
+    return Request(f"/v1/sites/{site}/close", changed=changed)
 
 
 async def an_offer(house: House) -> Request:
-    return Request(f"/v1/venues/{house.venue}/offers", {"title": "A play", "price": 120}, repeats=False)
+    return Request(f"/v1/venues/{house.venue}/offers", {"title": "A play", "price": 120})
+
+
+async def another_price(house: House) -> Request:
+    offer = (await house.api.made(f"/v1/venues/{house.venue}/offers", {"title": "A play", "price": 120}))["id"]
+    changed = count("scheme.offer", f"id = '{offer}' AND price = 90")
+    return Request(f"/v1/offers/{offer}", {"price": 90, "terms": {"quota": 3}}, changed=changed)
+
+
+async def _show(house: House) -> str:
+    body = {"title": "A play", "price": 120, "kind": "show"}
+    return str((await house.api.made(f"/v1/venues/{house.venue}/offers", body))["id"])
+
+
+async def two_occasions(house: House) -> Request:
+    return Request(f"/v1/offers/{await _show(house)}/occasions", {"occasions": [_times(1), _times(2)]})
+
+
+async def more_places(house: House) -> Request:
+    occasion = await _occasion(house)
+    changed = count("scheme.occasion", f"id = '{occasion}' AND places = 7")
+    return Request(f"/v1/occasions/{occasion}", {"places": 7}, changed=changed)
+
+
+async def a_cancelled_occasion(house: House) -> Request:
+    occasion = await _occasion(house)
+    changed = count("scheme.occasion", f"id = '{occasion}' AND cancelled_at IS NOT NULL")
+    return Request(f"/v1/occasions/{occasion}/cancel", changed=changed)
+
+
+async def _occasion(house: House) -> str:
+    path = f"/v1/offers/{await _show(house)}/occasions"
+    return str((await house.api.made(path, {"occasions": [_times(1)]}))["occasions"][0]["id"])
+
+
+def _times(days: int) -> dict[str, str]:
+    starts = datetime.now(UTC) + timedelta(days=days)
+    return {"starts_at": starts.isoformat(), "ends_at": (starts + timedelta(hours=2)).isoformat()}
 
 
 def an_offer_to(verb: str, becomes: str) -> Prepare:
@@ -117,7 +185,18 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("POST", "/v1/projects/{project}/suspend"): a_project_that_is("active", "suspend", "suspended"),
     ("POST", "/v1/projects/{project}/end"): a_project_that_is("active", "end", "ended"),
     ("POST", "/v1/venues"): a_venue,
+    ("PATCH", "/v1/venues/{venue}"): another_venues_name,
+    ("POST", "/v1/venues/{venue}/activate"): a_venue_that_is("applied", "activate", "active"),
+    ("POST", "/v1/venues/{venue}/suspend"): a_venue_that_is("active", "suspend", "suspended"),
+    ("POST", "/v1/venues/{venue}/end"): a_venue_that_is("active", "end", "ended"),
+    ("POST", "/v1/venues/{venue}/sites"): a_site,
+    ("PATCH", "/v1/sites/{site}"): another_postcode,
+    ("POST", "/v1/sites/{site}/close"): a_closed_site,
     ("POST", "/v1/venues/{venue}/offers"): an_offer,
+    ("PATCH", "/v1/offers/{offer}"): another_price,
+    ("POST", "/v1/offers/{offer}/occasions"): two_occasions,
+    ("PATCH", "/v1/occasions/{occasion}"): more_places,
+    ("POST", "/v1/occasions/{occasion}/cancel"): a_cancelled_occasion,
     ("POST", "/v1/offers/{offer}/publish"): an_offer_to("publish", "published"),
     ("POST", "/v1/offers/{offer}/pause"): an_offer_to("pause", "paused"),
     ("POST", "/v1/offers/{offer}/end"): an_offer_to("end", "ended"),

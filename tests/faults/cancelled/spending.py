@@ -1,7 +1,13 @@
 """What is spent, and what funders grant."""
 
+from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID, uuid4
 
+from ledger.journal.entries import Entry, Transfer
+from ledger.journal.posting import post
+from ledger.scheme.chart import CHART, account
+from ledger.scheme.keys import SCHEME
 from tests.faults.cancelled.house import House, Prepare, Request
 
 
@@ -27,9 +33,21 @@ def a_step(step: str) -> Prepare:
     return taken
 
 
+async def a_reinstatement(house: House) -> Request:
+    """Of an hour that ended today."""
+    ann = await house.person()
+    await house.api.give(house.project, {ann["id"]: 60})
+    now = datetime.now(UTC)
+    ended = Transfer(account("wallet", UUID(ann["holder"])), "expired", 60)
+    async with house.owner.transaction():
+        await post(house.owner, CHART, [Entry(id=uuid4(), transfers=(ended,), happened_at=now, actor=SCHEME)], now)
+    return Request(f"/v1/people/{ann['id']}/reinstatements", entries=1)
+
+
 ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("POST", "/v1/projects/{project}/allocations"): a_grant,
     ("POST", "/v1/redemptions"): a_redemption,
+    ("POST", "/v1/people/{person}/reinstatements"): a_reinstatement,
     ("POST", "/v1/redemptions/{redemption}/capture"): a_step("capture"),
     ("POST", "/v1/redemptions/{redemption}/void"): a_step("void"),
     ("POST", "/v1/redemptions/{redemption}/refund"): a_step("refund"),

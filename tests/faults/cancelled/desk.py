@@ -1,0 +1,67 @@
+"""What a desk gives out: cards, phone passes, and tills."""
+
+from typing import Final
+
+from tests.faults.cancelled.house import House, Prepare, Request, count
+
+
+async def a_card(house: House) -> Request:
+    ann = await house.person()
+    return Request(f"/v1/people/{ann['id']}/cards", {})
+
+
+async def a_pass(house: House) -> Request:
+    ann = await house.person()
+    return Request(f"/v1/people/{ann['id']}/pass", token=await house.api.key("person", person=ann["id"]))
+
+
+def a_card_to(verb: str, becomes: str) -> Prepare:
+    async def step(house: House) -> Request:
+        ann = await house.person()
+        card = (await house.api.made(f"/v1/people/{ann['id']}/cards", {}))["credential"]["id"]
+        if verb == "unblock":
+            await house.api.made(f"/v1/credentials/{card}/block")
+        changed = count("scheme.credential", f"id = '{card}' AND status = '{becomes}'")
+        return Request(f"/v1/credentials/{card}/{verb}", changed=changed)
+
+    return step
+
+
+async def a_device(house: House) -> Request:
+    return Request(f"/v1/venues/{house.venue}/devices", {"name": "the kiosk"})
+
+
+async def an_enrolment(house: House) -> Request:
+    made = await house.api.made(f"/v1/venues/{house.venue}/devices", {"name": "the kiosk"})
+    return Request("/v1/devices/enrol", {"code": made["code"]}, repeats=False)
+
+
+async def another_name(house: House) -> Request:
+    made, name = await house.api.made(f"/v1/venues/{house.venue}/devices", {"name": "x"}), f"till {house.number()}"
+    changed = count("scheme.device", f"name = '{name}'")
+    return Request(f"/v1/devices/{made['device']['id']}", {"name": name}, changed=changed)
+
+
+async def a_revoked_device(house: House) -> Request:
+    made = await house.api.made(f"/v1/venues/{house.venue}/devices", {"name": "the kiosk"})
+    device = made["device"]["id"]
+    await house.api.client.post("/v1/devices/enrol", json={"code": made["code"]})
+    changed = (
+        f"SELECT count(*) FROM scheme.device d JOIN scheme.api_key k ON k.device = d.id"
+        f" WHERE d.id = '{device}' AND d.status = 'revoked' AND k.revoked_at IS NOT NULL"
+    )
+    return Request(f"/v1/devices/{device}/revoke", changed=changed)
+
+
+ROUTES: Final[dict[tuple[str, str], Prepare]] = {
+    ("POST", "/v1/people/{person}/cards"): a_card,
+    ("POST", "/v1/people/{person}/pass"): a_pass,
+    ("POST", "/v1/credentials/{credential}/replace"): a_card_to("replace", "replaced"),
+    ("POST", "/v1/credentials/{credential}/block"): a_card_to("block", "blocked"),
+    ("POST", "/v1/credentials/{credential}/unblock"): a_card_to("unblock", "active"),
+    ("POST", "/v1/credentials/{credential}/revoke"): a_card_to("revoke", "revoked"),
+    ("POST", "/v1/venues/{venue}/devices"): a_device,
+    ("POST", "/v1/devices/enrol"): an_enrolment,
+    ("PATCH", "/v1/devices/{device}"): another_name,
+    ("POST", "/v1/devices/{device}/revoke"): a_revoked_device,
+}
