@@ -43,6 +43,12 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+def pytest_collection_finish() -> None:
+    """Spend less on garbage: what was imported is none, and an application, made for most tests, would set it off."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
+
+
 @pytest.fixture(scope="session")
 def soak(pytestconfig: pytest.Config) -> bool:
     """Whether to look longer: hundreds of kills and thousands of examples instead of dozens."""

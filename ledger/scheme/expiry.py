@@ -363,7 +363,7 @@ async def _lines(raw: asyncpg.Connection, after: Mapping[UUID, int]) -> dict[UUI
                 kind=Kind(row["kind"]),
                 minutes=row["minutes"],
                 origin=row["origin"],
-                is_expiry=row["other"] == _EXPIRED,
+                is_expiry=row["is_expiry"],
             )
         )
     return lines
@@ -376,8 +376,9 @@ _IDS = "SELECT position, id FROM journal.entry WHERE position = ANY($1::bigint[]
 # The entry that took what comes back is the hold that was resolved; of a refund that of its capture, or the plain entry
 # itself.
 _LINES = """
-SELECT w.holder, l.sequence, l.position, l.minutes, o.name AS other, e.kind::text, e.recorded_at,
-    coalesce(t.target, e.target) AS origin
+SELECT w.holder, l.sequence, l.position, l.minutes, e.kind::text, e.recorded_at,
+    coalesce(t.target, e.target) AS origin,
+    coalesce(l.other = (SELECT id FROM journal.account WHERE name = 'expired'), false) AS is_expiry
 FROM unnest($1::uuid[], $2::bigint[]) w (holder, after)
 JOIN journal.account a ON a.name = 'wallet:' || encode(uuid_send(w.holder), 'hex')
 CROSS JOIN LATERAL (
@@ -387,7 +388,6 @@ CROSS JOIN LATERAL (
     SELECT position, credit_sequence, minutes, debit
     FROM journal.transfer WHERE credit = a.id AND credit_sequence > w.after
 ) l
-JOIN journal.account o ON o.id = l.other
 JOIN journal.entry e ON e.position = l.position
 LEFT JOIN journal.entry t ON t.position = e.target
 ORDER BY w.holder, l.sequence

@@ -39,11 +39,11 @@ async def put(raw: asyncpg.Connection, entry: UUID, at: datetime) -> None:
 
 async def lapse_due(raw: asyncpg.Connection, now: datetime) -> int:
     """Lapse the holds whose time has run out, `LAPSES_MAX` at most, and return how many were dealt with."""
-    due = await raw.fetch(_DUE, now, LAPSES_MAX)
-    await raw.execute("DELETE FROM scheme.lapse WHERE entry = ANY($1::uuid[])", [row["entry"] for row in due])
-    ended = {row["entry"]: row["at"] for row in due if not row["is_resolved"]}
-    if ended:
-        lapsed = await _lapse(raw, ended, now)
+    due = {row["entry"]: row["at"] for row in await raw.fetch(_DUE, now, LAPSES_MAX)}
+    if due:
+        await raw.execute("DELETE FROM scheme.lapse WHERE entry = ANY($1::uuid[])", list(due))
+        resolved = {row["id"] for row in await raw.fetch(_RESOLVED, list(due))}
+        lapsed = await _lapse(raw, {hold: at for hold, at in due.items() if hold not in resolved}, now)
         await outbox.put(raw, [_told(hold, posted) for hold, posted in lapsed], now)
     return len(due)
 
@@ -61,7 +61,7 @@ async def _lapse(raw: asyncpg.Connection, ended: dict[UUID, datetime], now: date
         )
         for hold, at in ended.items()
     ]
-    outcomes = await post(raw, CHART, entries, now)
+    outcomes = await post(raw, CHART, entries, now) if entries else []
     return [
         (hold, outcome)
         for hold, outcome in zip(ended, outcomes, strict=True)
@@ -86,13 +86,10 @@ def _told(hold: UUID, lapse: Posted) -> Event:
     raise RuntimeError(f"a hold of no credits lapsed: {hold}")
 
 
-_DUE = """
-SELECT l.entry, l.at, EXISTS (
-    SELECT FROM journal.entry hold JOIN journal.entry done ON done.target = hold.position
-    WHERE hold.id = l.entry AND done.kind IN ('capture', 'void', 'lapse')
-) AS is_resolved
-FROM scheme.lapse l
-WHERE l.at <= $1
-ORDER BY l.at, l.entry
-LIMIT $2
+_DUE = "SELECT entry, at FROM scheme.lapse WHERE at <= $1 ORDER BY at, entry LIMIT $2"
+_RESOLVED = """
+SELECT hold.id FROM journal.entry hold
+WHERE hold.id = ANY($1::uuid[]) AND EXISTS (
+    SELECT FROM journal.entry done WHERE done.target = hold.position AND done.kind IN ('capture', 'void', 'lapse')
+)
 """

@@ -12,7 +12,8 @@ second approver. That isn't kept as the answer, for it passes. Whoever approved 
 A **bearer voucher** of a batch (see ``paper``) is anybody's who brings it, and nobody's hours.
 
 A code that was mistyped (its check character tells) is 422 and costs nothing; one that nobody printed is
-``code_unknown``, and whoever sends many such isn't heard for a while (``throttle``). Somebody under 16 needs a guardian's consent first.
+``code_unknown``, and whoever sends many such isn't heard for a while (``throttle``). Somebody under 16 needs a
+guardian's consent first.
 """
 
 from datetime import datetime

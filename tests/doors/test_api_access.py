@@ -104,6 +104,15 @@ async def strangers(api: Api) -> Strangers:
     ids |= {"group": group["id"], "guardian": dee["id"], "helper": helper["id"], "consent": consent["id"]}
     ids |= {"opportunity": opportunity["id"], "claim": given["claims"][0], "redemption": redemption["id"]}
     ids["booking"] = booking["id"]
+    await api.give(project, {dee["id"]: 120})
+    gift = await api.made(f"/v1/people/{dee['id']}/gifts", {"receiver": person, "minutes": 15})
+    for keyholder in (person, dee["id"]):
+        await api.send("PUT", f"/v1/groups/{group['id']}/members/{keyholder}", {"keyholder": True})
+    await api.made(f"/v1/groups/{group['id']}/pot/gifts", {"giver": dee["id"], "minutes": 60})
+    await api.send("PATCH", "/v1/rules", {"pot_both_above_minutes": 15})
+    visit = {"keyholder": dee["id"], "person": person, "offer": offer, "visit_at": starts.isoformat()}
+    spend = await api.made(f"/v1/groups/{group['id']}/pot/spends", visit)
+    ids |= {"gift": gift["id"], "spend": spend["spend"]}
     keys = {
         "project": await api.key("project", project),
         "venue": till,
@@ -156,7 +165,7 @@ async def test_another_ones_object_is_not_there_on_any_route(api: Api, owner: as
     before = await owner.fetchval(written)
     for door in await doors(api):
         # Whom they would speak for, if they could: themselves.
-        own = dict.fromkeys({"person", "guardian", "helper"} & (door.body or {}).keys(), bob)
+        own = dict.fromkeys({"person", "guardian", "helper", "keyholder"} & (door.body or {}).keys(), bob)
         answers: list[dict[str, Any]] = []
         for ids in (theirs, nobodys):
             answer = await api.client.request(
@@ -189,7 +198,7 @@ async def test_a_revoked_key_stops_at_once_in_every_process(api: Api, dsn: str) 
     venue = await api.venue()
     made = await api.made("/v1/keys", {"scope": "venue", "object": venue, "label": "a till"})
     offer, ann = await api.offer(venue), await api.person()
-    body = {"offer": offer, "holder": ann["holder"]}
+    body = await api.visit(offer, ann["id"])
     async with Api.running(dsn, scheme=api.scheme) as other:
         for service in (api, other):
             assert (await service.get(f"/v1/offers/{offer}", made["token"])).status_code == 200

@@ -40,6 +40,7 @@ NOT_ABOUT_PEOPLE = {
     "opportunity.referral",
     *("credential.kind", "credential.status", "device.name", "device.status"),  # a till, not a person
     "pot_spend.request",  # ids and figures
+    "booking.party",  # how many of which age
     *("batch.label", "note.serial"),  # what is printed on many for anybody, and what was printed before
     "voucher.label",  # it goes when somebody claims the slip, and until then nobody knows whom it is about
     # What a client made up as a key, and answers that hold ids and figures by the rule of `scheme.answers`.

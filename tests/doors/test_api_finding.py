@@ -66,7 +66,7 @@ async def search(api: Api, token: str | None = None, **query: object) -> list[di
 
 
 async def titles(api: Api, **query: object) -> list[str]:
-    return [one["title"] for one in await search(api, **query)]
+    return [one["title"] for one in await search(api, None, **query)]
 
 
 async def county(api: Api) -> None:
@@ -157,7 +157,7 @@ WHAT_CANNOT_BE_LOOKED_FOR: list[tuple[dict[str, object], int, str]] = [
 
 async def test_what_cannot_be_looked_for(api: Api) -> None:
     for query, status, field in WHAT_CANNOT_BE_LOOKED_FOR:
-        answer = await api.get("/v1/offers", **query)
+        answer = await api.get("/v1/offers", None, **query)
         assert (answer.status_code, fields(answer)) == (status, [field]), query
 
 
@@ -305,7 +305,7 @@ async def pages(api: Api, **query: object) -> list[str]:
     seen: list[str] = []
     cursor: dict[str, object] = {}
     while True:
-        page = (await api.get("/v1/offers", limit=2, **query, **cursor)).json()
+        page = (await api.get("/v1/offers", None, limit=2, **query, **cursor)).json()
         seen += [one["title"] for one in page["offers"]]
         if page["next"] is None:
             return seen

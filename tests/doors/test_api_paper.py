@@ -298,18 +298,19 @@ async def test_of_all_who_bring_one_voucher_at_once_one_wins(api: Api, owner: as
     offer, till = await till_at_pool(api)
     ann, bob = await api.person(), await api.person("Bob")
     batch, codes = await printed(api, count=8)
-    for code in codes:
-        answers = await asyncio.gather(
+    for turn, code in enumerate(codes):
+        at_once = [
             claim(api, code, ann["id"]),
             spend(api, code, offer, till),
             claim(api, code, bob["id"]),
             spend(api, code, offer, till),
-        )
+        ]
+        answers = await asyncio.gather(*at_once[turn % 4 :], *at_once[: turn % 4])
         assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
         assert {refusal(answer) for answer in answers if answer.status_code == 409} == {(409, "already_used")}
     assert await counts(api, batch) == (8, 0, 0)
     totals = await api.trial_balance()
-    assert totals["wallet"] + totals.get("redeemed", 0) == 480
+    assert totals.get("wallet", 0) + totals.get("redeemed", 0) == 480
     assert "paper" not in totals
     await audit(owner)
 

@@ -7,7 +7,7 @@ the document, so a new one is asked as soon as it is served.
 Off, as they can't be: see `contract/schemathesis.toml`. `Problem` as `default` of every operation is taken out of the
 document before, for "or anything else" is no promise that could be broken.
 
-schemathesis runs as its own process, on the other core; its pytest fixtures don't go together with pytest 9.2 (4.32).
+schemathesis runs as its own process: its pytest fixtures don't go together with pytest 9.2 (4.32).
 """
 
 import asyncio

@@ -28,6 +28,7 @@ async def settle(owner: asyncpg.Connection) -> None:
         await owner.execute(_GIFTS)
         await owner.execute(_RUNNING)
         await owner.execute(_JOURNAL)
+        await owner.execute(_BOOKINGS)
         await owner.execute("DROP FUNCTION scheme.test_id, scheme.test_key")
     await owner.execute("ANALYZE")
 
@@ -246,5 +247,36 @@ INSERT INTO journal.entry (position, target, happened_at, recorded_at, id, actor
 SELECT 1000000 + position, position, happened_at, recorded_at, scheme.test_id('resolved', position), actor,
     CASE position % 4 WHEN 1 THEN 'capture' WHEN 2 THEN 'void' ELSE 'lapse' END::journal.entry_kind, nonce, leaf
 FROM journal.entry WHERE kind = 'hold' AND position % 4 > 0;
+ALTER TABLE journal.entry ENABLE ALWAYS TRIGGER entry_fits_target;
+"""
+# Each with its hold, of which nine in ten were resolved.
+_BOOKINGS = f"""
+UPDATE scheme.occasion SET cancelled_at = now() WHERE id IN (
+    SELECT scheme.test_id('occasion', n) FROM generate_series(1, 100000, 100) n
+);
+INSERT INTO scheme.booking (id, offer, venue, holder, "group", occasion, course, visit_at, cancel_until, walk_in, party,
+    made_at, made_by)
+SELECT scheme.test_key(2000000 + n), scheme.test_id('offer', n % 8000 + 1), scheme.test_id('venue', n % 1500 + 1),
+    scheme.test_id('holder', n % {PEOPLE} + 1), CASE WHEN n % 50 = 0 THEN scheme.test_id('group', n % 1000 + 1) END,
+    CASE WHEN n % 5 = 0 THEN scheme.test_id('occasion', n) END,
+    CASE WHEN n % 20 = 0 THEN scheme.test_key(2000000 + n / 200 * 200) END,
+    visit_at, CASE WHEN n % 2 = 0 THEN visit_at END, n % 2 = 1, '{{}}', now(), scheme.test_id('holder', n % 3000 + 1)
+FROM generate_series(1, 100000) n, LATERAL (SELECT now() + (n - 90000) * interval '10 minutes' AS visit_at) t;
+INSERT INTO scheme.credential (id, kind, status, holder, code_hash, booking, issued_at, issued_by, changed_at, changed_by)
+SELECT scheme.test_id('code', row_number() OVER (ORDER BY id)), 'booking', 'active', holder, sha256(uuid_send(id)), id,
+    made_at, made_by, made_at, made_by
+FROM scheme.booking WHERE NOT walk_in AND course IS NULL;
+ALTER TABLE journal.entry DISABLE TRIGGER entry_fits_target;
+INSERT INTO journal.entry (position, happened_at, recorded_at, id, actor, kind, nonce, leaf)
+SELECT 3000000 + row_number() OVER (ORDER BY visit_at, id), made_at, made_at, id, made_by, 'hold', uuid_send(id),
+    sha256(uuid_send(id))
+FROM scheme.booking;
+INSERT INTO journal.transfer (position, debit, credit, minutes, debit_sequence, debit_balance, credit_sequence,
+    credit_balance, line)
+SELECT position, 1, 2, 60, position, 0, position, 60, 0 FROM journal.entry WHERE position > 3000000;
+INSERT INTO journal.entry (position, target, happened_at, recorded_at, id, actor, kind, nonce, leaf)
+SELECT 1000000 + position, position, happened_at, recorded_at, scheme.test_id('done', position), actor,
+    CASE position % 4 WHEN 1 THEN 'void' WHEN 2 THEN 'lapse' ELSE 'capture' END::journal.entry_kind, nonce, leaf
+FROM journal.entry WHERE position BETWEEN 3000001 AND 3090000;
 ALTER TABLE journal.entry ENABLE ALWAYS TRIGGER entry_fits_target;
 """

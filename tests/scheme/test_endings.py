@@ -479,6 +479,24 @@ def test_what_was_reinstated_is_spent_first_and_is_not_reinstated_again(life: Li
     assert (again.minutes, life.books.balance) == (60, 0), "only the other 60, which ended for the first time"
 
 
+def test_of_one_date_what_was_reinstated_is_spent_first(life: Life) -> None:
+    life.visit(60, 0)
+    life.books.today = date(2028, 3, 1)
+    life.agree()
+    for happens in (life.expire, life.agree, life.reinstate, life.agree):
+        happens()
+    life.refund(60, 1)
+    life.agree()
+    assert life.purse.by_date == {date(2028, 3, 31): 120}
+    life.visit(70, 0)
+    life.books.today = date(2028, 4, 1)
+    life.agree()
+    life.expire()
+    life.agree()
+    [again] = life.purse.reinstatable(life.books.today, since=date.min)
+    assert again.minutes == 50, "10 of those that were refunded were spent, and all that were reinstated"
+
+
 def test_without_expiry_nothing_ends() -> None:
     life = Life(Dating(months=0, void_days=30, refund_days=30))
     life.books.post(Kind.PLAIN, ("issued:shed", "wallet:ann", 60))

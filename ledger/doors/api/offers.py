@@ -52,7 +52,7 @@ _Within = Annotated[
     QueryParameter(
         pattern=r"^[1-9][0-9]{0,2}$(?!\n)",
         description="Only those so many kilometres from there, at most; national ones are found all the same.",
-        schema_extra={"type": "integer", "minimum": 1, "maximum": 999},
+        schema_extra={"one_of": None, "type": "integer", "minimum": 1, "maximum": 999},
     ),
 ]
 _ReachWanted = Annotated[Reach | None, QueryParameter(description="Only those of this reach.")]

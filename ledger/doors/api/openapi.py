@@ -153,7 +153,20 @@ def _close(part: object) -> None:
             _close(child)
 
 
+def _settle_items(part: object) -> None:
+    """Have a `tuple[X, ...]` be a list of X: Litestar (2.25) takes the dots for a type, and writes X or anything."""
+    if isinstance(part, dict):
+        match part.get("items"):
+            case {"oneOf": [item, {**nothing}]} if not nothing:
+                part["items"] = item
+        part = list(part.values())
+    if isinstance(part, list):
+        for child in part:
+            _settle_items(child)
+
+
 def _mend(document: dict[str, Any]) -> dict[str, Any]:
+    _settle_items(document)
     components: dict[str, Any] = document["components"].setdefault("schemas", {})
     _, problem_schemas = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
     components.update(problem_schemas)

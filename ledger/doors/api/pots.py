@@ -127,7 +127,7 @@ def _looking(access: Access, pots: Pots, cursor_secret: bytes) -> list[HTTPRoute
         before_request=access.only(*Scope),
         summary="Look into the community's pot",
         description="What was given for whoever needs it, in minutes.",
-        responses=refused(401),
+        responses=refused(401, 403),
         tags=_TAG,
     )
     async def community() -> CommunityPot:

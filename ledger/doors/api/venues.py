@@ -208,7 +208,8 @@ def _of_sites(access: Access, sites: Sites, cursor_secret: bytes) -> list[HTTPRo
         before_request=access.only(*Scope),
         summary="List a venue's sites",
         description=(
-            "By name; closed ones are there for the venue itself and the scheme alone. Give `next` as `cursor` to go on."
+            "By name; those that are closed for the venue itself and the scheme alone. Give `next` as `cursor` to"
+            " go on."
         ),
         responses=refused(400, 401, 403, 404),
         dependencies=_PAGED,

@@ -14,8 +14,8 @@ import click
 import msgspec
 
 from ledger import database
-from ledger.doors.cli.answers import RETRY, Answer, Verb
-from ledger.doors.cli.server import at_work, database_server, remark, settings
+from ledger.doors.cli.answers import RETRY, Answer, Verb, err
+from ledger.doors.cli.server import database_server, remark, settings
 from ledger.scheme import demo
 from ledger.scheme.clock import system_clock
 
@@ -64,11 +64,14 @@ def _stop(*_: object) -> NoReturn:
 
 
 async def _load_demo(of: Settings, dsn: str) -> demo.Demo | None:
-    async with (
-        database.Database.open(dsn, pool_size=of.pool_size) as opened,
-        at_work(opened, of) as (batcher, directory),
-    ):
-        return await demo.load(opened, batcher, directory, system_clock, of.environment)
+    """Show how far it has come: some seconds, of which nobody should wonder what they are for."""
+    with err.status("") as status:
+
+        def told(percent: int) -> None:
+            status.update(f"Loading a demo county, three months of it: {percent} %")
+
+        async with database.Database.open(dsn, pool_size=of.pool_size) as opened:
+            return await demo.load(opened, system_clock, of.environment, told)
 
 
 def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
@@ -109,7 +112,7 @@ def _announce(of: Settings, shown: demo.Demo | None) -> None:
     remark(f"Time Credits is at {base} (Ctrl-C stops it)")
     if shown is not None:
         remark(
-            f"A demo scheme was loaded. Its keys are shown only now. To try what the README shows, paste these lines\n"
+            f"A demo county was loaded. Its keys are shown only now. To try what the README shows, paste these lines\n"
             f"into a second terminal:\n"
             f"  OFFICE={shown.scheme_token}\n"
             f"  COORDINATOR={shown.project_token}\n"
@@ -117,8 +120,10 @@ def _announce(of: Settings, shown: demo.Demo | None) -> None:
             f"  VOLUNTEER={shown.person_token}  # {shown.person.name}'s own\n"
             f"  TILL={shown.venue_token}\n"
             f"  OFFER={shown.offer.id}  # {shown.offer.title}, at {shown.venue.name}, whose till it is\n"
+            f"  TICKET={shown.ticket.id}  # {shown.ticket.title}: to be booked beforehand\n"
             f"  ANN={shown.person.id}  # {shown.person.name}, a volunteer\n"
             f"  CARD={shown.card}  # what stands on her card\n"
+            f"  BILAL={shown.friend.id}  # {shown.friend.name}, a friend of hers\n"
             f"  DEVICE={shown.device}  # the till, for the command line"
         )
     remark(f"  documentation  {base}/docs\n  health         {base}/health/ready")

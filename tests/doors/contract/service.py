@@ -92,6 +92,7 @@ class Scheme:
         self._made("/v1/redemptions", on_hold, token=self.tokens["venue"])
         booked = {"person": ann["id"], "offer": offer, "visit_at": (NOW + timedelta(days=2)).isoformat()}
         self._made("/v1/bookings", booked)
+        self._somebody_gives(ann["id"], bilal["id"], offer)
 
     def _a_play_is_given(self, venue: str) -> None:
         """On two evenings; bookings are of the swim."""
@@ -124,6 +125,27 @@ class Scheme:
         self._sent(f"/v1/people/{gone}/erasure", {"give_to": "community"})
         last_day = f"{NOW + timedelta(days=90):%Y-%m-%d}"
         self._made("/v1/batches", {"group": None, "label": "Swims", "minutes": 60, "count": 5, "last_day": last_day})
+
+    def _somebody_gives(self, ann: str, bilal: str, offer: str) -> None:
+        """Bilal offers Ann a gift; both keep a pot, from which two of them may go for a swim once Ann agrees."""
+        for minutes in (15, 30, 15):
+            self._made(f"/v1/people/{bilal}/gifts", {"receiver": ann, "minutes": minutes, "words": "For you"})
+        self._made("/v1/community-pot/gifts", {"giver": ann, "minutes": 30})
+        group = self._made("/v1/groups", {"name": "Tuesday gardeners"})["id"]
+        for person in (ann, bilal):
+            answer = self._client.put(
+                f"/v1/groups/{group}/members/{person}",
+                json={"keyholder": True},
+                headers={"authorization": f"Bearer {self._boss}"},
+            )
+            assert answer.is_success, answer.text
+        self._made(f"/v1/groups/{group}/pot/gifts", {"giver": ann, "minutes": 60})
+        changed = self._client.patch(
+            "/v1/rules", json={"pot_both_above_minutes": 15}, headers={"authorization": f"Bearer {self._boss}"}
+        )
+        assert changed.is_success, changed.text
+        visit = {"person": bilal, "offer": offer, "visit_at": (NOW + timedelta(days=3)).isoformat()}
+        self._made(f"/v1/groups/{group}/pot/spends", {"keyholder": bilal, **visit, "party": {"adults": 2}})
 
     def _made(self, path: str, body: object = None, *, token: str = "") -> Any:  # noqa: ANN401  # JSON
         answer = self._sent(path, body, token=token)

@@ -10,7 +10,7 @@ from ledger.doors.api.openings import OpeningInput, OpeningLineInput
 from ledger.doors.api.paper import BatchPage, PrintingInput
 from ledger.scheme.notes import Taken
 from ledger.scheme.openings import Opened
-from ledger.scheme.paper import Batch, BatchCodes, BatchCount, VoucherCode, Voided
+from ledger.scheme.paper import Batch, BatchCodes, BatchCount, Voided, VoucherCode
 
 _ANN: Final = "5d0c6b1e-6a53-4f0e-9a4e-0c6f2f6b8a01"
 _BOB: Final = "8c7d6e5f-4a3b-4c2d-9e1f-0a1b2c3d4e0b"
