@@ -37,6 +37,7 @@ from ledger.scheme.awards import lock_holders, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.diary import Booking
+from ledger.scheme.directory import offers_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.outbox import Event, Topic
@@ -44,7 +45,7 @@ from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import in_force
 from ledger.scheme.spending import spend
-from ledger.scheme.terms import Kind, No, Offer, Party, Terms, Visitor, weigh
+from ledger.scheme.terms import Kind, No, Party, Visitor, weigh
 from ledger.scheme.visits import in_words, visits_of, wrong
 
 # Posted within some 20 ms, for which everybody else who posts has to wait.
@@ -239,7 +240,9 @@ async def _write(
 ) -> list[Entry]:
     """Write down each visit that is wanted, and return its hold; the ids are the key's from that number on."""
     rules = (await in_force(raw)).rules
-    offer = await _offer(raw, wanted.offer)
+    [offer] = await offers_of(raw, [wanted.offer]) or [None]
+    if offer is None or offer.status == "draft":
+        raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
     visits = await visits_of(
         raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
     )
@@ -280,24 +283,6 @@ async def _write(
     for hold, visit in zip(holds, visits, strict=True):
         await lapses.put(raw, hold.id, visit.at + timedelta(minutes=rules.booking_hold_minutes))
     return holds
-
-
-async def _offer(raw: asyncpg.Connection, id_: UUID) -> Offer:
-    row = await raw.fetchrow(_OFFER, id_)
-    if row is None or row["status"] == "draft":
-        raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
-    return Offer(
-        id=row["id"],
-        venue=row["venue"],
-        site=row["site"],
-        kind=Kind(row["kind"]),
-        price=row["price"],
-        status=row["status"],
-        venue_status=row["venue_status"],
-        terms=_terms(row["terms"]),
-        redeemed=account("redeemed", row["venue"]),
-        reference=row["id"].hex,
-    )
 
 
 async def _visitor(raw: asyncpg.Connection, holder: UUID, now: datetime) -> Visitor:
@@ -417,11 +402,6 @@ def _told(topic: Topic, row: asyncpg.Record, **figures: int | str) -> Event:
     return Event(topic=topic, holder=row["holder"], object=row["id"], body=figures or {"minutes": row["minutes"]})
 
 
-_terms = msgspec.json.Decoder(Terms).decode
-_OFFER = """
-SELECT o.id, o.venue, o.site, o.kind, o.price, o.status, o.terms, v.status AS venue_status
-FROM scheme.offer o JOIN scheme.venue v ON v.id = o.venue WHERE o.id = $1
-"""
 _VISITOR = """
 SELECT p.age_band, ARRAY(
     SELECT e.word FROM scheme.eligible e WHERE e.person = p.id AND (e.ends_at IS NULL OR e.ends_at > $2)

@@ -21,7 +21,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 from hmac import compare_digest
 from uuid import UUID
@@ -224,25 +224,32 @@ class Directory:
         missing = {one.offer for one in asked if one.offer is not None and one.offer not in offers}
         if not missing:
             return
-        for row in await connection.fetch(_OFFERS, missing):
-            offers[row["id"]] = Offer(
-                id=row["id"],
-                venue=row["venue"],
-                site=row["site"],
-                kind=Kind(row["kind"]),
-                price=row["price"],
-                status=row["status"],
-                venue_status=row["venue_status"],
-                terms=_terms(row["terms"]),
-                redeemed=account("redeemed", row["venue"]),
-                reference=row["id"].hex,
-            )
+        offers |= {offer.id: offer for offer in await offers_of(connection, missing)}
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 self._connection.terminate()
         self._connection = None
+
+
+async def offers_of(connection: asyncpg.Connection, ids: Collection[UUID]) -> list[Offer]:
+    """Those of these offers that there are, as whoever weighs one needs it."""
+    return [
+        Offer(
+            id=row["id"],
+            venue=row["venue"],
+            site=row["site"],
+            kind=Kind(row["kind"]),
+            price=row["price"],
+            status=row["status"],
+            venue_status=row["venue_status"],
+            terms=_terms(row["terms"]),
+            redeemed=account("redeemed", row["venue"]),
+            reference=row["id"].hex,
+        )
+        for row in await connection.fetch(_OFFERS, ids)
+    ]
 
 
 def _shown(row: asyncpg.Record) -> Shown:

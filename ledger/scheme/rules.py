@@ -89,9 +89,9 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             " for all credits, and none end sooner than the first notice's days after it.",
         ),
     ] = 0
-    expiry_first_notice_days: Annotated[int, _amount(11, "days", 1, 366, "The first notice before credits end.")] = 60
+    expiry_first_notice_days: Annotated[int, _amount(11, "days", 2, 366, "The first notice before credits end.")] = 60
     expiry_last_notice_days: Annotated[
-        int, _amount(11, "days", 1, 366, "The last notice before credits end: nearer than the first.")
+        int, _amount(11, "days", 1, 365, "The last notice before credits end: nearer than the first.")
     ] = 14
     reinstatement_days: Annotated[
         int, _amount(11, "days", 0, 366, "For this long after they ended, credits come back once when asked for.")

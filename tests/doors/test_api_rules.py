@@ -145,6 +145,10 @@ async def test_every_rule_that_is_enforced_takes_its_least_and_its_most(api: Api
             beside = {"second_above_minutes": value}
         if row.name == "second_above_minutes":
             beside = {"daily_cap_minutes": 1440}
+        if row.name == "expiry_first_notice_days":
+            beside = {"expiry_last_notice_days": 1}
+        if row.name == "expiry_last_notice_days":
+            beside = {"expiry_first_notice_days": 366}
         answer = await change(api, {row.name: value, **beside})
         assert answer.status_code == 200, answer.text
         assert (await values(api))[row.name] == value

@@ -1,27 +1,127 @@
-"""The demo scheme: believable, made by the public verbs, once."""
+"""The demo county: believable, made by the public verbs, once, and whole whatever happens while it is loaded."""
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
 
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.batcher import Batcher
 from ledger.scheme import demo
 from ledger.scheme.chart import CHART
-from ledger.scheme.clock import system_clock
+from ledger.scheme.clock import Clock, day_of, system_clock
 from ledger.scheme.directory import Directory
+from ledger.scheme.projects import NewProject, Projects
+from tests.conftest import cancelled_at
 
 
-async def test_it_is_made_once_and_its_keys_work(database: Database) -> None:
+async def load(database: Database, clock: Clock = system_clock) -> demo.Demo:
+    made = await demo.load(database, clock, "demo")
+    assert made is not None
+    return made
+
+
+async def count(raw: asyncpg.Connection, what: str) -> int:
+    found: int = await raw.fetchval(f"SELECT count(*) FROM {what}")
+    return found
+
+
+# What there is, and at least how much of it.
+COUNTS = {
+    "scheme.project WHERE status = 'active'": 12,
+    "scheme.offer WHERE status = 'published'": 30,
+    "scheme.offer WHERE reach = 'national'": 3,
+    "scheme.person": 200,
+    "scheme.person WHERE age_band IN ('under_8', '8_to_15')": 10,
+    "scheme.credential WHERE kind = 'card' AND status = 'active'": 100,
+    "scheme.credential WHERE kind = 'pass'": 20,
+    "scheme.credential WHERE kind = 'voucher' AND used_by IS NOT NULL": 3,
+    "scheme.claim WHERE state = 'approved'": 2000,
+    "scheme.booking": 60,
+    "scheme.gift": 10,
+    "scheme.correction": 1,
+    "journal.entry WHERE kind = 'refund' OR reference = 'refund'": 0,
+}
+# For each role, what is there to be looked at.
+WAITING = {
+    "a coordinator, claims to approve": "scheme.claim WHERE state = 'submitted' AND approver IS NULL AND exceptions = '{}'",
+    "a second approver": "scheme.claim WHERE state = 'submitted' AND second_needed AND approver IS NOT NULL",
+    "a coordinator, their own hours": "scheme.claim WHERE 'own_hours' = ANY(exceptions) AND state = 'submitted'",
+    "a coordinator, a line that needs a look": "scheme.claim WHERE 'overlapping' = ANY(exceptions) AND state = 'queried'",
+    "a volunteer, a claim that was queried": "scheme.remark WHERE kind = 'query'",
+    "a volunteer, a draft": "scheme.claim WHERE state = 'draft'",
+    "a volunteer, a gift to accept": "scheme.gift g WHERE lapses_at > now() AND NOT EXISTS"
+    " (SELECT FROM journal.entry e WHERE e.target = g.id)",
+    "a guardian": "scheme.claim c WHERE state = 'approved' AND NOT EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id)",
+    "a keyholder": "scheme.pot_spend WHERE decided_at IS NULL",
+    "a till, tomorrow's bookings": "scheme.booking WHERE visit_at > now() AND visit_at < now() + interval '36 hours'",
+    "a project, who is expected": "scheme.attendance WHERE state = 'expected'",
+    "the office, a till to be enrolled": "scheme.device WHERE status = 'expected'",
+    "the office, a project that applied": "scheme.project WHERE status = 'applied'",
+    "the office, a venue that applied": "scheme.venue WHERE status = 'applied'",
+    "the office, a funder's cap": "scheme.outbox WHERE topic = 'allocation_low'",
+    "whoever tells people": "scheme.outbox",
+}
+
+
+async def test_it_is_a_county_with_something_waiting_for_each_role(database: Database) -> None:
+    made = await load(database)
+
+    async with database.reading() as connection:
+        raw = driver(connection)
+        for what, least in COUNTS.items():
+            assert await count(raw, what) >= least, what
+        for who, what in WAITING.items():
+            assert await count(raw, what) > 0, who
+        began, newest = await raw.fetchrow("SELECT min(recorded_at), max(recorded_at) FROM journal.entry")
+        assert datetime.now(UTC) - began > timedelta(days=88), "three months"
+        assert datetime.now(UTC) - newest < timedelta(days=1), "up to today"
+        assert await count(raw, "journal.refusal") == 0, "nothing was refused"
+        assert await count(raw, "scheme.answer WHERE refusal IS NOT NULL") == 0, "nothing was refused"
+        totals = await reading.trial_balance(raw)
+        assert sum(total.balance for total in totals) == 0
+        by_kind = {total.kind: total.balance for total in totals}
+        assert min(by_kind[kind] for kind in ("redeemed", "held", "transit", "paper", "pot")) > 0
     async with (
-        Batcher.running(database.connect, CHART, system_clock) as batcher,
+        Batcher.running(database.connect, CHART, system_clock),
         Directory.running(database.connect, system_clock, "demo") as directory,
     ):
-        made = await demo.load(database, batcher, directory, system_clock, "demo")
-        assert made is not None
-        for token in (made.scheme_token, made.project_token, made.venue_token):
+        for token in (made.scheme_token, made.project_token, made.person_token, made.venue_token):
             assert (await directory.find(token)).caller is not None
-        assert await demo.load(database, batcher, directory, system_clock, "demo") is None
+
+
+async def test_it_is_made_once_and_never_where_something_else_is(database: Database) -> None:
+    office = demo.OFFICE
+    await Projects(database, system_clock).create(office, "ours", NewProject(name="Our own", alias="Ours"))
+
+    assert await demo.load(database, system_clock, "demo") is None
+
     async with database.reading() as connection:
-        totals = await reading.trial_balance(driver(connection))
-    assert sum(total.balance for total in totals) == 0
-    spent = {total.kind: total.balance for total in totals}
-    assert spent["redeemed"] > 0
-    assert spent["held"] > 0
+        assert await count(driver(connection), "scheme.person") == 0
+
+
+@pytest.mark.parametrize("awaits", [700, 9_000])
+async def test_a_load_that_ends_in_the_middle_goes_on_at_the_next_start(database: Database, awaits: int) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.create_task(cancelled_at(demo.load(database, system_clock, "demo"), awaits))
+    async with database.reading() as connection:
+        half = await count(driver(connection), "scheme.answer")
+    later = datetime.now(UTC) + timedelta(hours=5)
+
+    await load(database, lambda: later)
+
+    async with database.reading() as connection:
+        raw = driver(connection)
+        assert 0 < half < await count(raw, "scheme.answer"), "it ended in the middle"
+        assert await count(raw, "scheme.person") == demo.PEOPLE
+        assert await count(raw, "scheme.project") == len(demo.county.PROJECTS) + 1
+        assert await count(raw, "journal.refusal") == 0
+        assert await raw.fetchval("SELECT max(n) FROM (SELECT count(*) n FROM scheme.device GROUP BY venue) x") == 2
+    assert await demo.load(database, lambda: later, "demo") is None, "it is whole"
+
+
+def test_the_same_beginning_makes_the_same_plan() -> None:
+    assert day_of(datetime.now(UTC))

@@ -1,12 +1,12 @@
 """The demo scheme: a county, three months after it began. Only in a database that has no project yet.
 
-    parties -> each day's registers, claims, visits, bookings and gifts in order of time -> what waits today -> keys
+    parties -> each day's registers, claims, visits, bookings and gifts -> what waits today -> keys
 
 Made through the public verbs, with a clock that goes through the three months: so it is as real as anything else in the
 journal. A load that is killed goes on where it was at the next start, for each step is done once under its own key
 (see ``making``); until its last step is done, no keys are shown. The keys are told once, to be printed.
 
-Some 3,000 steps; ``AT_ONCE`` of one moment go on at the same time.
+Some 1,500 steps; ``AT_ONCE`` of one part of a day go on at the same time.
 """
 
 import asyncio
@@ -36,6 +36,7 @@ from ledger.scheme.demo.plan import (
     TEENAGERS,
     WITHOUT_CONSENT,
     Plan,
+    Step,
     coordinator_of,
     has_card,
     has_pass,
@@ -99,13 +100,20 @@ async def load(database: Database, clock: Clock, environment: str, told: Told = 
         waiting.add(plan)
         steps = plan.in_order()
         done = 0
-        for at, of_moment in groupby(steps, key=lambda step: step.at):
-            now.at = at
-            done += len(await _at_once(step.run for step in of_moment))
+        for _, part in groupby(steps, key=lambda step: step.part):
+            at_once = list(part)
+            now.at = at_once[-1].at
+            await _at_once(partial(_take, now, step) for step in at_once)
+            done += len(at_once)
             told(100 * done // len(steps))
         shown = await _shown(making, plan, Keys(database, now, environment))
         await making.expected_till(_LAST, 0, "The new till by the turnstile")
     return shown
+
+
+async def _take(now: Present, step: Step) -> None:
+    now.is_then(step.at)
+    await step.run()
 
 
 async def _at_once(work: Iterable[Callable[[], Awaitable[Result]]]) -> list[Result]:
@@ -126,7 +134,9 @@ async def _parties(making: Making) -> None:
     districts = [District(name, north / 1000, east / 1000) for name, north, east in county.DISTRICTS]
     await Districts(making.database).load(districts)
     making.people = await _at_once(partial(making.known, who, newcomer) for who, newcomer in enumerate(_newcomers()))
-    making.projects = await _at_once(partial(making.project, number, _project(number)) for number in range(len(county.PROJECTS)))
+    making.projects = await _at_once(
+        partial(making.project, number, _project(number)) for number in range(len(county.PROJECTS))
+    )
     made = await _at_once(partial(making.venue, spending.name, spending.sites) for spending in VENUES)
     making.venues = [venue for venue, _, _ in made]
     making.sites = [sites for _, sites, _ in made]
@@ -146,7 +156,8 @@ async def _parties(making: Making) -> None:
         if times is not None
     )
     await _at_once(
-        partial(making.guardian, child, child - GUARDIAN_BEFORE, consents=child != WITHOUT_CONSENT) for child in CHILDREN
+        partial(making.guardian, child, child - GUARDIAN_BEFORE, consents=child != WITHOUT_CONSENT)
+        for child in CHILDREN
     )
     await _at_once(partial(making.card, who) for who in range(PEOPLE) if has_card(who))
     await _at_once(partial(making.phone_pass, who) for who in range(PEOPLE) if has_pass(who))

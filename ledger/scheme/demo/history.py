@@ -94,7 +94,7 @@ class History:
             capped += self._registers(day)
             self._claims(day, number)
             if day.weekday() == 0:
-                self._plan.add(moment(day, 360), self._plan.making.lapse_due)
+                self._plan.add(moment(day, 240), self._plan.making.lapse_due)
         grant = capped * 100 // 91 // 15 * 15
         self._plan.add(self._plan.began + timedelta(hours=1), self._plan.making.allot, CAPPED, grant)
 

@@ -7,6 +7,7 @@ again. The time is what ``at`` says: it is put forward by whoever goes through t
 """
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -58,14 +59,21 @@ from ledger.scheme.vouchers import Vouchers
 OFFICE: Final = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
 
 
+_MOMENT: Final[ContextVar[datetime | None]] = ContextVar("moment of a step", default=None)
+
+
 class Present:
-    """The time of the county: a clock that stands until it is put forward."""
+    """The time of the county: it stands until it is put forward, and each step may have a moment of its own."""
 
     def __init__(self, at: datetime) -> None:
         self.at = at
 
     def __call__(self) -> datetime:
-        return self.at
+        return _MOMENT.get() or self.at
+
+    def is_then(self, moment: datetime) -> None:
+        """Let it be that moment for the running task."""
+        _MOMENT.set(moment)
 
 
 class Till(Struct, frozen=True):
@@ -160,7 +168,9 @@ class Making:
     async def occasions_of(self, offer: int, times: Sequence[OccasionTimes]) -> None:
         """When a show or a course is."""
         asked = NewOccasions(offer=self.offers[offer].id, occasions=times)
-        added, _ = await Occasions(self.database, self.now, occasion_cancelled).add(OFFICE, f"demo occasions {offer}", asked)
+        added, _ = await Occasions(self.database, self.now, occasion_cancelled).add(
+            OFFICE, f"demo occasions {offer}", asked
+        )
         self.occasions[offer] = [occasion.id for occasion in added]
 
     async def guardian(self, child: int, guardian: int, *, consents: bool) -> None:
@@ -306,7 +316,14 @@ class Making:
         await self._redemptions.refund(OFFICE, f"{visit} refunded", self.made[visit][0], None)
 
     async def book(
-        self, key: str, offer: int, who: int, party: Party, *, visit_at: datetime | None = None, occasion: int | None = None
+        self,
+        key: str,
+        offer: int,
+        who: int,
+        party: Party,
+        *,
+        visit_at: datetime | None = None,
+        occasion: int | None = None,
     ) -> None:
         """Somebody books for themselves: a moment, an occasion, or a course."""
         visit = Visit(

@@ -1,13 +1,14 @@
 """The plan of the county: steps at their moments, and the people in it by their places.
 
 Everything is told by places in lists, and the dice always fall alike: so a plan is the same whenever it is made for the
-same beginning, and a load that was killed goes through the same steps again. Steps of one moment stand in no order and
-are taken at once.
+same beginning, and a load that was killed goes through the same steps again. Steps of one part of a day stand in no
+order and are taken at once.
 
 What is spent was given before: each purse is reckoned here too, a little lower than it is. So no step is refused.
 """
 
 import random
+from bisect import bisect
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -43,6 +44,11 @@ class Step(NamedTuple):
 
     at: datetime
     run: Callable[[], Awaitable[object]]
+
+    @property
+    def part(self) -> tuple[date, int]:
+        """The part of the day that it belongs to: night, day or evening. What follows from it comes in a later one."""
+        return self.at.date(), bisect((7, 17), self.at.hour)
 
 
 class Listed(NamedTuple):

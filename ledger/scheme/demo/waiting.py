@@ -75,7 +75,7 @@ def _beginnings(plan: Plan) -> None:
         )
         plan.add(at, making.opportunity, project, details)
     for number, who in enumerate((26, 90, 141)):
-        plan.add(plan.began + timedelta(days=40 + 11 * number), making.new_card, who)
+        plan.add(moment(plan.today - timedelta(days=50 - 11 * number), 300), making.new_card, who)
     register = f"demo register 1 {_last(plan, PROJECTS[1].day, weeks=5)}"
     reason = "She left at noon: the sheet was read wrongly."
     plan.add(plan.now - timedelta(days=23), making.correct, register, 120, reason)
@@ -136,7 +136,7 @@ def _hours_waiting(plan: Plan) -> None:
     stocktake, told_at = _evening(plan, 2, 600, 435), moment(plan.today - timedelta(days=2), 1140)
     lines = [(11, 435), (24, 240), (37, 180), (coordinator_of(8), 240)]
     plan.add(told_at, making.register, "demo stocktake", 8, coordinator_of(8), stocktake, lines)
-    late = moment(plan.today - timedelta(days=2), 1170)
+    late = moment(plan.today - timedelta(days=1), 500)
     plan.add(
         late, making.register, "demo evening round", 8, deputy_of(8), _evening(plan, 2, 960, 120), [(11, 60), (50, 120)]
     )
@@ -152,7 +152,7 @@ def _lists_to_come(plan: Plan) -> None:
         plan.add(
             plan.now - timedelta(hours=3), making.sessions, f"demo sessions {project}", project, period, 4, expected
         )
-    yesterday = _evening(plan, 1, 840, 120)
+    yesterday = _evening(plan, 1, 960, 120)
     plan.add(plan.now - timedelta(days=2), making.sessions, "demo open bench", 0, yesterday, 1, [104, 117, 130])
     for who in (104, 117):
         plan.add(yesterday[0] + timedelta(minutes=2 + who % 3), making.came, "demo open bench", who)
@@ -167,7 +167,13 @@ def _bookings_to_come(plan: Plan) -> None:
         visit_at = moment(tomorrow, 630 + 45 * number)
         plan.add(at, making.book, f"demo swim {number}", swim.number, who, Party(), visit_at=visit_at)
     plan.add(
-        at, making.book, "demo rivers", rivers.number, BILAL, Party(), visit_at=moment(plan.today + timedelta(days=9), 690)
+        at,
+        making.book,
+        "demo rivers",
+        rivers.number,
+        BILAL,
+        Party(),
+        visit_at=moment(plan.today + timedelta(days=9), 690),
     )
     plan.add(plan.now - timedelta(days=20), making.gift, "demo gift to Ann", BILAL, ANN, 60, "For the lamp. It shines!")
     plan.add(plan.now - timedelta(days=19), making.accept, "demo gift to Ann", ANN)
