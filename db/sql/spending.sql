@@ -106,6 +106,7 @@ CREATE TABLE scheme.credential (
     batch       uuid,                 -- a voucher's
     issued_at   timestamptz NOT NULL,
     issued_by   uuid        NOT NULL, -- an identity
+    project     uuid,                 -- whose desk issued a card; NULL: the scheme's staff
     expires_at  timestamptz,
     changed_at  timestamptz NOT NULL,
     changed_by  uuid        NOT NULL,
@@ -115,6 +116,7 @@ CREATE TABLE scheme.credential (
     CONSTRAINT credential_code_key UNIQUE (code_hash),
     CONSTRAINT credential_number_key UNIQUE (number),
     CONSTRAINT credential_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
+    CONSTRAINT credential_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
     CONSTRAINT credential_batch_fkey FOREIGN KEY (batch) REFERENCES scheme.batch,
     CONSTRAINT credential_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES scheme.credential,
     CONSTRAINT credential_kind_is_known CHECK (kind IN ('card', 'pass', 'booking', 'voucher')),
@@ -127,6 +129,7 @@ CREATE TABLE scheme.credential (
         AND (kind = 'voucher' OR holder IS NOT NULL)
     ),
     CONSTRAINT credential_replaced_says_by_what CHECK ((status = 'replaced') = (replaced_by IS NOT NULL)),
+    CONSTRAINT credential_only_cards_are_a_projects CHECK (project IS NULL OR kind = 'card'),
     CONSTRAINT credential_only_vouchers_are_used CHECK (used_by IS NULL OR kind = 'voucher')
 );
 CREATE UNIQUE INDEX credential_booking ON scheme.credential (booking) WHERE booking IS NOT NULL AND status = 'active';

@@ -7,7 +7,9 @@ stands against the request as it was (409) is kept like any answer, and what the
 malformed request (400, 404, 422 ...) isn't kept, so that it can be mended and sent again under its key.
 
 The journal keeps the keys of what goes straight to it (redemptions). A key that it knows is refused here; and the first
-entry of whatever is done here should carry the key's own id, so that it is refused there.
+entry of whatever is done here should carry the key's own id, so that it is refused there. A refusal that is kept is
+told to the journal under that id, last of all. Only what was done without an entry isn't known there, which a venue's
+key has no verb for: it costs the scheme's own key the warning that it used a key twice, and nobody a credit.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal import reading
-from ledger.journal.entries import entry_id
+from ledger.journal.entries import Entry, entry_id
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock
@@ -95,6 +97,8 @@ class Answers:
                         answer if refused is None else _Kept(refused.detail, refused.fields, refused.works_at),
                     ).decode(),
                 )
+                if refused is not None:
+                    await post(raw, CHART, [_refusal(caller, key, operation, refused, now)], now)
         if earlier is not None:
             return _heard(earlier, operation, asked, answer_type), True
         if refused is not None:
@@ -106,6 +110,17 @@ class Answers:
 def _lock(caller: Caller, key: str) -> int:
     """The number that PostgreSQL locks; that two keys share one makes them wait, and no more."""
     return int.from_bytes(hashlib.sha256(caller.principal.bytes + key.encode()).digest()[:8], signed=True)
+
+
+def _refusal(caller: Caller, key: str, operation: str, refused: Declined, now: datetime) -> Entry:
+    """What the journal keeps of it: that there was one. By its details it is like nothing that goes straight there."""
+    return Entry(
+        id=entry_id(caller.principal, key),
+        happened_at=now,
+        actor=caller.key,
+        details=msgspec.json.encode({"answered": operation}).decode(),
+        refused=refused.reason.value,
+    )
 
 
 def _heard(earlier: asyncpg.Record, operation: str, asked: bytes, answer_type: type[Answer]) -> Answer:

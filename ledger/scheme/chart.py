@@ -6,6 +6,7 @@ account with a floor, so one mechanism judges all of it.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 CHART: Mapping[str, int | None] = MappingProxyType(
@@ -33,8 +34,8 @@ CHART: Mapping[str, int | None] = MappingProxyType(
     }
 )
 
-# Places, limits and funders' caps are counted in the journal, so that one mechanism judges everything scarce. They are no
-# credits: exports keep them apart by these names.
+# Places, limits and funders' caps are counted in the journal, so that one mechanism judges everything scarce. They are
+# no credits: exports keep them apart by these names.
 COMMODITIES: Mapping[str, str] = MappingProxyType(
     {
         "allowance": "PLACE",
@@ -47,6 +48,9 @@ COMMODITIES: Mapping[str, str] = MappingProxyType(
         "cap": "ALLOCATION-MIN",
     }
 )
+
+# The one pot that is no group's: the community's.
+COMMUNITY: Final = "pot:community"
 
 
 def account(kind: str, owner: UUID) -> str:

@@ -10,9 +10,11 @@ secret stays here: a phone that held it would show passes still when the pass wa
 To replace is one step: the old one is known as replaced from then on, at every till, and the new one works. What is
 known of a credential is never kept in memory (``directory``).
 
-Who may: a desk issues, replaces, unblocks, revokes and prints; it is the scheme's key, or that of a project which the
-person came or gave hours to. People themselves, and who helps them to ``book``, block what they have and show the pass.
-What another than the person did stands in their acts; showing a pass does once a day.
+Who may: a desk is the scheme's key, or that of a project which the person came or gave hours to. It issues a card to
+whoever has none, sees what there is, and blocks it. To replace, unblock, revoke and print is the scheme's, and a
+project's only for a card that it issued itself: a project may name anybody in a register, and a code is money. People
+themselves, and who helps them to ``book``, block what they have and show the pass. What another than the person did
+stands in their acts, showing a pass once a day; and of each change they hear by the outbox.
 
 What bounds it: `NEW_A_DAY` cards, and as many passes, a person and day.
 """
@@ -129,6 +131,7 @@ class _Has(Struct, frozen=True, kw_only=True):
     holder: UUID
     credential: Credential
     number: int | None
+    project: UUID | None
 
 
 class Credentials:
@@ -185,7 +188,7 @@ class Credentials:
         """
 
         async def work(raw: asyncpg.Connection, now: datetime) -> Credential:
-            old = await _at_desk(raw, caller, id_)
+            old = _for_its_desk(caller, await _at_desk(raw, caller, id_))
             if old.credential.status not in LIVE:
                 raise Declined(Refusal.WRONG_STATE, f"It was {old.credential.status} already.")
             return await _another(raw, caller, old, now)
@@ -203,7 +206,7 @@ class Credentials:
             old = await _live(raw, holder, Kind.CARD)
             if old is None:
                 raise Declined(Refusal.WRONG_STATE, "They have no card: issue one.")
-            return await _another(raw, caller, old, now)
+            return await _another(raw, caller, _for_its_desk(caller, old), now)
 
         new, replayed = await self._answers.once(caller, key, _ReplaceCard(person=person), work, Credential)
         return await self._with_code(new), replayed
@@ -229,7 +232,7 @@ class Credentials:
             if topic is Topic.CREDENTIAL_BLOCKED:
                 has = await _theirs(raw, caller, id_)
             else:
-                has = await _at_desk(raw, caller, id_)
+                has = _for_its_desk(caller, await _at_desk(raw, caller, id_))
             if has.credential.status is status:
                 return _as_of(has.credential, now)
             if has.credential.status not in LIVE:
@@ -266,7 +269,7 @@ class Credentials:
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            has = await _at_desk(raw, caller, id_)
+            has = _for_its_desk(caller, await _at_desk(raw, caller, id_))
             if has.credential.kind is not Kind.CARD:
                 raise Declined(Refusal.WRONG_STATE, "A phone pass has no code to print.")
             if has.credential.status not in LIVE:
@@ -325,6 +328,13 @@ async def _desk(raw: asyncpg.Connection, caller: Caller, holder: UUID) -> None:
     ):
         return
     raise Declined(Refusal.NOT_FOUND)
+
+
+def _for_its_desk(caller: Caller, has: _Has) -> _Has:
+    """The credential, if this desk may do more to it than block it; it was seen to be a desk (``_desk``)."""
+    if caller.scope is not Scope.SCHEME and (has.project is None or has.project != caller.object):
+        raise Declined(Refusal.STAFF_ONLY, "This project didn't issue it: the scheme's desk can do that.")
+    return has
 
 
 async def _own(raw: asyncpg.Connection, caller: Caller, person: UUID) -> UUID:
@@ -393,6 +403,7 @@ async def _new(  # noqa: PLR0917  # each has its own type
 ) -> Credential:
     if await raw.fetchval(_ISSUED_SINCE, holder, kind.value, now - _DAY) >= NEW_A_DAY:
         raise Declined(Refusal.WRONG_STATE, f"There were {NEW_A_DAY} new ones within a day: please try again tomorrow.")
+    project = caller.object if caller.scope is Scope.PROJECT else None
     secret = await _secret(raw)
     for _ in range(_TRIES):
         id_ = UUID(new_key())
@@ -401,7 +412,8 @@ async def _new(  # noqa: PLR0917  # each has its own type
             hashed = code_hash(secret, code_for(secret, kind.value, id_))
         else:
             number = secrets.randbits(PASS_BITS)
-        if await raw.fetchval(_CREATE, id_, kind.value, holder, hashed, number, now, caller.identity, expires_at):
+        row = (id_, kind.value, holder, hashed, number, now, caller.identity, expires_at, project)
+        if await raw.fetchval(_CREATE, *row):
             return Credential(
                 id=id_, kind=kind, status=Status.ACTIVE, issued_at=now, changed_at=now, expires_at=expires_at
             )
@@ -436,6 +448,7 @@ def _read(row: asyncpg.Record) -> _Has:
     return _Has(
         holder=row["holder"],
         number=row["number"],
+        project=row["project"],
         credential=Credential(
             id=row["id"],
             kind=Kind(row["kind"]),
@@ -449,7 +462,7 @@ def _read(row: asyncpg.Record) -> _Has:
 
 
 _READ = """
-SELECT id, holder, kind, status, number, issued_at, changed_at, expires_at, replaced_by
+SELECT id, holder, kind, status, number, project, issued_at, changed_at, expires_at, replaced_by
 FROM scheme.credential WHERE kind IN ('card', 'pass') AND {}
 """
 _ONE = _READ.format("id = $1")
@@ -467,9 +480,9 @@ LIMIT $3
 _ISSUED_SINCE = "SELECT count(*) FROM scheme.credential WHERE holder = $1 AND kind = $2 AND issued_at > $3"
 _CREATE = """
 INSERT INTO scheme.credential (
-    id, kind, status, holder, code_hash, number, issued_at, issued_by, expires_at, changed_at, changed_by
+    id, kind, status, holder, code_hash, number, issued_at, issued_by, expires_at, changed_at, changed_by, project
 )
-VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $6, $7)
+VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $6, $7, $9)
 ON CONFLICT DO NOTHING
 RETURNING id
 """

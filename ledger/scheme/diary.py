@@ -3,12 +3,14 @@
 How a booking stands is read from the journal each time: its hold, what resolved that, and what was given back since.
 To whom it isn't shown it isn't there. A person sees theirs with the code for the till; a helper who may ``book`` sees
 the same, and that they looked is recorded. A venue sees its own day: a first name, who comes along, when and for what.
+By its own key no day is shown that is more than `BACK_MAX` ago: by then every visit is settled, and who came is nobody's
+business any more.
 
 Pages go on by the time of the visit and the booking's id, by index, whatever is booked meanwhile.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -22,11 +24,14 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import Caller, Scope
-from ledger.scheme.people import holder_of
+from ledger.scheme.people import first_name, holder_of
 from ledger.scheme.redemptions import State
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sessions import Period
 from ledger.scheme.terms import Party
+
+# A month, in which a venue settles whatever came of a visit.
+BACK_MAX: Final = timedelta(days=31)
 
 
 class Booking(Struct, frozen=True, kw_only=True):
@@ -116,9 +121,13 @@ class Diary:
         self, caller: Caller, venue: UUID, day: date | None, *, after: UUID | None, limit: int
     ) -> Sequence[Expected]:
         """Who is booked at a venue on a day in London, today if it is None, by time; ``after`` is the last one seen."""
-        day = day or day_of(self._clock())
-        if caller.scope is not Scope.SCHEME and caller.object != venue:
-            raise Declined(Refusal.NOT_FOUND)
+        today = day_of(self._clock())
+        day = day or today
+        if caller.scope is not Scope.SCHEME:
+            if caller.object != venue:
+                raise Declined(Refusal.NOT_FOUND)
+            if day < today - BACK_MAX:
+                raise Declined(Refusal.WRONG_VALUES, fields=(("day", f"must be at most {BACK_MAX.days} days ago"),))
         async with self._database.reading() as connection:
             raw = driver(connection)
             if not await raw.fetchval("SELECT EXISTS (SELECT FROM scheme.venue WHERE id = $1)", venue):
@@ -168,7 +177,7 @@ def _booking(row: asyncpg.Record, secret: bytes) -> Booking:
 def _expected(row: asyncpg.Record) -> Expected:
     return Expected(
         id=row["id"],
-        first_name=None if row["name"] is None else row["name"].split()[0],
+        first_name=None if row["name"] is None else first_name(row["name"]),
         party=_party(row["party"]),
         visit_at=row["visit_at"],
         offer=row["offer"],

@@ -5,10 +5,10 @@
 
 All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
 consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys and cards, which
-stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went when they
-claimed it. Hours that nobody had approved are withdrawn, and so is what they consented to as a guardian: who runs the
-scheme hears that a child needs another. Open holds are voided, those of gifts to them too, and all that is in the
-wallet goes to the community's pot or is surrendered.
+stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went
+when they claimed it. Hours that nobody had approved are withdrawn, and so is what they consented to as a guardian: who
+runs the scheme hears that a child needs another. Open holds are voided, those of gifts to them too, and all that is in
+the wallet goes to the community's pot or is surrendered.
 
 What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
 nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
@@ -35,7 +35,7 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
 from ledger.scheme.bookings import open_by_pot
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.guardians import wards, withdraw_all
 from ledger.scheme.keys import Caller, Scope
@@ -52,7 +52,7 @@ class GiveTo(StrEnum):
     SURRENDER = "surrender"
 
 
-_TO: Final = {GiveTo.COMMUNITY: "pot:community", GiveTo.SURRENDER: "surrendered"}
+_TO: Final = {GiveTo.COMMUNITY: COMMUNITY, GiveTo.SURRENDER: "surrendered"}
 
 
 class Erased(Struct, frozen=True, kw_only=True):
@@ -132,6 +132,8 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
     caller, key, now = asked.caller, asked.key, asked.now
     wallet, held = _accounts(holder)
     await lock(raw)
+    # Once more: a lapse locks no holder, and may have told them of one until now.
+    await raw.execute(_UNTELL, holder)
     await forget_details(raw, [wallet, held])
     left_open = await gifts.left_open(raw, holder)
     holds = [(hold, _REFERENCE) for hold in (*await open_holds(raw, held), *await open_by_pot(raw, holder))]
@@ -177,12 +179,13 @@ def _accounts(holder: UUID) -> tuple[str, str]:
 
 
 _LOCK_CLAIMS = "SELECT FROM scheme.claim WHERE holder = $1 ORDER BY id FOR UPDATE"
+_UNTELL: Final = "DELETE FROM scheme.outbox WHERE holder = $1 AND delivered_at IS NULL"
 # No voucher is touched: its label went when it was claimed, and whoever corrects one locks it before its claim.
 _THEIR_WORDS: Final = (
     "DELETE FROM scheme.remark WHERE claim IN (SELECT id FROM scheme.claim WHERE holder = $1)",
     # What was confirmed counts in the session; a booking, or a sign-in that nobody confirmed, would wait for ever.
     "DELETE FROM scheme.attendance WHERE holder = $1 AND state NOT IN ('confirmed', 'absent')",
-    "DELETE FROM scheme.outbox WHERE holder = $1 AND delivered_at IS NULL",
+    _UNTELL,
     "UPDATE scheme.gift SET words = NULL WHERE giver = $1 OR receiver = $1",
 )
 _WITHDRAW = """

@@ -37,7 +37,7 @@ from ledger.scheme import acts, lapses, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_open, lock_people, without_consent
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
@@ -45,7 +45,6 @@ from ledger.scheme.people import AgeBand, holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import Rules, in_force
 
-COMMUNITY: Final = "pot:community"
 _TRANSIT: Final = "transit"
 _REFERENCE: Final = "gift"
 _TAKEN_BACK: Final = "taken_back"

@@ -43,8 +43,9 @@ async def lapse_due(raw: asyncpg.Connection, now: datetime) -> int:
     if due:
         await raw.execute("DELETE FROM scheme.lapse WHERE entry = ANY($1::uuid[])", list(due))
         resolved = {row["id"] for row in await raw.fetch(_RESOLVED, list(due))}
+        visitors = {row["id"]: row["holder"] for row in await raw.fetch(_VISITORS, list(due))}
         lapsed = await _lapse(raw, {hold: at for hold, at in due.items() if hold not in resolved}, now)
-        await outbox.put(raw, [_told(hold, posted) for hold, posted in lapsed], now)
+        await outbox.put(raw, [_told(hold, posted, visitors.get(hold)) for hold, posted in lapsed], now)
     return len(due)
 
 
@@ -74,19 +75,22 @@ def lapse_id(hold: UUID) -> UUID:
     return entry_id(SCHEME, f"lapse {hold}")
 
 
-def _told(hold: UUID, lapse: Posted) -> Event:
-    """What is told of a lapse: by what the hold was, and to whom its credits went back."""
+def _told(hold: UUID, lapse: Posted, visitor: UUID | None) -> Event:
+    """What is told of a lapse: by what the hold was, to whom its credits went back, or for whom a pot had paid."""
     for moved in lapse.transfers:
         kind, _, owner = moved.credit.partition(":")
         if kind == "wallet":
             topic = Topic.GIFT_LAPSED if moved.debit == "transit" else Topic.HOLD_LAPSED
             return Event(topic=topic, holder=UUID(owner), object=hold, body={"minutes": moved.minutes})
         if kind == "pot":
-            return Event(topic=Topic.HOLD_LAPSED, object=hold, body={"minutes": moved.minutes})
+            return Event(topic=Topic.HOLD_LAPSED, holder=visitor, object=hold, body={"minutes": moved.minutes})
     raise RuntimeError(f"a hold of no credits lapsed: {hold}")
 
 
 _DUE = "SELECT entry, at FROM scheme.lapse WHERE at <= $1 ORDER BY at, entry LIMIT $2"
+_VISITORS = """
+SELECT id, holder FROM scheme.booking WHERE id = ANY($1::uuid[]) AND "group" IS NOT NULL
+"""
 _RESOLVED = """
 SELECT hold.id FROM journal.entry hold
 WHERE hold.id = ANY($1::uuid[]) AND EXISTS (

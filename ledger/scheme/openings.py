@@ -4,8 +4,9 @@
 
 A line is somebody we know, or a name of somebody new, who gets a wallet on the spot. Each line moves its minutes from
 ``opening:{source}`` to a wallet. Of one source, everybody has one opening balance: a list that was put right and is
-sent once more under another key is declined for those who had theirs. The journal tells who had, and it is asked after
-the holders are locked, so two lists at once can't both miss the other.
+sent once more under another key is declined for those who had theirs; and for a name that one of them bears, unless
+its line says that this is ``another`` of that name. The journal tells who had, and it is asked after the source and the
+holders are locked, so two lists at once can't both miss the other.
 
 ``preview`` looks at a list in the same way and writes nothing.
 
@@ -50,11 +51,12 @@ Faults = list[tuple[str, str]]
 
 
 class OpeningLine(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Who had how many minutes: one of the two says who."""
+    """Who had how many minutes: one of the two says who. ``another`` may have the name of one who had theirs."""
 
     minutes: int
     person: UUID | None = None
     name: str | None = None
+    another: bool = False
 
 
 class Opening(Struct, frozen=True, kw_only=True, tag="open_balances", tag_field="operation"):
@@ -123,6 +125,8 @@ class Openings:
 
 async def _open(raw: asyncpg.Connection, caller: Caller, key: str, opening: Opening, now: datetime) -> Opened:
     _by_itself(opening)
+    # Names have no row to lock. Lists come once or twice in a scheme's life.
+    await raw.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"opening:{opening.source}")
     holders = await lock_people(raw, [line.person for line in opening.lines if line.person is not None])
     await _known(raw, opening, holders)
     named = [(number, line.name) for number, line in enumerate(opening.lines) if line.name is not None]
@@ -166,18 +170,24 @@ def _by_itself(opening: Opening) -> None:
             faults.append((f"lines[{number}].minutes", f"must be 1 to {MINUTES_MAX:,}"))
         if (line.person is None) == (line.name is None):
             faults.append((f"lines[{number}]", "must have one of person and name"))
+        elif line.another and line.name is None:
+            faults.append((f"lines[{number}].another", "goes with a name"))
         elif line.person is not None and (first := seen.setdefault(line.person, number)) != number:
             faults.append((f"lines[{number}].person", f"stands in lines[{first}] already"))
     _decline(faults)
 
 
 async def _known(raw: asyncpg.Connection, opening: Opening, holders: dict[UUID, UUID]) -> None:
-    """Decline people who aren't there, or who had their balance from this source."""
+    """Decline people who aren't there, or who had their balance from this source, and newcomers by their names."""
     source, wallets = f"opening:{opening.source}", [account("wallet", holder) for holder in holders.values()]
     had = {row["name"] for row in await raw.fetch(_HAD, source, wallets)}
+    names = [line.name for line in opening.lines if line.name is not None and not line.another]
+    bear = {row["name"] for row in await raw.fetch(_BEAR, source, names)}
     faults: Faults = []
     for number, line in enumerate(opening.lines):
         if line.person is None:
+            if line.name in bear and not line.another:
+                faults.append((f"lines[{number}].name", f"is that of somebody who had theirs from {opening.source}"))
             continue
         holder = holders.get(line.person)
         if holder is None:
@@ -203,5 +213,15 @@ FROM journal.account w
 WHERE w.name = ANY($2::text[]) AND EXISTS (
     SELECT FROM journal.transfer t
     WHERE t.credit = w.id AND t.debit = (SELECT id FROM journal.account WHERE name = $1)
+)
+"""
+_BEAR = """
+SELECT u.name FROM unnest($2::text[]) u (name)
+WHERE EXISTS (
+    SELECT FROM scheme.person p
+    JOIN scheme.holder h ON h.person = p.id
+    JOIN journal.account w ON w.name = 'wallet:' || replace(h.id::text, '-', '')
+    JOIN journal.transfer t ON t.credit = w.id AND t.debit = (SELECT id FROM journal.account WHERE name = $1)
+    WHERE lower(p.name) = lower(u.name)
 )
 """

@@ -32,7 +32,7 @@ from ledger.journal.entries import Entry, Transfer, entry_id, new_key
 from ledger.journal.posting import post
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import Clock, day_of, end_of
 from ledger.scheme.codes import code_for, code_hash
 from ledger.scheme.keys import SCHEME, Caller
@@ -241,7 +241,7 @@ def _usable(row: asyncpg.Record | None, now: datetime) -> Worth:
 
 
 def _pot(group: UUID | None) -> str:
-    return "pot:community" if group is None else account("pot", group)
+    return COMMUNITY if group is None else account("pot", group)
 
 
 # --- a batch ------------------------------------------------------------------------------------------------

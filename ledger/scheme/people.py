@@ -114,6 +114,11 @@ class _Made(Struct, frozen=True):
     created_at: datetime
 
 
+def first_name(name: str) -> str:
+    """What comes first in somebody's name: all that a till or a venue's list is told of it."""
+    return next(iter(name.split()), name)
+
+
 async def holder_of(raw: asyncpg.Connection, person: UUID) -> UUID:
     """The holder that the journal knows in the person's stead, or ``not_found``."""
     holder: UUID | None = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)

@@ -13,8 +13,10 @@ A venue acts on its own redemptions; others aren't there for it. It never learns
 nothing is refunded: a refund is decided under the lock of the holder's row, apart from the batches.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +27,7 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.batcher import Batcher
 from ledger.journal.entries import Entry, Kind, Outcome, Posted, Transfer, entry_id
-from ledger.journal.posting import post
+from ledger.journal.posting import lock, post
 from ledger.scheme import paper
 from ledger.scheme.awards import lock_open
 from ledger.scheme.chart import CHART
@@ -35,7 +37,7 @@ from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import credits_of, give_back, take
-from ledger.scheme.terms import Offer
+from ledger.scheme.terms import No, Offer
 
 
 class State(StrEnum):
@@ -90,6 +92,7 @@ class _Refund(Struct, frozen=True, tag="refund", tag_field="operation", gc=False
 
 
 _encode = msgspec.json.Encoder().encode
+_NOBODYS: Final = No(reason=Refusal.CODE_UNKNOWN, detail="")
 
 
 class Redemptions:
@@ -108,62 +111,59 @@ class Redemptions:
             return redemption_of(posted, await done_to(driver(connection), posted), offer.id)
 
     async def capture(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
-        """Take what was authorised, or some of it; the rest goes back to the holder in the same entry."""
+        """Take what was authorised, or some of it; the rest goes back to the holder in the same entry.
+
+        A booking is taken on its day or later, at its site.
+        """
         hold, offer = await self._own(caller, id_)
-        # Of a walk-in nothing is on hold any more.
-        is_hold = hold.kind is Kind.HOLD
-        return await self._step(
-            caller,
-            key,
-            id_,
-            Kind.CAPTURE,
-            take(hold.transfers, offer.redeemed, minutes) if is_hold else (),
-            target=id_,
-            details=_Capture(id_, minutes),
-            refused=None if is_hold else Refusal.ALREADY_RESOLVED,
-        )
+        async with self._database.reading() as connection:
+            booked = await driver(connection).fetchrow(BOOKED, id_)
+        # Of a walk-in that was captured on the spot nothing is on hold any more.
+        no: No | None = No(reason=Refusal.ALREADY_RESOLVED, detail="")
+        if hold.kind is Kind.HOLD:
+            no = None if booked is None else against_booking(caller, booked, self._clock())
+        entry = self._entry(caller, key, Kind.CAPTURE, id_, id_, _Capture(id_, minutes), no)
+        if hold.kind is Kind.HOLD:
+            entry = msgspec.structs.replace(entry, transfers=take(hold.transfers, offer.redeemed, minutes))
+        return _step(id_, await self._batcher.post(entry), no)
 
     async def void(self, caller: Caller, key: str, id_: UUID) -> tuple[Step, bool]:
-        """Give back all that was authorised."""
+        """Give back all that a till authorised. A booking is cancelled as one, so that its holder hears of it."""
         await self._own(caller, id_)
-        return await self._step(caller, key, id_, Kind.VOID, (), target=id_, details=_Void(id_))
+        async with self._database.reading() as connection:
+            booked = await driver(connection).fetchrow(BOOKED, id_)
+        if booked is not None and not booked["walk_in"]:
+            raise Declined(Refusal.WRONG_STATE, f"This is a booking: cancel it at /v1/bookings/{id_}/cancel.")
+        return _step(id_, await self._batcher.post(self._entry(caller, key, Kind.VOID, id_, id_, _Void(id_))))
 
     async def refund(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
         """Give back some of what was captured, or, with no minutes said, all that is left of it (rule 15)."""
         posted, _ = await self._own(caller, id_)
-        async with self._database.reading() as connection:
-            raw = driver(connection)
-            done = await done_to(raw, posted)
-            rules = (await in_force(raw)).rules
-        taken = posted if posted.kind is Kind.PLAIN else first_of(done, Kind.CAPTURE)
-        captured = 0 if taken is None else credits_of(taken.transfers, "redeemed")
-        left = captured - sum(_refunded(entry) for entry in done)
-        now = self._clock()
-        refused = None
-        if taken is None:
-            refused = Refusal.NOT_CAPTURED
-        elif minutes is None and left == 0:
-            refused = Refusal.ALREADY_REFUNDED
-        elif late := _too_late(caller, rules, taken.recorded_at, now):
-            raise Declined(Refusal.WRONG_STATE, late)
         payer = posted.transfers[0].debit
         kind, _, owner = payer.partition(":")
-        if kind == "paper":
-            # A voucher is used once; what comes back of it goes to the pot that it came from.
-            async with self._database.reading() as connection:
-                payer = await paper.pot_of(driver(connection), UUID(owner))
-        back = minutes or left
-        return await self._step(
-            caller,
-            key,
-            id_,
-            Kind.REFUND,
-            () if taken is None else give_back(posted.transfers, taken.transfers, payer, back, whole=back == left),
-            target=id_ if taken is None else taken.id,
-            details=_Refund(id_, minutes),
-            refused=refused,
-            into=UUID(owner) if kind == "wallet" else None,
-        )
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            rules = (await in_force(raw)).rules
+            is_open = kind != "wallet" or bool(await lock_open(raw, [UUID(owner)]))
+            if kind == "paper":
+                # A voucher is used once; what comes back of it goes to the pot that it came from.
+                payer = await paper.pot_of(raw, UUID(owner))
+            # From here on nobody else refunds it: whether this is the last of it decides what goes back of its places.
+            await lock(raw)
+            done = await done_to(raw, posted)
+            taken = posted if posted.kind is Kind.PLAIN else first_of(done, Kind.CAPTURE)
+            captured = 0 if taken is None else credits_of(taken.transfers, "redeemed")
+            left = captured - sum(_refunded(entry) for entry in done)
+            back = minutes or left
+            no = _against_refund(caller, rules, taken, back, now) if is_open else _NOBODYS
+            target = id_ if taken is None else taken.id
+            entry = self._entry(caller, key, Kind.REFUND, id_, target, _Refund(id_, minutes), no)
+            if taken is not None and no is None:
+                moves = give_back(posted.transfers, taken.transfers, payer, back, whole=back == left)
+                entry = msgspec.structs.replace(entry, transfers=moves)
+            (outcome,) = await post(raw, CHART, [entry], now)
+        return _step(id_, outcome, no)
 
     async def _own(self, caller: Caller, id_: UUID) -> tuple[Posted, Offer]:
         """The redemption's entry and its offer, if it is one and the caller's."""
@@ -176,48 +176,26 @@ class Redemptions:
             raise Declined(Refusal.NOT_FOUND)
         return posted, offer
 
-    async def _step(
+    def _entry(  # noqa: PLR0917  # who, under which key, does what to what, and why not
         self,
         caller: Caller,
         key: str,
-        redemption: UUID,
         kind: Kind,
-        transfers: tuple[Transfer, ...],
-        *,
+        redemption: UUID,
         target: UUID,
         details: Struct,
-        refused: Refusal | None = None,
-        into: UUID | None = None,
-    ) -> tuple[Step, bool]:
-        entry = Entry(
+        no: No | None = None,
+    ) -> Entry:
+        return Entry(
             id=entry_id(caller.principal, key),
             kind=kind,
-            transfers=transfers,
             target=target,
             happened_at=self._clock(),
             actor=caller.device or caller.key,
             reference=redemption.hex,
             details=_encode(details).decode(),
-            refused=refused or "",
+            refused="" if no is None else no.reason.value,
         )
-        posted = settled(await self._batcher.post(entry) if into is None else await self._pay(into, entry))
-        step = Step(
-            id=posted.id,
-            redemption=redemption,
-            kind=kind,
-            minutes=credits_of(posted.transfers, "redeemed") or _refunded(posted) or minutes_of(posted),
-            recorded_at=posted.recorded_at,
-        )
-        return step, posted.replayed
-
-    async def _pay(self, holder: UUID, entry: Entry) -> Outcome:
-        """Post what pays a holder, unless they were erased; they can't be meanwhile."""
-        async with self._database.transaction() as connection:
-            raw = driver(connection)
-            if not await lock_open(raw, [holder]):
-                entry = msgspec.structs.replace(entry, refused=entry.refused or Refusal.CODE_UNKNOWN)
-            (outcome,) = await post(raw, CHART, [entry], self._clock())
-        return outcome
 
 
 async def done_to(raw: asyncpg.Connection, posted: Posted) -> list[Posted]:
@@ -246,15 +224,62 @@ def redemption_of(posted: Posted, done: list[Posted], offer: UUID) -> Redemption
     )
 
 
-def _too_late(caller: Caller, rules: Rules, captured_at: datetime, now: datetime) -> str:
-    """Why it is too late for this caller to refund, or nothing."""
-    days = (now.astimezone(LONDON).date() - captured_at.astimezone(LONDON).date()).days
+def against_booking(caller: Caller, booked: asyncpg.Record, now: datetime) -> No | None:
+    """Why a booking (a row of ``BOOKED``) can't be taken here now.
+
+    A consent that was withdrawn meanwhile is no reason, nor is an offer that is paused: what is held is honoured.
+    """
+    if booked["site"] is not None and caller.site not in {None, booked["site"]}:
+        return No(reason=Refusal.DEVICE_NOT_ALLOWED, detail="This was booked for another site of the venue.")
+    at = booked["visit_at"].astimezone(LONDON)
+    if now.astimezone(LONDON).date() < at.date():
+        return No(
+            reason=Refusal.OFFER_CLOSED_NOW,
+            detail=f"This booking is for {at:%A} {at.day} {at:%B} at {at:%H:%M}.",
+            works_at=datetime(at.year, at.month, at.day, tzinfo=LONDON),
+        )
+    return None
+
+
+def _against_refund(caller: Caller, rules: Rules, taken: Posted | None, back: int, now: datetime) -> No | None:
+    """Why this caller can't refund so many minutes of what was taken."""
+    if taken is None:
+        return No(reason=Refusal.NOT_CAPTURED, detail="")
+    if back == 0:
+        return No(reason=Refusal.ALREADY_REFUNDED, detail="")
+    days = (now.astimezone(LONDON).date() - taken.recorded_at.astimezone(LONDON).date()).days
+    if days <= (rules.refund_days if caller.scope is Scope.SCHEME else rules.device_refund_days):
+        return None
     if caller.scope is Scope.SCHEME:
-        return "" if days <= rules.refund_days else f"A visit can be refunded for {rules.refund_days} days after it."
-    if days <= rules.device_refund_days:
-        return ""
+        return No(reason=Refusal.WRONG_STATE, detail=f"A visit can be refunded for {rules.refund_days} days after it.")
     same = "on the same day" if rules.device_refund_days == 0 else f"for {rules.device_refund_days} days"
-    return f"A till refunds {same}; the scheme's staff can do it for {rules.refund_days} days."
+    return No(
+        reason=Refusal.WRONG_STATE,
+        detail=f"A till refunds {same}; the scheme's staff can do it for {rules.refund_days} days.",
+    )
+
+
+def _step(redemption: UUID, outcome: Outcome, no: No | None = None) -> tuple[Step, bool]:
+    """What was done, and whether this is the replay of an answer; or why it wasn't."""
+    posted = posted_or(outcome, no)
+    step = Step(
+        id=posted.id,
+        redemption=redemption,
+        kind=posted.kind,
+        minutes=credits_of(posted.transfers, "redeemed") or _refunded(posted) or minutes_of(posted),
+        recorded_at=posted.recorded_at,
+    )
+    return step, posted.replayed
+
+
+def posted_or(outcome: Outcome, no: No | None, asked: Iterable[Transfer] = ()) -> Posted:
+    """The entry as posted; else the refusal, with what is known of this very case where it is for the same reason."""
+    try:
+        return settled(outcome, asked)
+    except Declined as declined:
+        if no is not None and no.reason is declined.reason:
+            declined.detail, declined.works_at = no.detail, no.works_at
+        raise
 
 
 def _status(posted: Posted, done: list[Posted], captured: int, refunded: int) -> State:
@@ -288,3 +313,7 @@ def _refunded(posted: Posted) -> int:
     if posted.kind is not Kind.REFUND:
         return 0
     return sum(moved.minutes for moved in posted.transfers if moved.debit.startswith("redeemed:"))
+
+
+# What the journal doesn't know of a hold.
+BOOKED = "SELECT offer, venue, site, visit_at, walk_in FROM scheme.booking WHERE id = $1"

@@ -10,8 +10,9 @@ place under one lock. Allowances and limits are counters that start at nothing i
 from one brings its own floor (``Transfer.least``), which is the limit as it stands that day: a quota that is raised
 counts at once, and no month need be opened. A void or a lapse gives all of it back, counters too.
 
-The first transfer is the credits. Periods are months and days in London, of the visit. A pass counts to one and is
-never given back, so that its code is used once.
+The first transfer is the credits. Periods are months and days in London, of the visit. A pass's code counts to one, so
+that it is used once, and no refund gives it back; a hold that is voided does, for what is left of its half minute. A
+quota or limit that is set later counts from then on.
 """
 
 from collections.abc import Iterable
@@ -49,9 +50,9 @@ class Places(Struct, frozen=True, gc=False):
     most: int
 
 
-def card_limit(credential: UUID, at: datetime, minutes: int, most: int) -> Limit:
-    """What a printed card may spend a day (rule 23), in minutes."""
-    return Limit(credential.hex, at.astimezone(LONDON).date().isoformat(), minutes, most)
+def card_limit(holder: UUID, at: datetime, minutes: int, most: int) -> Limit:
+    """What somebody may spend a day by a printed card (rule 23), in minutes, however many cards they had."""
+    return Limit(f"card.{holder.hex}", at.astimezone(LONDON).date().isoformat(), minutes, most)
 
 
 def pass_limit(credential: UUID, step: int) -> Limit:

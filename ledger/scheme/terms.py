@@ -183,8 +183,10 @@ def _not_for(terms: Terms, party: Party, visitor: Visitor) -> No | None:
     if visitor.lacks_consent:
         return No(reason=Refusal.CONSENT_NEEDED, detail="A guardian's consent is needed first; the scheme can help.")
     least, below = terms.from_years, terms.below_years
+    years = _YEARS[visitor.age_band]
+    if not terms.children and years < _GROWN_UP:
+        return No(reason=Refusal.AGE_RULE, detail=f"This offer is for people of {_GROWN_UP} and over.")
     if least or below is not None:
-        years = _YEARS[visitor.age_band]
         if years < least or (least and party.young) or (least >= _GROWN_UP and party.children):
             return No(reason=Refusal.AGE_RULE, detail=f"This offer is for people of {least} and over.")
         if below is not None and years >= below:

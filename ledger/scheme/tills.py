@@ -13,7 +13,6 @@ content is told which fields differ. What passes by itself isn't kept: a till th
 A code that is nobody's counts as a wrong try of the till and its venue (``throttle``), once for each key.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -35,10 +34,19 @@ from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.codes import Pass, code_hash, pass_age, read_typed
 from ledger.scheme.directory import Directory, Found, Shown
 from ledger.scheme.keys import Caller
-from ledger.scheme.redemptions import Redemption, done_to, minutes_of, redemption_of
+from ledger.scheme.people import first_name
+from ledger.scheme.redemptions import (
+    BOOKED,
+    Redemption,
+    against_booking,
+    done_to,
+    minutes_of,
+    posted_or,
+    redemption_of,
+)
 from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
 from ledger.scheme.spending import Limit, card_limit, pass_limit, spend, take
-from ledger.scheme.terms import No, Offer, Party, open_from, weigh
+from ledger.scheme.terms import Charge, No, Offer, Party, open_from, weigh
 
 
 class Quote(Struct, frozen=True, kw_only=True):
@@ -96,7 +104,14 @@ class _Asked(Struct, frozen=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
+# What isn't kept, so that it can be mended and sent again.
+_MENDABLE: Final = frozenset({404, 422})
 _NOBODYS: Final = No(reason=Refusal.CODE_UNKNOWN, detail="")
+_A_SLIP: Final = No(
+    reason=Refusal.CODE_UNKNOWN,
+    detail="This is a slip for hours: it goes into an account first, and is spent there.",
+)
+_ELSEWHERE: Final = No(reason=Refusal.DEVICE_NOT_ALLOWED, detail="This offer is given at another site of the venue.")
 _STATUS_SAYS: Final = {
     "blocked": No(reason=Refusal.CARD_BLOCKED, detail=""),
     "replaced": No(reason=Refusal.CARD_REPLACED, detail=""),
@@ -132,56 +147,45 @@ class Tills:
         ``found`` is what the directory knew of the till, the offer and the code a moment ago.
         """
         asked = _Asked(caller, wanted, code, found, self._clock())
-        self._admit(asked)
         details = _encode(_Redeem(wanted.offer, code.tag, wanted.party, wanted.name_checked, capture)).decode()
         entry = Entry(
             id=entry_id(caller.principal, key),
             kind=Kind.PLAIN if capture else Kind.HOLD,
             happened_at=asked.now,
             actor=caller.device or caller.key,
+            reference="" if wanted.offer is None else wanted.offer.hex,
             details=details,
         )
+        await self._admit(asked, entry.id)
         shown = found.shown
         if shown is not None and shown.kind == "booking":
             return await self._redeem_booking(asked, entry, shown)
-        offer = _own_offer(asked)
         if shown is not None and shown.kind == "voucher":
-            return await self._redeem_voucher(asked, entry, shown, offer)
-        verdict = self._verdict(asked, offer, hold=not capture)
-        no = verdict if isinstance(verdict, No) else None
-        entry = msgspec.structs.replace(
-            entry,
-            transfers=() if isinstance(verdict, No) else verdict,
-            reference=offer.reference,
-            refused="" if no is None else no.reason.value,
-        )
-        if capture or no is not None or shown is None:
-            outcome = await self._batcher.post(entry)
-        else:
-            outcome = await self._hold(asked, entry, shown, offer)
-        if no is _NOBODYS and not getattr(outcome, "replayed", False):
-            await self._count_wrong(caller, asked.now)
-        posted = _posted(outcome, entry, no, lambda at: open_from(offer, found.rules, at))
-        return redemption_of(posted, [], offer.id), posted.replayed
+            return await self._redeem_voucher(asked, entry, shown)
+        return await self._redeem_from_wallet(asked, entry)
 
     async def quote(self, caller: Caller, wanted: Wanted, code: Code, found: Found) -> Quote:
         """What a visit would come to. Nothing is written, but that a code was wrong."""
         asked = _Asked(caller, wanted, code, found, self._clock())
-        self._admit(asked)
-        shown = found.shown
-        name = None if shown is None else shown.name
-        if shown is not None and shown.kind == "booking":
-            return await self._quote_booking(asked, shown)
-        offer = _own_offer(asked)
-        verdict = (
-            await self._look_at_voucher(asked, shown, offer)
-            if shown is not None and shown.kind == "voucher"
-            else self._verdict(asked, offer, hold=False)
-        )
+        await self._admit(asked)
+        if found.shown is not None and found.shown.kind == "booking":
+            return await self._quote_booking(asked, found.shown)
+        return await self._quote_visit(asked)
+
+    async def _quote_visit(self, asked: _Asked) -> Quote:
+        shown, offer = asked.found.shown, asked.found.offer
+        name = None if shown is None or shown.name is None else first_name(shown.name)
+        if shown is not None and shown.kind == "voucher":
+            verdict = await self._look_at_voucher(asked, shown)
+        else:
+            verdict = self._verdict(asked, hold=False)
         if verdict is _NOBODYS:
-            await self._count_wrong(caller, asked.now)
+            verdict = await self._unknown(asked)
+            if verdict is _NOBODYS:
+                await self._count_wrong(asked)
         if isinstance(verdict, No):
-            return _no(verdict, name if verdict.reason is Refusal.NAME_CHECK_NEEDED else None, offer.id)
+            return _no(verdict, name if verdict.reason is Refusal.NAME_CHECK_NEEDED else None, asked.wanted.offer)
+        assert offer is not None, "it was weighed"
         async with self._database.reading() as connection:
             balances = await reading.balances(driver(connection), [moved.debit for moved in verdict])
         for moved in verdict:
@@ -190,21 +194,65 @@ class Tills:
                 try:
                     settled(refused, verdict)
                 except Declined as declined:
-                    at = declined.works_at and open_from(offer, found.rules, declined.works_at)
-                    no = No(reason=declined.reason, detail=declined.detail, works_at=at)
+                    _when_open(declined, asked)
+                    no = No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at)
                     return _no(no, name, offer.id)
         places = sum(moved.minutes for moved in verdict if moved.debit.startswith(f"allowance:{offer.reference}:"))
         return Quote(accepted=True, minutes=verdict[0].minutes, places=places or None, name=name, offer=offer.id)
 
-    def _admit(self, asked: _Asked) -> None:
-        """Whether this till may ask at all. What it is told here isn't kept: it passes."""
-        locked_until = asked.caller.locked_until
-        if locked_until is not None and asked.now < locked_until:
-            raise Declined(Refusal.TRY_AGAIN, works_at=locked_until)
+    # --- whether this till may ask at all -----------------------------------------------------------------
+
+    async def _admit(self, asked: _Asked, entry: UUID | None = None) -> None:
+        """Decline what is no till, and what a locked one asks, but for what it asked before: that hears its answer.
+
+        It isn't kept, for it passes.
+        """
         if asked.caller.device is None:
             raise Declined(Refusal.DEVICE_NOT_ALLOWED, "Only an enrolled till takes credits.")
+        locked_until = asked.caller.locked_until
+        if locked_until is None or locked_until <= asked.now:
+            return
+        if entry is not None:
+            async with self._database.reading() as connection:
+                if await reading.is_known(driver(connection), entry):
+                    return
+        raise Declined(Refusal.TRY_AGAIN, works_at=locked_until)
 
-    def _verdict(self, asked: _Asked, offer: Offer, *, hold: bool) -> tuple[Transfer, ...] | No:
+    async def _unknown(self, asked: _Asked) -> No:
+        """What is said of a code that no credential has. A slip for hours is somebody's, and counts as no wrong try."""
+        if isinstance(asked.code.lookup, bytes):
+            async with self._database.reading() as connection:
+                if await driver(connection).fetchval(_IS_A_SLIP, asked.code.lookup):
+                    return _A_SLIP
+        return _NOBODYS
+
+    async def _count_wrong(self, asked: _Asked) -> None:
+        assert asked.caller.device is not None, "only tills ask"
+        assert asked.caller.object is not None, "a till is a venue's"
+        async with self._database.transaction() as connection:
+            await throttle.wrong(driver(connection), asked.caller.device, asked.caller.object, asked.now)
+
+    # --- a card or a pass ---------------------------------------------------------------------------------
+
+    async def _redeem_from_wallet(self, asked: _Asked, entry: Entry) -> tuple[Redemption, bool]:
+        verdict = self._verdict(asked, hold=entry.kind is Kind.HOLD)
+        if verdict is _NOBODYS:
+            verdict = await self._unknown(asked)
+        if isinstance(verdict, No):
+            no: No | None = verdict
+            entry = msgspec.structs.replace(entry, refused=verdict.reason.value)
+        else:
+            no = None
+            entry = msgspec.structs.replace(entry, transfers=verdict)
+        if no is None and entry.kind is Kind.HOLD:
+            outcome = await self._hold(asked, entry)
+        else:
+            outcome = await self._batcher.post(entry)
+        if no is _NOBODYS and isinstance(outcome, Refused) and not outcome.replayed:
+            await self._count_wrong(asked)
+        return _redemption(asked, outcome, entry, no)
+
+    def _verdict(self, asked: _Asked, *, hold: bool) -> tuple[Transfer, ...] | No:
         """The transfers of the visit, or why it can't be. What others used of a quota is the journal's to say."""
         shown, rules = asked.found.shown, asked.found.rules
         if shown is None or shown.holder is None:
@@ -216,13 +264,13 @@ class Tills:
         if no is not None:
             return no
         at = asked.now.astimezone(LONDON)
-        charge = weigh(offer, rules, asked.wanted.party, shown.visitor, at)
+        offer, charge = _weighed(asked, shown, at)
         if isinstance(charge, No):
             return charge
         if shown.kind == "card":
             if rules.card_name_check and not asked.wanted.name_checked:
                 return No(reason=Refusal.NAME_CHECK_NEEDED, detail="")
-            limit = card_limit(shown.id, at, charge.minutes, rules.card_day_minutes)
+            limit = card_limit(shown.holder, at, charge.minutes, rules.card_day_minutes)
         return spend(
             offer,
             charge,
@@ -245,9 +293,12 @@ class Tills:
             return No(reason=Refusal.CODE_STALE, detail="")
         return pass_limit(shown.id, step)
 
-    async def _hold(self, asked: _Asked, entry: Entry, shown: Shown, offer: Offer) -> Outcome:
+    async def _hold(self, asked: _Asked, entry: Entry) -> Outcome:
         """Put a walk-in on hold: the entry, and what the journal doesn't know of it."""
-        assert shown.holder is not None, "nobody's credits were weighed"
+        shown, offer = asked.found.shown, asked.found.offer
+        assert shown is not None, "it was weighed"
+        assert shown.holder is not None, "so was this"
+        assert offer is not None, "and this"
         async with self._database.transaction() as connection:
             raw = driver(connection)
             if not await lock_open(raw, [shown.holder]):
@@ -265,41 +316,48 @@ class Tills:
                     _encode(asked.wanted.party).decode(),
                     asked.caller.device,
                 )
-                await lapses.put(raw, outcome.id, asked.now + timedelta(minutes=asked.found.rules.walk_in_hold_minutes))
+                ends_at = asked.now + timedelta(minutes=asked.found.rules.walk_in_hold_minutes)
+                await lapses.put(raw, outcome.id, ends_at)
         return outcome
 
-    async def _redeem_voucher(self, asked: _Asked, entry: Entry, shown: Shown, offer: Offer) -> tuple[Redemption, bool]:
+    # --- a voucher, a booking -----------------------------------------------------------------------------
+
+    async def _redeem_voucher(self, asked: _Asked, entry: Entry, shown: Shown) -> tuple[Redemption, bool]:
         """Spend a bearer's voucher: locked meanwhile, for it is spent or claimed once."""
+        if entry.kind is Kind.HOLD:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("capture", "must be true: a voucher is spent at once"),))
         no = None
-        entry = msgspec.structs.replace(entry, kind=Kind.PLAIN, reference=offer.reference)
         async with self._database.transaction() as connection:
             raw = driver(connection)
             try:
                 async with raw.transaction():
                     worth = await paper.take(raw, shown.id, entry.id, asked.now)
-                    paid = msgspec.structs.replace(entry, transfers=_by_voucher(asked, offer, shown, worth))
+                    paid = msgspec.structs.replace(entry, transfers=_by_voucher(asked, shown, worth))
                     (outcome,) = await post(raw, CHART, [paid], asked.now)
                     settled(outcome, paid.transfers)
             except Declined as declined:
+                if TABLE[declined.reason].status in _MENDABLE:
+                    raise
                 # The voucher is unused again, and the no is kept; a replay is known as one.
                 no = No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at)
                 refused = msgspec.structs.replace(entry, refused=no.reason.value)
                 (outcome,) = await post(raw, CHART, [refused], asked.now)
-        posted = _posted(outcome, entry, no)
-        return redemption_of(posted, [], offer.id), posted.replayed
+        return _redemption(asked, outcome, entry, no)
 
-    async def _look_at_voucher(self, asked: _Asked, shown: Shown, offer: Offer) -> tuple[Transfer, ...] | No:
+    async def _look_at_voucher(self, asked: _Asked, shown: Shown) -> tuple[Transfer, ...] | No:
         try:
             async with self._database.reading() as connection:
                 worth = await paper.look(driver(connection), shown.id, asked.now)
-            return _by_voucher(asked, offer, shown, worth)
+            return _by_voucher(asked, shown, worth)
         except Declined as declined:
+            if TABLE[declined.reason].status in _MENDABLE:
+                raise
             return No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at)
 
     async def _redeem_booking(self, asked: _Asked, entry: Entry, shown: Shown) -> tuple[Redemption, bool]:
         """Capture the hold that a booking code stands for."""
         booked, hold = await self._booking(asked, shown, entry.id)
-        no = _against_booking(asked, shown, booked)
+        no = _status_of(asked, shown) or against_booking(asked.caller, booked, asked.now)
         entry = msgspec.structs.replace(
             entry,
             kind=Kind.CAPTURE,
@@ -308,19 +366,20 @@ class Tills:
             reference=hold.id.hex,
             refused="" if no is None else no.reason.value,
         )
-        posted = _posted(await self._batcher.post(entry), entry, no)
+        posted = posted_or(await self._batcher.post(entry), no)
         return redemption_of(hold, [posted], booked["offer"]), posted.replayed
 
     async def _quote_booking(self, asked: _Asked, shown: Shown) -> Quote:
         booked, hold = await self._booking(asked, shown)
-        no = _against_booking(asked, shown, booked)
+        no = _status_of(asked, shown) or against_booking(asked.caller, booked, asked.now)
         if no is None:
             async with self._database.reading() as connection:
                 if any(entry.kind is not Kind.REFUND for entry in await done_to(driver(connection), hold)):
                     no = No(reason=Refusal.ALREADY_RESOLVED, detail="")
         if no is not None:
             return msgspec.structs.replace(_no(no, None, booked["offer"]), booking=hold.id)
-        return Quote(accepted=True, minutes=minutes_of(hold), name=shown.name, offer=booked["offer"], booking=hold.id)
+        name = None if shown.name is None else first_name(shown.name)
+        return Quote(accepted=True, minutes=minutes_of(hold), name=name, offer=booked["offer"], booking=hold.id)
 
     async def _booking(self, asked: _Asked, shown: Shown, entry: UUID | None = None) -> tuple[asyncpg.Record, Posted]:
         """The booking that the code means now, with its hold; on a retry the one that the entry took then."""
@@ -328,32 +387,29 @@ class Tills:
         async with self._database.reading() as connection:
             raw = driver(connection)
             id_ = await raw.fetchval(_TAKEN_BEFORE, entry) or await for_now(raw, shown.booking, asked.now)
-            booked, hold = await raw.fetchrow(_BOOKED, id_), await reading.entry(raw, id_)
+            booked, hold = await raw.fetchrow(BOOKED, id_), await reading.entry(raw, id_)
         if booked is None or hold is None or booked["venue"] != asked.caller.object:
             raise Declined(Refusal.NOT_FOUND, "There is no such booking at this venue.")
+        if asked.wanted.offer not in {None, booked["offer"]}:
+            raise Declined(Refusal.WRONG_VALUES, fields=(("offer", "is another than was booked"),))
         return booked, hold
 
-    async def _count_wrong(self, caller: Caller, now: datetime) -> None:
-        if caller.device is not None and caller.object is not None:
-            async with self._database.transaction() as connection:
-                await throttle.wrong(driver(connection), caller.device, caller.object, now)
 
-
-def _own_offer(asked: _Asked) -> Offer:
-    """The offer that the till named, if it is its venue's and given where the till stands."""
+def _weighed(asked: _Asked, shown: Shown, at: datetime) -> tuple[Offer, Charge | No]:
+    """The offer that the till named, and what the visit comes to. Declines one that isn't its venue's."""
     offer, caller = asked.found.offer, asked.caller
     if asked.wanted.offer is None:
         raise Declined(Refusal.WRONG_VALUES, fields=(("offer", "must be said, but for a booking code"),))
     if offer is None or offer.venue != caller.object:
         raise Declined(Refusal.NOT_FOUND, "There is no such offer of this venue.")
     if offer.site is not None and caller.site is not None and offer.site != caller.site:
-        raise Declined(Refusal.DEVICE_NOT_ALLOWED, "This offer is given at another site of the venue.")
-    return offer
+        return offer, _ELSEWHERE
+    return offer, weigh(offer, asked.found.rules, asked.wanted.party, shown.visitor, at)
 
 
-def _by_voucher(asked: _Asked, offer: Offer, shown: Shown, worth: paper.Worth) -> tuple[Transfer, ...]:
+def _by_voucher(asked: _Asked, shown: Shown, worth: paper.Worth) -> tuple[Transfer, ...]:
     """The transfers of a visit that a voucher pays for; a bearer is taken for grown up. Declines what can't be."""
-    charge = weigh(offer, asked.found.rules, asked.wanted.party, shown.visitor, asked.now.astimezone(LONDON))
+    offer, charge = _weighed(asked, shown, asked.now.astimezone(LONDON))
     if isinstance(charge, No):
         raise Declined(charge.reason, charge.detail, works_at=charge.works_at)
     return (*spend(offer, charge, worth.paper, None, asked.now, hold=False), *worth.rest(charge.minutes))
@@ -368,41 +424,25 @@ def _status_of(asked: _Asked, shown: Shown) -> No | None:
     return None
 
 
-def _against_booking(asked: _Asked, shown: Shown, booked: asyncpg.Record) -> No | None:
-    """Why a booking can't be taken now. A consent that was withdrawn meanwhile is no reason: a hold is honoured."""
-    if no := _status_of(asked, shown):
-        return no
-    if asked.wanted.offer not in {None, booked["offer"]}:
-        raise Declined(Refusal.WRONG_VALUES, fields=(("offer", "is another than was booked"),))
-    day = booked["visit_at"].astimezone(LONDON).date()
-    if asked.now.astimezone(LONDON).date() < day:
-        at = booked["visit_at"].astimezone(LONDON)
-        return No(
-            reason=Refusal.OFFER_CLOSED_NOW,
-            detail=f"This booking is for {at:%A} {at.day} {at:%B} at {at:%H:%M}.",
-            works_at=datetime(at.year, at.month, at.day, tzinfo=LONDON),
-        )
-    return None
-
-
-def _posted(
-    outcome: Outcome, entry: Entry, no: No | None, opens: Callable[[datetime], datetime | None] | None = None
-) -> Posted:
-    """The entry as posted; else the refusal, with what is known of this very case.
-
-    ``opens`` tells when the offer is open once a period has begun in which a limit leaves something again.
-    """
+def _redemption(asked: _Asked, outcome: Outcome, entry: Entry, no: No | None) -> tuple[Redemption, bool]:
+    """The redemption as it was made, and whether this is the replay of an answer; or why it wasn't."""
     try:
-        return settled(outcome, entry.transfers)
+        posted = posted_or(outcome, no, entry.transfers)
     except Declined as declined:
-        if no is not None and no.reason is declined.reason:
-            declined.detail, declined.works_at = no.detail, no.works_at
-        elif opens is not None and declined.works_at is not None:
-            declined.works_at = opens(declined.works_at)
+        if no is None:
+            _when_open(declined, asked)
         raise
+    assert asked.wanted.offer is not None, "nothing is posted of no offer"
+    return redemption_of(posted, [], asked.wanted.offer), posted.replayed
 
 
-def _no(no: No, name: str | None, offer: UUID) -> Quote:
+def _when_open(declined: Declined, asked: _Asked) -> None:
+    """Say when the offer is open, once a period has begun in which a limit leaves something again."""
+    if declined.works_at is not None and asked.found.offer is not None:
+        declined.works_at = open_from(asked.found.offer, asked.found.rules, declined.works_at)
+
+
+def _no(no: No, name: str | None, offer: UUID | None) -> Quote:
     row = TABLE[no.reason]
     return Quote(
         accepted=False,
@@ -419,7 +459,7 @@ _KEEP_WALK_IN = """
 INSERT INTO scheme.booking (id, offer, venue, site, holder, visit_at, walk_in, party, made_at, made_by)
 VALUES ($1, $2, $3, $4, $5, $6, true, $7, $6, $8)
 """
-_BOOKED = "SELECT offer, venue, visit_at FROM scheme.booking WHERE id = $1"
+_IS_A_SLIP = "SELECT EXISTS (SELECT FROM scheme.voucher WHERE code_hash = $1)"
 _TAKEN_BEFORE = """
 SELECT hold.id FROM journal.entry e JOIN journal.entry hold ON hold.position = e.target WHERE e.id = $1
 """

@@ -144,6 +144,29 @@ async def test_random_codes_are_not_heard_after_ten_and_staff_are_told(
     assert told(await enrol(timed, unknown_enrolment())) == (409, "code_unknown")
 
 
+async def test_a_flood_of_codes_waits_for_one_connection_and_the_rest_hears_busy(
+    api: Api, owner: asyncpg.Connection
+) -> None:
+    made = await expected(api, await api.venue())
+    async with owner.transaction():
+        # As if the database were slow: the right code waits for its row, and all behind it for their turn.
+        await owner.execute("SELECT FROM scheme.device FOR UPDATE")
+        first = asyncio.create_task(enrol(api, made["code"]))
+        await blocked(owner)
+        flood = {asyncio.create_task(enrol(api, unknown_enrolment())) for _ in range(30)}
+        turned_away: set[asyncio.Task[httpx.Response]] = set()
+        async with asyncio.timeout(10):
+            while len(turned_away) < 30 - (ENROLLING_MAX - 1):
+                done, flood = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+                turned_away |= done
+        assert {told(task.result()) for task in turned_away} == {(503, "busy")}
+        assert {task.result().headers["retry-after"] for task in turned_away} == {"1"}
+        assert len(await blocked(owner)) == 1, "one connection, whatever was sent"
+        assert (await api.get("/v1/people")).status_code == 200
+    assert (await first).status_code == 200
+    assert [told(await task) for task in flood] == [(409, "code_unknown")] * (ENROLLING_MAX - 1)
+
+
 async def test_a_mistyped_code_costs_no_try(api: Api, owner: asyncpg.Connection) -> None:
     made = await expected(api, await api.venue())
     wrong = made["code"][:-1] + ("0" if made["code"][-1] != "0" else "1")

@@ -1,5 +1,6 @@
 """A venue's till over HTTP: what it is told of a card, a pass, a voucher or a booking, and what moves."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -264,11 +265,11 @@ async def test_a_printed_card_is_good_for_four_credits_a_day_and_a_pass_for_all_
     assert await lido.api.balance(ann["id"]) == (0, 0)
 
 
-async def test_a_replaced_card_has_a_day_of_its_own_and_a_refund_gives_the_cards_day_back(lido: Lido) -> None:
-    ann, offer = await lido.person(minutes=360), await lido.offer(price=240)
-    card = await lido.api.card(ann["id"])
-    visit = (await ask(lido, card, offer)).json()["id"]
-    small = await lido.offer(price=15)
+async def test_a_cards_day_goes_on_with_its_replacement_and_a_refund_gives_it_back(lido: Lido) -> None:
+    ann, offer, small = await lido.person(minutes=360), await lido.offer(price=240), await lido.offer(price=15)
+    visit = (await ask(lido, await lido.api.card(ann["id"]), offer)).json()["id"]
+    [found] = (await lido.api.get(f"/v1/people/{ann['id']}/credentials")).json()["credentials"]
+    card = (await lido.api.made(f"/v1/credentials/{found['id']}/replace"))["code"]
     assert refusal(await ask(lido, card, small)) == (409, "visit_limit")
     await lido.api.made(f"/v1/redemptions/{visit}/refund", {"minutes": 30}, token=lido.till)
     assert [(await ask(lido, card, small)).status_code for _ in range(3)] == [201, 201, 409]
@@ -405,6 +406,114 @@ async def test_a_till_at_another_site_does_not_take_the_offer(lido: Lido) -> Non
         tills.append(enrolled.json()["token"])
     assert (await ask(lido, card, offer, till=tills[0])).status_code == 201
     assert refusal(await ask(lido, card, offer, till=tills[1])) == (403, "device_not_allowed")
+
+
+async def test_a_retry_at_a_till_that_was_locked_or_moved_meanwhile_hears_what_it_heard(lido: Lido) -> None:
+    ann, offer = await lido.person(), await lido.offer()
+    card = await lido.api.card(ann["id"])
+    site = (await lido.api.made(f"/v1/venues/{lido.venue}/sites", {"name": "South", "address": ""}))["id"]
+    expected = await lido.api.made(f"/v1/venues/{lido.venue}/devices", {"name": "till", "site": None})
+    till = (await lido.api.client.post("/v1/devices/enrol", json={"code": expected["code"]})).json()["token"]
+    done = await ask(lido, card, offer, "k", till=till)
+    assert done.status_code == 201
+
+    assert (await lido.api.send("PATCH", f"/v1/devices/{expected['device']['id']}", {"site": site})).status_code == 200
+    other = (await lido.api.made(f"/v1/venues/{lido.venue}/sites", {"name": "North", "address": ""}))["id"]
+    assert (await lido.api.send("PATCH", f"/v1/offers/{offer}", {"site": other})).status_code == 200
+    assert refusal(await ask(lido, card, offer, till=till)) == (403, "device_not_allowed")
+    assert (await ask(lido, card, offer, "k", till=till)).json() == done.json()
+    for number in range(10):
+        await ask(lido, NOBODYS, offer, f"wrong-{number}", till=till)
+    assert refusal(await ask(lido, card, offer, "other", till=till)) == (429, "try_again")
+    assert (await ask(lido, card, offer, "k", till=till)).json() == done.json()
+
+
+@pytest.mark.parametrize("offer", [None, str(uuid4())], ids=["no offer", "an unknown one"])
+async def test_a_wrong_code_counts_whatever_is_said_of_the_offer(lido: Lido, offer: str | None) -> None:
+    for number in range(10):
+        await quote(lido, NOBODYS, offer) if number % 2 else await ask(lido, NOBODYS, offer)
+    assert refusal(await ask(lido, NOBODYS, offer)) == (429, "try_again")
+
+
+async def test_a_slip_for_hours_is_told_apart_and_is_no_wrong_try(lido: Lido) -> None:
+    began = lido.clock.now - timedelta(days=1)
+    times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=2)).isoformat()}
+    body = {**times, "lines": [{"voucher": "A neighbour", "minutes": 60}]}
+    slip = (await lido.api.made(f"/v1/projects/{lido.project}/registers", body))["vouchers"][0]["code"]
+    offer = await lido.offer()
+    for _ in range(12):
+        answer = await ask(lido, slip, offer)
+        assert refusal(answer) == (409, "code_unknown")
+        assert "slip for hours" in answer.json()["detail"]
+
+
+async def test_a_till_hears_the_first_name_only(lido: Lido) -> None:
+    ann, offer = await lido.person("Ann Archer"), await lido.offer()
+    assert (await quote(lido, await lido.api.card(ann["id"]), offer))["name"] == "Ann"
+
+
+async def test_a_voucher_is_not_put_on_hold(lido: Lido) -> None:
+    answer = await ask(lido, await a_voucher(lido, 60), await lido.offer(), capture=False)
+    assert (refusal(answer), answer.json()["fields"][0]["field"]) == ((422, "wrong_values"), "capture")
+
+
+async def test_a_booking_is_captured_on_its_day_and_not_before_also_by_its_id(lido: Lido) -> None:
+    ann, offer = await lido.person(), await lido.offer()
+    booked = (await lido.book(ann, offer, SATURDAY))["id"]
+    path = f"/v1/redemptions/{booked}"
+    early = await lido.api.post(f"{path}/capture", {}, lido.till, key="early")
+    assert refusal(early) == (409, "offer_closed_now")
+    assert datetime.fromisoformat(early.json()["works_at"]) == SATURDAY.replace(hour=0)
+    assert refusal(await lido.api.post(f"{path}/void", None, lido.till)) == (409, "wrong_state")
+    lido.clock.now = SATURDAY.replace(hour=0)
+    again = await lido.api.post(f"{path}/capture", {}, lido.till, key="early")
+    assert (refusal(again), again.headers["idempotency-replayed"]) == ((409, "offer_closed_now"), "true")
+    assert (await lido.capture(booked)).status_code == 201
+
+
+async def test_a_booking_of_one_site_is_taken_there_only(lido: Lido) -> None:
+    ann = await lido.person()
+    north, south = [
+        (await lido.api.made(f"/v1/venues/{lido.venue}/sites", {"name": name, "address": ""}))["id"]
+        for name in ("North", "South")
+    ]
+    body = {"title": "A swim", "price": 60, "site": north}
+    offer = (await lido.api.made(f"/v1/venues/{lido.venue}/offers", body))["id"]
+    await lido.api.made(f"/v1/offers/{offer}/publish")
+    booked = (await lido.book(ann, offer, SATURDAY))["id"]
+    lido.clock.now = SATURDAY
+    expected = await lido.api.made(f"/v1/venues/{lido.venue}/devices", {"name": "till", "site": south})
+    till = (await lido.api.client.post("/v1/devices/enrol", json={"code": expected["code"]})).json()["token"]
+    elsewhere = await lido.api.post(f"/v1/redemptions/{booked}/capture", {}, till)
+    assert refusal(elsewhere) == (403, "device_not_allowed")
+    assert (await lido.capture(booked)).status_code == 201
+
+
+async def test_a_refund_that_was_done_or_refused_stays_so_when_the_day_or_the_rules_change(lido: Lido) -> None:
+    ann, offer = await lido.person(), await lido.offer(price=15)
+    card = await lido.api.card(ann["id"])
+    done, late = [f"/v1/redemptions/{(await ask(lido, card, offer)).json()['id']}/refund" for _ in range(2)]
+    first = await lido.api.post(done, {"minutes": 15}, lido.till, key="done")
+    lido.clock.now += timedelta(days=1)
+    assert (await lido.api.post(done, {"minutes": 15}, lido.till, key="done")).json() == first.json()
+    refused = await lido.api.post(late, {}, lido.till, key="late")
+    assert refusal(refused) == (409, "wrong_state")
+    assert "same day" in refused.json()["detail"]
+    assert (await lido.api.send("PATCH", "/v1/rules", {"device_refund_days": 5})).status_code == 200
+    again = await lido.api.post(late, {}, lido.till, key="late")
+    assert (refusal(again), again.headers["idempotency-replayed"]) == ((409, "wrong_state"), "true")
+    assert (await lido.api.post(late, {}, lido.till)).status_code == 201
+
+
+async def test_of_two_partial_refunds_at_once_the_last_gives_the_place_back(lido: Lido) -> None:
+    ann, offer = await lido.person(), await lido.offer(price=120, quota=5)
+    card = await lido.api.card(ann["id"])
+    for _ in range(3):
+        visit = (await ask(lido, card, offer)).json()["id"]
+        path = f"/v1/redemptions/{visit}/refund"
+        answers = await asyncio.gather(*(lido.api.post(path, {"minutes": 60}, lido.till) for _ in range(2)))
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert (await lido.api.get(f"/v1/offers/{offer}/quota", lido.till)).json()["used"] == 0
 
 
 async def test_a_till_refunds_on_the_same_day_and_the_scheme_for_thirty(lido: Lido) -> None:

@@ -205,8 +205,11 @@ def _lists(access: Access, diary: Diary, cursor_secret: bytes) -> list[HTTPRoute
         "/v1/venues/{venue:uuid}/bookings",
         before_request=access.only(Scope.VENUE, Scope.SCHEME),
         summary="List who is booked at a venue",
-        description="On one day, by time. Give `next` as `cursor` to go on, with the same day.",
-        responses=refused(400, 401, 403, 404),
+        description=(
+            "On one day, by time; for a venue's own key, at most 31 days ago. Give `next` as `cursor` to go on, with"
+            " the same day."
+        ),
+        responses=refused(400, 401, 403, 404, 422),
         dependencies=_PAGED,
         tags=_TAG,
     )

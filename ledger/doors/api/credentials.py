@@ -110,7 +110,7 @@ def routes(access: Access, credentials: Credentials, cursor_secret: bytes) -> li
         summary="Read a card's code",
         description=(
             "To print the same card anew; that it was read stands in the person's acts. If the card may be in other"
-            " hands, replace it instead."
+            " hands, replace it instead. A project reads, replaces, unblocks and revokes only cards that it issued."
         ),
         responses=refused(401, 403, 404, 409),
         tags=_TAG,
@@ -124,7 +124,7 @@ def routes(access: Access, credentials: Credentials, cursor_secret: bytes) -> li
         summary="Replace a card or pass",
         description=(
             "In one step: tills answer `card_replaced` to the old one from now on, and take the new one. It ends when"
-            " the old one would have, if that lies ahead."
+            " the old one would have, if that lies ahead. By a project only a card that it issued."
         ),
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
@@ -153,7 +153,7 @@ def routes(access: Access, credentials: Credentials, cursor_secret: bytes) -> li
         "/v1/credentials/{credential:uuid}/unblock",
         before_request=access.only(Scope.PROJECT, Scope.SCHEME),
         summary="Unblock a card or pass",
-        description="It works again at once.",
+        description="It works again at once. By a project only a card that it issued.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )
@@ -167,7 +167,7 @@ def routes(access: Access, credentials: Credentials, cursor_secret: bytes) -> li
         "/v1/credentials/{credential:uuid}/revoke",
         before_request=access.only(Scope.PROJECT, Scope.SCHEME),
         summary="Revoke a card or pass",
-        description="At once and for good. A new one can be issued.",
+        description="At once and for good; a new one can be issued. By a project only a card that it issued.",
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )

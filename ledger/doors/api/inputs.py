@@ -36,7 +36,8 @@ YEAR_FIRST: Final = 2000
 YEAR_LAST: Final = 2100
 
 # `$(?!\n)`: Python's `$` also matches before a last line break; JSON Schema's readers know no `\Z`.
-NAME_PATTERN: Final = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$(?!\n)"
+# `\s` is white space of any kind, in Python and in JSON Schema: a name has something to be called by.
+NAME_PATTERN: Final = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$(?!\n)"
 KEY_PATTERN: Final = r"^[\x21-\x7e]+$(?!\n)"
 CURSOR_PATTERN: Final = r"^[A-Za-z0-9_.-]+$(?!\n)"
 PREFIX_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$(?!\n)"

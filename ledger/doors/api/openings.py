@@ -26,6 +26,9 @@ class OpeningLineInput(Input, frozen=True, kw_only=True):
     minutes: Annotated[int, Meta(ge=1, le=MINUTES_MAX, description="Whole minutes; 60 are one Time Credit.")]
     person: Annotated[Identifier | None, Meta(description="Somebody known.")] = None
     name: Annotated[Name | None, Meta(description="Somebody new, who is made known and gets a wallet.")] = None
+    another: Annotated[
+        bool, Meta(description="True where somebody of that name had theirs from this source, and this is another.")
+    ] = False
 
     def __post_init__(self) -> None:
         """Nothing: there is no moment in a line; see the register's."""
@@ -47,7 +50,7 @@ def routes(access: Access, openings: Openings) -> list[HTTPRouteHandler]:
         summary="Take over opening balances",
         description=(
             "All or nothing. Of one source everybody has one: a list that was put right and is sent once more under"
-            " another key is refused for those who had theirs."
+            " another key is refused for those who had theirs, and for names that they bear."
         ),
         responses=refused(400, 401, 403, 413, 422, 503),
         tags=_TAG,
@@ -56,7 +59,8 @@ def routes(access: Access, openings: Openings) -> list[HTTPRouteHandler]:
         request: CallerRequest, data: JSONBody[OpeningInput], idempotency_key: IdempotencyKey
     ) -> Created[Opened]:
         opening = Opening(
-            source=data.source, lines=[OpeningLine(line.minutes, line.person, line.name) for line in data.lines]
+            source=data.source,
+            lines=[OpeningLine(line.minutes, line.person, line.name, line.another) for line in data.lines],
         )
         opened, replayed = await openings.open(request.user, idempotency_key, opening)
         return Created(opened, location=f"/v1/entries/{opened.id}", replayed=replayed)

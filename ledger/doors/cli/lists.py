@@ -99,8 +99,8 @@ def told_by_row(lines: Sequence[Listed]) -> Iterator[None]:
 
 
 def is_label(text: str) -> bool:
-    """Whether it is words on one line, as a name or a label is."""
-    return 0 < len(text) <= LABEL_MAX and text.isprintable()
+    """Whether it is words on one line, as a name or a label is; what is only white space says nothing."""
+    return 0 < len(text) <= LABEL_MAX and text.isprintable() and not text.isspace()
 
 
 def _text(file: Path) -> str:

@@ -111,18 +111,26 @@ def _sheet(codes: BatchCodes) -> str:
 @click.command(cls=Verb)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", metavar="WORD", required=True, help="Where the balances come from: a word for the books.")
+@click.option(
+    "--another",
+    type=click.IntRange(2),
+    multiple=True,
+    metavar="ROW",
+    help="A row with the name of somebody who had theirs from this source, and who is another; once for each.",
+)
 @click.option("--commit", is_flag=True, help="Take them over; without it, only say what they come to.")
 @click.option(
     "--key", "idempotency_key", metavar="TEXT", callback=check_key, help="Idempotency key, 1 to 255 characters."
 )
-def opening(file: Path, source: str, *, commit: bool, idempotency_key: str | None) -> Answer:
+def opening(file: Path, source: str, another: tuple[int, ...], *, commit: bool, idempotency_key: str | None) -> Answer:
     """Take over what people had elsewhere, from a CSV FILE.
 
     Its columns: minutes, and for who it was person (an id) or name (of somebody new, who gets a wallet). All lines or
     none. Without --key the file itself is the key: sending it again counts nothing twice.
     """
     listed = read_list(file, "a list of balances", {"person", "name"}, LINES_MAX)
-    asked = Opening(source=source, lines=[OpeningLine(one.minutes, one.person, one.words or None) for one in listed])
+    lines = [OpeningLine(one.minutes, one.person, one.words or None, one.row in another) for one in listed]
+    asked = Opening(source=source, lines=lines)
     key = idempotency_key or hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
     async def work(database: Database) -> Answer:

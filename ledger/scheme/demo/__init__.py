@@ -78,7 +78,7 @@ class Demo(Struct, frozen=True, kw_only=True):
 
 
 async def load(database: Database, clock: Clock, environment: str, told: Told = lambda _: None) -> Demo | None:
-    """Fill an empty scheme, or go on with one that was begun; None, and nothing done, where there is another already."""
+    """Fill an empty scheme, or go on where that ended; None, and nothing done, where there is another already."""
     async with database.reading() as connection:
         (standing,) = await driver(connection).fetch(_STANDING, SCHEME, _FIRST, _LAST)
     if standing["done"] or (standing["used"] and not standing["begun"]):
@@ -184,7 +184,7 @@ def _newcomers() -> list[NewPerson]:
 def _age_band(who: int) -> AgeBand | None:
     """Many don't tell, and needn't."""
     if who in CHILDREN:
-        return AgeBand.UNDER_8 if who % 7 == 0 else AgeBand.FROM_8  # noqa: PLR2004
+        return AgeBand.UNDER_8 if who % 7 == 0 else AgeBand.FROM_8
     if who in TEENAGERS:
         return AgeBand.FROM_16
     return AgeBand.ADULT if who % 3 else None

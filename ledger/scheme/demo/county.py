@@ -53,8 +53,8 @@ PROJECTS: Final = (
         begins=600,
         minutes=180,
         title="Mend things, or make the tea",
-        description="Lamps, zips, toasters and bicycles come in broken, and most of them leave mended. If you can't mend, "
-        "you can welcome people, or put the kettle on.",
+        description="Lamps, zips, toasters and bicycles come in broken, and most of them leave mended. If you can't "
+        "mend, you can welcome people, or put the kettle on.",
         place="St Barnabas hall, Mill Road",
         district="CB1",
         tags=("refreshments", "no_experience_needed", "on_a_bus_route", "step_free"),
@@ -66,8 +66,8 @@ PROJECTS: Final = (
         begins=600,
         minutes=180,
         title="Shoulder to shoulder at the bench",
-        description="Bird boxes, benches for the school, a model railway that is never finished. An induction to the tools "
-        "comes first. Just tea is fine too.",
+        description="Bird boxes, benches for the school, a model railway that is never finished. An induction to the "
+        "tools comes first. Just tea is fine too.",
         place="Unit 4, Fore Hill yard",
         district="CB7",
         tags=("refreshments", "step_free", "accessible_toilet", "same_time_each_week"),
@@ -81,8 +81,8 @@ PROJECTS: Final = (
         begins=840,
         minutes=120,
         title="Walk with somebody, once a week",
-        description="Two people, a path along the river, and as many words as you both like. You are trained first, and a "
-        "worker is there for both of you.",
+        description="Two people, a path along the river, and as many words as you both like. You are trained first, "
+        "and a worker is there for both of you.",
         place="We meet at the lock",
         district="CB4",
         tags=("outdoors", "buddy", "same_time_each_week"),
@@ -96,8 +96,8 @@ PROJECTS: Final = (
         begins=570,
         minutes=180,
         title="A warm morning: serve, sit, listen",
-        description="Breakfast, showers and a place to sit, for anybody. Nobody is asked why they came, and you are never "
-        "on your own.",
+        description="Breakfast, showers and a place to sit, for anybody. Nobody is asked why they came, and you are "
+        "never on your own.",
         place="The garden room, Victoria Street",
         district="CB1",
         tags=("refreshments", "step_free", "accessible_toilet", "buddy", "on_a_bus_route"),
@@ -109,7 +109,8 @@ PROJECTS: Final = (
         begins=600,
         minutes=180,
         title="Litter picks and boats, by the river",
-        description="From the bank or from a canoe; we have gloves, and dry socks. Children come with somebody grown up.",
+        description="From the bank or from a canoe; we have gloves, and dry socks. Children come with somebody grown "
+        "up.",
         place="Jesus Green lock",
         district="CB4",
         tags=("outdoors", "low_talk", "children_welcome", "no_experience_needed"),
@@ -171,7 +172,8 @@ PROJECTS: Final = (
         begins=570,
         minutes=120,
         title="Lend toys, read a story",
-        description="Families borrow toys for a fortnight. Count the pieces, wipe the bricks, read aloud if you enjoy it.",
+        description="Families borrow toys for a fortnight. Count the pieces, wipe the bricks, read aloud if you enjoy "
+        "it.",
         place="March library",
         district="PE15",
         tags=("children_welcome", "seated", "step_free", "accessible_toilet"),
@@ -183,7 +185,8 @@ PROJECTS: Final = (
         begins=870,
         minutes=120,
         title="Cake, songs and old photographs",
-        description="For people whose memory is leaving them, and whoever is at their side. Come to help, or with them.",
+        description="For people whose memory is leaving them, and whoever is at their side. Come to help, or with "
+        "them.",
         place="The Corn Exchange",
         district="PE27",
         tags=("refreshments", "seated", "step_free", "accessible_toilet", "buddy"),

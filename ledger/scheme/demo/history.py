@@ -13,8 +13,8 @@ from ledger.scheme.demo.plan import (
     ANN,
     CHILDREN,
     GROUPS,
-    Listed,
     TEENAGERS,
+    Listed,
     Plan,
     coordinator_of,
     deputy_of,
@@ -32,6 +32,7 @@ CAPPED: Final = 7
 # For so many days before today Ann gives nothing: whoever follows the README records hours of hers on them.
 _LATER: Final = 12
 _SWITCHBOARD: Final = 5
+_ANNS: Final = (0, 6)  # she mends on Saturdays and gardens on Fridays
 _SLOTS: Final = (640, 865, 1035, 1160)
 _CHILDRENS: Final = (4, 9, 12)  # projects to which children come along
 _PARTIES: Final = (
@@ -79,8 +80,8 @@ class History:
         for project in range(len(PROJECTS)):
             chairs = {coordinator_of(project), deputy_of(project)}
             self._regulars[project] = [who for who in self._regulars[project] if who not in chairs]
-        if ANN not in self._regulars[6]:
-            self._regulars[6].append(ANN)
+        for number, regulars in enumerate(self._regulars):
+            regulars[:] = [who for who in regulars if who != ANN] + [ANN] * (number in _ANNS)
 
     def add(self) -> None:
         """Plan it all."""
@@ -126,7 +127,7 @@ class History:
                 lines.append((chair, project.minutes))
             papers = [("A visitor from the market", 120)] if last and number in {0, 4} else []
             key = f"demo register {number} {day}"
-            plan.add(told_at, plan.making.register, key, number, chair, (began, ended), lines, papers)
+            plan.add(told_at, plan.making.register, key, number, chair, (began, ended), lines, papers=papers)
             capped += sum(minutes for _, minutes in lines) if number == CAPPED else 0
         return capped
 
@@ -158,10 +159,12 @@ class History:
             if one.offering.details.kind is Kind.DROP_IN and one.offering.liked and not one.offering.paused
         ]
         minutes = [slot + plan.dice.randrange(12) for slot in _SLOTS]
-        for visit in range(plan.dice.randrange(5, 13)):
+        for visit in range(plan.dice.randrange(9, 20)):
             (one,) = plan.dice.choices(drop_ins, [one.offering.liked for one in drop_ins])
             at, who = moment(day, plan.dice.choice(minutes)), plan.dice.randrange(CHILDREN.start)
             party = plan.dice.choice(_PARTIES)
+            if visit == 0 and number % 6 == 0:  # Ann goes out about once a week
+                who = ANN
             by_pass = has_pass(who) and (not has_card(who) or plan.dice.random() * 2 < 1)
             if who in here or not (by_pass or has_card(who)):
                 continue

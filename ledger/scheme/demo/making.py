@@ -19,7 +19,7 @@ from ledger.journal.batcher import Batcher
 from ledger.scheme import devices, lapses
 from ledger.scheme.allocations import Allocations, Allot
 from ledger.scheme.approvals import Approvals, Approve
-from ledger.scheme.attendances import Attendances
+from ledger.scheme.attendances import Attendances, Presence
 from ledger.scheme.bookings import Bookings, occasion_cancelled
 from ledger.scheme.bookings import Wanted as Visit
 from ledger.scheme.claiming import Claiming, NewClaim
@@ -40,13 +40,13 @@ from ledger.scheme.offers import NewOffer, Offer, Offers, Status
 from ledger.scheme.openings import Opening, OpeningLine, Openings
 from ledger.scheme.opportunities import Details, Draft, Opportunities
 from ledger.scheme.opportunities import Status as OpportunityStatus
-from ledger.scheme.paper import Paper, Printing
+from ledger.scheme.paper import Batch, Paper, Printing
 from ledger.scheme.people import NewPerson, People, Person
 from ledger.scheme.pot_spends import PotSpends, Propose
 from ledger.scheme.pots import PassOn, Pots
 from ledger.scheme.projects import NewProject, Project, Projects
 from ledger.scheme.redemptions import Redemptions
-from ledger.scheme.registers import Line, Recorded, Register, Registers
+from ledger.scheme.registers import Line, Register, Registers
 from ledger.scheme.sessions import Plan as SessionPlan
 from ledger.scheme.sessions import Sessions
 from ledger.scheme.sites import NewSite, Place, Sites
@@ -69,6 +69,7 @@ class Present:
         self.at = at
 
     def __call__(self) -> datetime:
+        """The moment of the running task, or else of the county."""
         return _MOMENT.get() or self.at
 
     def is_then(self, moment: datetime) -> None:
@@ -104,8 +105,8 @@ class Making:
         """The code on somebody's card, by their place."""
         self.made: dict[str, Sequence[UUID]] = {}
         """What came of a step, by its key: a claim, a redemption, bookings, a gift, a group."""
-        self.vouchers: dict[str, Sequence[str]] = {}
-        """The codes of a batch, by its key."""
+        self.batches: dict[str, Batch] = {}
+        """Vouchers that were printed, by the key of the step."""
         self._registers = Registers(database, now)
         self._claiming = Claiming(database, now)
         self._approvals = Approvals(database, now)
@@ -217,9 +218,15 @@ class Making:
     # --- giving -------------------------------------------------------------------------------------------------
 
     async def register(
-        self, key: str, project: int, coordinator: int, period: tuple[datetime, datetime], lines: Sequence[tuple[int, int]],
+        self,
+        key: str,
+        project: int,
+        coordinator: int,
+        period: tuple[datetime, datetime],
+        lines: Sequence[tuple[int, int]],
+        *,
         papers: Sequence[tuple[str, int]] = (),
-    ) -> Recorded:  # fmt: skip
+    ) -> None:
         """A session's register: who gave how many minutes, and vouchers for whoever has no account."""
         asked = Register(
             project=self.projects[project].id,
@@ -232,7 +239,6 @@ class Making:
         )
         recorded, _ = await self._registers.record(self.coordinator(project, coordinator), key, asked)
         self.made[key] = [claim for claim in recorded.claims if claim is not None]
-        return recorded
 
     async def allot(self, project: int, minutes: int) -> None:
         """What a funder lets a project give."""
@@ -270,17 +276,27 @@ class Making:
             await self._attendances.book(self.person(who), planned[0].id, self.people[who].id)
 
     async def came(self, session: str, who: int) -> None:
-        """Somebody came to a session."""
-        await self._attendances.check_in(OFFICE, self.made[session][0], self.people[who].id, None)
+        """Somebody who was expected came to a session."""
+        (id_,), person = self.made[session], self.people[who].id
+        listed = await self._attendances.page(OFFICE, id_, after=None, limit=100)
+        # Whoever has left by now, in a load that was killed, isn't checked in again.
+        if any(one.person == person and one.state is Presence.EXPECTED for one in listed):
+            await self._attendances.check_in(OFFICE, id_, person, None)
 
     async def left(self, session: str, who: int) -> None:
         """Somebody left, and so claims the time between."""
         await self._attendances.check_out(OFFICE, self.made[session][0], self.people[who].id, None)
 
     async def claim(
-        self, key: str, project: int, who: int, period: tuple[datetime, datetime], note: str | None = None,
-        *, draft: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        key: str,
+        project: int,
+        who: int,
+        period: tuple[datetime, datetime],
+        note: str | None = None,
+        *,
+        draft: bool = False,
+    ) -> None:
         """Hours that somebody claims."""
         asked = NewClaim(
             project=self.projects[project].id, started_at=period[0], ended_at=period[1], note=note, draft=draft
@@ -392,13 +408,15 @@ class Making:
     async def printed(self, key: str, printing: Printing) -> None:
         """Vouchers, from the community's pot."""
         batch, _ = await self._paper.print(OFFICE, key, printing)
-        codes = await self._paper.codes(OFFICE, batch.id)
-        self.vouchers[key] = [voucher.code for voucher in codes.vouchers]
+        self.batches[key] = batch
 
-    async def claim_voucher(self, batch: str, number: int, who: int) -> None:
-        """Somebody puts a voucher into their wallet."""
-        code = self.vouchers[batch][number]
-        await self._vouchers.claim(self.person(who), f"{batch} claimed {number}", code, self.people[who].id)
+    async def claim_vouchers(self, printing: str, people: Sequence[int]) -> None:
+        """Some people put a voucher each into their wallets; those whose codes can't be read any more have."""
+        batch = self.batches[printing]
+        codes = await self._paper.codes(OFFICE, batch.id)
+        claimed = batch.count - len(codes.vouchers)
+        for who, voucher in zip(people[claimed:], codes.vouchers, strict=False):
+            await self._vouchers.claim(self.person(who), f"{printing} claimed", voucher.code, self.people[who].id)
 
     # --- what comes round ---------------------------------------------------------------------------------------
 

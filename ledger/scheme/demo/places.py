@@ -1,6 +1,4 @@
-"""Where credits are spent in the county, and for what: from the pool down the road to a national museum. What is
-said of them is made up.
-"""
+"""Where credits are spent, and for what: from the pool down the road to a national museum. All of it is made up."""
 
 from typing import Final
 
@@ -60,8 +58,9 @@ VENUES: Final = (
                     title="A swim",
                     price=60,
                     description="Any public session, in the big pool or the warm one.",
-                    expect="Say your first name at the desk and show your card: that is all. Lockers take a £1 coin and "
-                    "give it back. There is a hoist, and steps with a rail. Ten minutes in the water is a swim too.",
+                    expect="Say your first name at the desk and show your card: that is all. Lockers take a £1 coin "
+                    "and give it back. There is a hoist, and steps with a rail. Ten minutes in the water is a swim "
+                    "too.",
                     terms=Terms(quota=400, child_price=30, young_price=0, companion_free=True),
                 ),
                 liked=9,
@@ -71,7 +70,8 @@ VENUES: Final = (
                     title="Off-peak family swim",
                     price=60,
                     description="The warm pool with the floats out, when it is quiet.",
-                    expect="On Tuesdays before noon there is no music, and the lights are low. Armbands can be borrowed.",
+                    expect="On Tuesdays before noon there is no music, and the lights are low. Armbands can be "
+                    "borrowed.",
                     terms=Terms(
                         windows=(*_open(_WEEK, "10:00", "16:00"), *_open(("sun",), "14:00", "18:00")),
                         quiet=_open(("tue",), "10:00", "12:00"),
@@ -135,8 +135,8 @@ VENUES: Final = (
                     price=120,
                     kind=Kind.SHOW,
                     description="Whatever is on, in the stalls.",
-                    expect="Come by the side door if the foyer is too full: ring, and somebody lets you in. You may leave "
-                    "and come back at any time.",
+                    expect="Come by the side door if the foyer is too full: ring, and somebody lets you in. You may "
+                    "leave and come back at any time.",
                     terms=Terms(booking_needed=True, companion_free=True, cancel_minutes=1440, people=4),
                 ),
                 times=Times(day=1, begins=1170, minutes=130, places=10),
@@ -187,8 +187,8 @@ VENUES: Final = (
                     price=60,
                     reach=Reach.COUNTY,
                     description="Any film that begins before five, at either house.",
-                    expect="Seats by the aisle are kept for whoever needs them. Adverts run for twenty minutes: come late if "
-                    "you like.",
+                    expect="Seats by the aisle are kept for whoever needs them. Adverts run for twenty minutes: come "
+                    "late if you like.",
                     terms=Terms(windows=_open(_WEEK, "11:00", "17:00"), quota=160, companion_free=True),
                 ),
                 site=None,
@@ -436,7 +436,8 @@ VENUES: Final = (
                     title="A first hour in a boat",
                     price=90,
                     description="Four oars, one coach, flat water.",
-                    expect="You will get a little wet. One boat has a fixed seat with a back; ask for it at the slipway.",
+                    expect="You will get a little wet. One boat has a fixed seat with a back; ask for it at the "
+                    "slipway.",
                     terms=Terms(windows=_open(("sat",), "09:00", "12:30"), from_years=16, quota=24),
                 ),
             ),
@@ -478,8 +479,8 @@ VENUES: Final = (
                     kind=Kind.TICKET,
                     reach=Reach.NATIONAL,
                     description="Boats, bridges, floods and the people who lived with them.",
-                    expect="Come in by the east door: no queue, no steps. Hearing loops throughout, and a map of the quiet "
-                    "corners.",
+                    expect="Come in by the east door: no queue, no steps. Hearing loops throughout, and a map of the "
+                    "quiet corners.",
                     terms=Terms(
                         booking_needed=True,
                         ahead_minutes=4320,
@@ -523,8 +524,8 @@ VENUES: Final = (
                     kind=Kind.TICKET,
                     reach=Reach.NATIONAL,
                     description="A thousand years of walls, and what was kept inside them.",
-                    expect="Cobbles and spiral stairs; the ravens and the lawn need neither. Show your booking code at the "
-                    "west gate, at the window on the left.",
+                    expect="Cobbles and spiral stairs; the ravens and the lawn need neither. Show your booking code at "
+                    "the west gate, at the window on the left.",
                     terms=Terms(
                         booking_needed=True,
                         ahead_minutes=10_080,

@@ -52,7 +52,6 @@ def _beginnings(plan: Plan) -> None:
         plan.purses[who] += minutes
     for who in INDUCTED:
         plan.add(at, making.eligible, who, "gym_induction")
-    # Edith's neighbour, Old Tom's niece: whoever has no phone and somebody who has.
     for helped, helper in ((30, 31), (114, 8), (177, 64), (51, 50)):
         plan.add(at, making.helper, helped, helper)
     for number, who in enumerate((35, 88, 151)):
@@ -95,8 +94,7 @@ def _pots(plan: Plan) -> None:
     last_day = plan.today + timedelta(days=60)
     printing = Printing(group=None, label="Open day at the Saturday menders", minutes=60, count=10, last_day=last_day)
     plan.add(printed, making.printed, _OPEN_DAY, printing)
-    for number, who in enumerate((39, 52, 65, 78)):
-        plan.add(plan.now - timedelta(days=15, hours=number), making.claim_voucher, _OPEN_DAY, number, who)
+    plan.add(plan.now - timedelta(days=15), making.claim_vouchers, _OPEN_DAY, (39, 52, 65, 78))
     plan.add(plan.now - timedelta(days=11), making.pass_on, 117, 120, "For the days after the hospital.")
     course = plan.named("Watercolours, six evenings").number
     plan.add(

@@ -103,7 +103,7 @@ _act: Final = {
 }
 _lists: Final = (
     *("helpers", "helping", "guardians", "children", "consents", "groups", "eligible", "remarks"),
-    *("corrections", "vouchers", "notes", "bookings"),
+    *("corrections", "vouchers", "notes", "credentials", "bookings"),
     *("gifts_given", "gifts_received", "pot_spends"),
     *("held", "keys", "acted", "cut"),
 )
