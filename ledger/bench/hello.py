@@ -9,12 +9,21 @@ import uvicorn
 from litestar import Litestar, post
 
 
+class Coming(msgspec.Struct):
+    """A party."""
+
+    adults: int
+    children: int
+    companion: bool
+
+
 class Asked(msgspec.Struct):
-    """As many fields as a redemption has."""
+    """The same body as a redemption's."""
 
     offer: str
-    holder: str
-    capture: bool = True
+    code: str
+    party: Coming
+    name_checked: bool
 
 
 class Answer(msgspec.Struct):
@@ -26,7 +35,7 @@ class Answer(msgspec.Struct):
 @post("/hello")
 async def hello(data: Asked) -> Answer:
     """Nothing behind it."""
-    return Answer(data.holder)
+    return Answer(data.code)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 How a booking stands is read from the journal each time: its hold, what resolved that, and what was given back since.
 To whom it isn't shown it isn't there. A person sees theirs with the code for the till; a helper who may ``book`` sees
 the same, and that they looked is recorded. A venue sees its own day: a first name, who comes along, when and for what.
-By its own key no day is shown that is more than `BACK_MAX` ago: by then every visit is settled, and who came is nobody's
-business any more.
+By its own key no day is shown that is more than `BACK_MAX` ago: by then every visit is settled, and who came is
+nobody's business any more.
 
 Pages go on by the time of the visit and the booking's id, by index, whatever is booked meanwhile.
 """

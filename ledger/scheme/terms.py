@@ -267,6 +267,8 @@ def _faults_of_lists(terms: Terms, rules: Rules) -> Iterator[tuple[str, str]]:
 def _faults_of_numbers(terms: Terms, kind: Kind, rules: Rules, price: int) -> Iterator[tuple[str, str]]:
     if terms.below_years is not None and terms.below_years <= terms.from_years:
         yield "terms.below_years", f"must be more than from_years, which is {terms.from_years}"
+    if not terms.children and terms.below_years is not None and terms.below_years <= _GROWN_UP:
+        yield "terms.below_years", f"must be more than {_GROWN_UP} where no children may come: else nobody could"
     if terms.visit_minutes is not None and terms.visit_minutes > rules.visit_cap_minutes:
         yield "terms.visit_minutes", f"must be at most {rules.visit_cap_minutes}, as for every visit (rule 16)"
     if price > (most := _visit_limit(terms, rules)):

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.scheme.codes import Pass, code_hash, pass_age, read_code, read_typed
 from ledger.scheme.credentials import NEW_A_DAY
-from tests.doors.house import Api
+from tests.doors.house import Api, register
 
 NOW = datetime.now(UTC).replace(minute=40, second=12, microsecond=0) + timedelta(hours=1)
 
@@ -255,7 +255,8 @@ async def test_the_list_goes_on_page_by_page(api: Api) -> None:
 
 # --- who may ------------------------------------------------------------------------------------------------
 
-DESK = {"the scheme", "her project"}
+STAFF = {"the scheme"}
+DESK = STAFF | {"her project"}
 THEIRS = {"herself", "her helper"}
 
 
@@ -269,21 +270,27 @@ async def asked_by_each(api: Api, who: Cast, method: str, path: str, body: objec
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "who"),
+    ("issued_by", "method", "path", "who"),
     [
-        ("GET", "{listed}", DESK | THEIRS),
-        ("GET", "/v1/credentials/{card}/code", DESK),
-        ("POST", "/v1/credentials/{card}/block", DESK | THEIRS),
-        ("POST", "/v1/credentials/{card}/unblock", DESK),
-        ("POST", "/v1/credentials/{pass_}/block", DESK | THEIRS),
-        ("POST", "/v1/credentials/{card}/revoke", DESK),
-        ("POST", "{its_pass}", THEIRS),
-        ("GET", "{its_pass}", THEIRS),
+        ("the scheme", "GET", "{listed}", DESK | THEIRS),
+        ("the scheme", "GET", "/v1/credentials/{card}/code", STAFF),
+        ("the scheme", "POST", "/v1/credentials/{card}/block", DESK | THEIRS),
+        ("the scheme", "POST", "/v1/credentials/{card}/unblock", STAFF),
+        ("the scheme", "POST", "/v1/credentials/{card}/revoke", STAFF),
+        ("her project", "GET", "/v1/credentials/{card}/code", DESK),
+        ("her project", "POST", "/v1/credentials/{card}/block", DESK | THEIRS),
+        ("her project", "POST", "/v1/credentials/{card}/unblock", DESK),
+        ("her project", "POST", "/v1/credentials/{card}/revoke", DESK),
+        ("the scheme", "POST", "/v1/credentials/{pass_}/block", DESK | THEIRS),
+        ("the scheme", "POST", "/v1/credentials/{pass_}/unblock", STAFF),
+        ("the scheme", "POST", "/v1/credentials/{pass_}/revoke", STAFF),
+        ("the scheme", "POST", "{its_pass}", THEIRS),
+        ("the scheme", "GET", "{its_pass}", THEIRS),
     ],
 )
-async def test_who_may(api: Api, method: str, path: str, who: set[str]) -> None:
+async def test_who_may(api: Api, issued_by: str, method: str, path: str, who: set[str]) -> None:
     of = await cast(api)
-    card = (await api.made(of.cards, {}))["credential"]["id"]
+    card = (await api.made(of.cards, {}, token=of.keys[issued_by]))["credential"]["id"]
     pass_ = (await api.made(of.its_pass, token=of.keys["herself"]))["id"]
     address = path.format(card=card, pass_=pass_, listed=of.listed, its_pass=of.its_pass)
     answers = await asked_by_each(api, of, method, address)
@@ -305,6 +312,31 @@ async def test_nobody_else_does(api: Api, stranger: str) -> None:
     for path in (of.cards, f"/v1/credentials/{card}/replace"):
         assert (await api.post(path, {}, of.keys[stranger])).status_code in {403, 404}
     assert await standing(api, of.ann["id"]) == [("card", "active")]
+
+
+async def test_a_project_that_names_somebody_in_a_register_gets_no_hold_of_their_card(
+    api: Api, owner: asyncpg.Connection
+) -> None:
+    of = await cast(api)
+    card = (await api.made(of.cards, {}, token=of.keys["her project"]))["credential"]["id"]
+    other = of.keys["another project"]
+    project = await owner.fetchval("SELECT id FROM scheme.project WHERE name = 'Choir'")
+    await api.made(f"/v1/projects/{project}/registers", register({of.ann["id"]: 15}), token=other)
+    assert told(await api.get(f"/v1/credentials/{card}/code", other)) == (403, "staff_only")
+    for verb in ("replace", "unblock", "revoke"):
+        assert told(await api.post(f"/v1/credentials/{card}/{verb}", token=other)) == (403, "staff_only"), verb
+    assert await standing(api, of.ann["id"]) == [("card", "active")]
+    assert told(await api.post(f"/v1/credentials/{card}/block", token=other)) == (201, "blocked"), "it protects"
+    told_of = "SELECT topic FROM scheme.outbox WHERE object = $1 AND holder = $2 ORDER BY at, id"
+    rows = await owner.fetch(told_of, UUID(card), UUID(of.ann["holder"]))
+    assert [row["topic"] for row in rows] == ["credential_issued", "credential_blocked"]
+
+
+async def test_a_card_that_staff_replaced_is_theirs_from_then_on(api: Api) -> None:
+    of = await cast(api)
+    old = (await api.made(of.cards, {}, token=of.keys["her project"]))["credential"]["id"]
+    new = (await api.made(f"/v1/credentials/{old}/replace"))["credential"]["id"]
+    assert told(await api.get(f"/v1/credentials/{new}/code", of.keys["her project"])) == (403, "staff_only")
 
 
 async def test_a_project_issues_a_card_to_whoever_came_to_it(api: Api) -> None:

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from ledger.scheme.codes import code_for, enrolment_code
+from ledger.scheme.devices import ENROLLING_MAX
+from tests.conftest import blocked
 from tests.doors.house import Api
 
 NOW = datetime.now(UTC).replace(microsecond=0)

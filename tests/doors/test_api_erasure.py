@@ -18,8 +18,11 @@ from ledger.journal import log
 from ledger.journal.checkpoint import Checkpoint, Verifier
 from ledger.journal.merkle import verify_consistency
 from ledger.journal.verifying import Verified, verify_journal
+from ledger.scheme import outbox
 from ledger.scheme.clock import system_clock
+from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.sessions import close_forgotten
+from tests.conftest import blocked
 from tests.doors.house import Api, register, settings_for
 from tests.doors.whole_person import PHONE, WORD, whole_person
 from tests.journal.conftest import audit
@@ -199,6 +202,19 @@ async def test_it_waits_for_nobody_who_corrects_a_slip_that_they_claimed(api: Ap
         # As a correction does that began before the slip was claimed, and wants the claim next.
         await owner.execute("SELECT FROM scheme.voucher FOR UPDATE")
         assert (await erase(api, ann["id"]))["minutes"] == 60
+
+
+async def test_what_a_lapse_tells_them_in_the_same_moment_goes_too(api: Api, owner: asyncpg.Connection) -> None:
+    ann = await api.person()
+    async with owner.transaction():
+        # As a lapse does, which locks no holder.
+        await owner.execute("SELECT FROM journal.head FOR UPDATE")
+        erasing = asyncio.create_task(erase(api, ann["id"]))
+        await blocked(owner)
+        event = Event(topic=Topic.HOLD_LAPSED, holder=UUID(ann["holder"]), object=uuid4(), body={"minutes": 60})
+        await outbox.put(owner, [event], datetime.now(UTC))
+    await erasing
+    assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE holder = $1", UUID(ann["holder"])) == 0
 
 
 # --- the credits --------------------------------------------------------------------------------------------

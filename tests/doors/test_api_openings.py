@@ -63,6 +63,7 @@ ANN = "{ann}"
         (listed({"name": "Bob"}), 400, "lines[0].minutes", "is required"),
         (listed({"minutes": 60}), 422, "lines[0]", "one of person and name"),
         (listed({"name": "Bob", "person": ANN, "minutes": 60}), 422, "lines[0]", "one of person and name"),
+        (listed({"person": ANN, "minutes": 60, "another": True}), 422, "lines[0].another", "goes with a name"),
         (listed({"name": "", "minutes": 60}), 422, "lines[0].name", "at least 1"),
         (listed({"person": "ann", "minutes": 60}), 400, "lines[0].person", ""),
         (listed({"person": NOBODY, "minutes": 60}), 422, "lines[0].person", "nobody of this scheme"),
@@ -99,6 +100,28 @@ async def test_of_one_source_everybody_has_one(api: Api) -> None:
     await api.made("/v1/openings", listed({"person": ann["id"], "minutes": 30}, source="tempo"))
     assert await api.balance(ann["id"]) == (90, 0)
     assert await api.trial_balance() == {"opening": -90, "wallet": 90}
+
+
+async def test_a_name_that_came_with_an_earlier_list_comes_again_only_as_another(api: Api) -> None:
+    first = listed({"name": "Bob", "minutes": 60}, {"name": "Eve Hall", "minutes": 45})
+    await api.made("/v1/openings", first)
+    refused = await api.post("/v1/openings", first)
+    assert (refusal(refused), faults(refused)) == (
+        (422, "wrong_values"),
+        {f"lines[{number}].name": "is that of somebody who had theirs from timebank" for number in range(2)},
+    )
+    spelt = await api.post("/v1/openings", listed({"name": "EVE hall", "minutes": 45}, {"name": "Di", "minutes": 1}))
+    assert list(faults(spelt)) == ["lines[0].name"]
+    await api.made("/v1/openings", listed({"name": "Bob", "minutes": 30, "another": True}))
+    await api.made("/v1/openings", listed({"name": "Bob", "minutes": 15}, source="tempo"))
+    assert await api.trial_balance() == {"opening": -150, "wallet": 150}
+
+
+async def test_of_two_lists_of_the_same_names_at_once_one_wins(api: Api) -> None:
+    body = listed({"name": "Bob", "minutes": 60}, {"name": "Eve", "minutes": 45})
+    answers = await asyncio.gather(*(api.post("/v1/openings", body) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201, *[422] * 5]
+    assert await api.trial_balance() == {"opening": -105, "wallet": 105}
 
 
 async def test_of_two_lists_at_once_that_share_somebody_one_wins(api: Api, owner: asyncpg.Connection) -> None:

@@ -9,12 +9,13 @@ import pytest
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.journal.entries import Entry, Transfer, entry_id
+from ledger.journal.entries import Entry, Reason, Refused, Transfer, entry_id
 from ledger.journal.posting import post
 from ledger.scheme.answers import Answers, Work
 from ledger.scheme.chart import CHART
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
+from tests.journal.conftest import audit
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 OFFICE = Caller(key=UUID(int=1), scope=Scope.SCHEME, object=None)
@@ -116,6 +117,26 @@ async def test_what_can_be_mended_is_not_kept(answers: Answers, owner: asyncpg.C
         await answers.once(OFFICE, "k", Add("Ann"), adding("Ann", refusal), Added)
     await answers.once(OFFICE, "k", Add("Bob"), adding("Bob"), Added)
     assert await names(owner) == ["Bob"]
+
+
+async def test_a_key_whose_refusal_is_kept_is_used_for_nothing_that_goes_straight_to_the_journal(
+    answers: Answers, database: Database, owner: asyncpg.Connection
+) -> None:
+    with pytest.raises(Declined):
+        await answers.once(OFFICE, "k", Add("Ann"), adding("Ann", Refusal.WRONG_STATE), Added)
+    entry = Entry(
+        id=entry_id(OFFICE.principal, "k"),
+        transfers=(Transfer("issued:x", "wallet:y", 60),),
+        happened_at=NOW,
+        actor=OFFICE.key,
+    )
+    async with database.transaction() as connection:
+        (outcome,) = await post(driver(connection), CHART, [entry], NOW)
+    assert isinstance(outcome, Refused)
+    assert (outcome.reason, outcome.replayed) == (Reason.KEY_REUSED, False)
+    kept = await owner.fetchrow("SELECT r.reason, d.body FROM journal.refusal r JOIN journal.refusal_detail d USING (id)")
+    assert tuple(kept or ()) == ("wrong_state", '{"answered":"add"}')
+    await audit(owner)
 
 
 async def test_a_key_that_the_journal_knows_is_refused(answers: Answers, database: Database) -> None:

@@ -118,6 +118,10 @@ def test_the_venue_takes_credits_and_the_offer_is_published(
         (None, {"from_years": 16}, Party(young=1), Refusal.AGE_RULE, "nor where it is from 16"),
         (None, {"from_years": 8}, FAMILY, (180, 3), "children where it is from 8"),
         (None, {"from_years": 8}, Party(young=1), Refusal.AGE_RULE, "but no younger ones"),
+        ("8_to_15", {"children": False}, Party(), Refusal.AGE_RULE, "no children, whoever's card it is"),
+        ("under_8", {"children": False}, Party(), Refusal.AGE_RULE, "nor younger ones"),
+        ("16_to_17", {"children": False}, Party(), (60, 1), "at 16 one is none"),
+        (None, {"children": False}, Party(), (60, 1), "nor is whoever's age isn't known"),
     ],
 )
 def test_an_age_is_told_by_its_band(
@@ -368,6 +372,8 @@ def window(opens: str, closes: str, *days: Any) -> Window:  # noqa: ANN401  # a 
         (Terms(from_years=16, below_years=18), Kind.DROP_IN, 60, [], "16 and 17"),
         (Terms(from_years=16, below_years=16), Kind.DROP_IN, 60, ["terms.below_years"], "nobody"),
         (Terms(from_years=18, below_years=8), Kind.DROP_IN, 60, ["terms.below_years"], "nobody"),
+        (Terms(children=False, below_years=16), Kind.DROP_IN, 60, ["terms.below_years"], "children, but no children"),
+        (Terms(children=False, below_years=18), Kind.DROP_IN, 60, [], "16 and 17 once more"),
         (Terms(cancel_minutes=2880), Kind.SHOW, 60, [], "two days beforehand"),
         (Terms(cancel_minutes=2881), Kind.SHOW, 60, ["terms.cancel_minutes"], "more than rule 14 lets a venue ask"),
         (Terms(visit_minutes=481), Kind.DROP_IN, 60, ["terms.visit_minutes"], "an offer may set less than rule 16"),

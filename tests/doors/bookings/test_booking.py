@@ -12,6 +12,7 @@ from ledger.database import Database, driver
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.bookings import Wanted, book
 from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.lapses import lapse_due
 from tests.doors.bookings.lido import NOW, SATURDAY, Lido, refusal
 
 WEEK = timedelta(days=7)
@@ -264,6 +265,25 @@ async def test_a_pot_pays_and_gets_back_what_is_cancelled(lido: Lido, database: 
     sums = await lido.api.trial_balance()
     assert (sums["pot"], sums.get("held_pot", 0)) == (100, 0)
     assert "held_limit" not in await lido.counters()
+
+
+async def test_whose_visit_a_pot_had_paid_for_hears_that_it_lapsed(
+    lido: Lido, database: Database, owner: asyncpg.Connection
+) -> None:
+    dot, swim = await lido.person("Dot"), await lido.offer()
+    group = (await lido.api.made("/v1/groups", {"name": "The choir"}))["id"]
+    assert (await lido.api.send("PUT", f"/v1/groups/{group}/members/{dot['id']}", {"keyholder": True})).is_success
+    await lido.api.made(f"/v1/groups/{group}/pot/gifts", {"giver": dot["id"], "minutes": 60}, token=dot["key"])
+    wanted, holder = Wanted(person=UUID(dot["id"]), offer=UUID(swim), visit_at=SATURDAY), UUID(dot["holder"])
+    caller = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
+    async with database.transaction() as connection:
+        await lock_holders(driver(connection), [holder])
+        made = await book(driver(connection), caller, "pot-1", wanted, holder, NOW, payer=UUID(group))
+    async with database.transaction() as connection:
+        assert await lapse_due(driver(connection), SATURDAY + timedelta(days=60)) == 1
+    assert (await lido.api.trial_balance())["pot"] == 60
+    rows = await owner.fetch("SELECT holder, object, body FROM scheme.outbox WHERE topic = 'hold_lapsed'")
+    assert [tuple(row) for row in rows] == [(holder, made.id, '{"minutes":60}')]
 
 
 # --- what others take -----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from ledger.database import Database, driver
@@ -158,6 +159,28 @@ async def test_a_day_is_londons(lido: Lido, day: str, visits: list[str]) -> None
         await lido.book(ann, swim, datetime.fromisoformat(visit))
     found = await pages(lido, f"/v1/venues/{lido.venue}/bookings", lido.till, day=day)
     assert [each["visit_at"] for each in found] == visits
+
+
+async def test_a_name_of_white_space_alone_stands_in_the_list_as_it_is(lido: Lido, owner: asyncpg.Connection) -> None:
+    ann, swim = await lido.person(), await lido.offer()
+    await lido.book(ann, swim, SATURDAY)
+    # As one may have come in before names were looked at so closely.
+    await owner.execute("UPDATE scheme.person SET name = $1", "\u2003")
+    found = await pages(lido, f"/v1/venues/{lido.venue}/bookings", lido.till, day="2026-11-21")
+    assert [each["first_name"] for each in found] == ["\u2003"]
+
+
+async def test_a_venues_own_key_reads_a_month_back(lido: Lido) -> None:
+    ann, swim = await lido.person(), await lido.offer()
+    await lido.book(ann, swim, SATURDAY)
+    path, day = f"/v1/venues/{lido.venue}/bookings", "2026-11-21"
+    lido.clock.now = datetime(2026, 12, 22, 23, tzinfo=UTC)
+    assert len(await pages(lido, path, lido.till, day=day)) == 1
+    lido.clock.now += 2 * HOUR
+    refused = await lido.api.get(path, lido.till, day=day)
+    assert refusal(refused) == (422, "wrong_values")
+    assert refused.json()["fields"] == [{"field": "day", "message": "must be at most 31 days ago"}]
+    assert len(await pages(lido, path, lido.api.scheme, day=day)) == 1, "staff see it still"
 
 
 async def test_without_a_day_it_is_today(lido: Lido) -> None:

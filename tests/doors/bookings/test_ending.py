@@ -107,6 +107,19 @@ async def test_cancelled_again_under_its_key_it_is_the_same_and_under_another_it
     assert told == [(ann["holder"], '{"minutes":60,"sessions":1,"by":"person"}')]
 
 
+async def test_the_key_of_a_refusal_takes_no_credits_afterwards(lido: Lido) -> None:
+    ann, swim = await lido.person(), await lido.offer()
+    booking = await lido.book(ann, swim, SATURDAY)
+    assert (await lido.cancel(booking["id"], ann["key"])).status_code == 201
+    path = f"/v1/bookings/{booking['id']}/cancel"
+    assert refusal(await lido.api.post(path, {"course": False}, lido.till, "k")) == (409, "already_resolved")
+    visit = await lido.api.visit(swim, ann["id"])
+    assert refusal(await lido.api.post("/v1/redemptions", visit, lido.till, "k")) == (422, "key_reused")
+    again = await lido.api.post(path, {"course": False}, lido.till, "k")
+    assert (refusal(again), again.headers["idempotency-replayed"]) == ((409, "already_resolved"), "true")
+    assert await lido.api.balance(ann["id"]) == (240, 0)
+
+
 async def test_captured_and_cancelled_at_once_exactly_one_wins(lido: Lido) -> None:
     ann, swim = await lido.person(minutes=300), await lido.offer(price=15)
     for visit in range(10):
