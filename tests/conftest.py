@@ -31,7 +31,7 @@ T = TypeVar("T")
 _FOLDER_PREFIX = "ledger-tests-"
 # A database is a thousand small files: on a disk's file system their copy can take the kernel 300 ms.
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108  # mkdtemp makes a folder of our own in it
-# A server's largest tests fill a tenth of it; a container may have as little as 64 MB.
+# The largest tests fill a third of it; a container may have as little as 64 MB.
 _ROOM_BYTES = 2 << 30
 # Of a session that has only just begun to wait; on two busy cores that takes less than one.
 WAIT_SECONDS = 30

@@ -172,6 +172,7 @@ async def test_a_spend_is_a_visit_of_a_member_that_the_pot_pays_for(
     assert await gardeners.has() == (480, 120)
     booking = (await api.get(f"/v1/bookings/{step['booking']}", gardeners.cas["key"])).json()
     assert (booking["person"], booking["group"], booking["minutes"]) == (gardeners.cas["id"], gardeners.group, 120)
+    lido.clock.now = SATURDAY
     assert (await lido.capture(step["booking"])).status_code == 201
     assert await gardeners.has() == (480, 0)
     assert await api.balance(gardeners.cas["id"]) == (0, 0)

@@ -80,6 +80,7 @@ def test_vouchers_are_printed_a_code_a_line_and_what_is_unused_is_voided(command
         ({"--last-day": "31/12/2026"}, 2, "does not match the format"),
         ({"--last-day": "2020-01-01"}, 1, "must be today or later"),
         ({"--label": "two\nlines"}, 2, "on one line"),
+        ({"--label": " "}, 2, "on one line"),
         ({"--key": "with space"}, 2, "visible ASCII"),
         ({"--count": "1000", "--minutes": "6000"}, 1, "insufficient_credits"),
     ],
@@ -130,8 +131,26 @@ def test_a_list_is_previewed_and_taken_over_once(commands: Commands, tmp_path: P
     refused = commands.run(*words, "--commit", "--key", "another-list")
     assert (refused.code, refused.err.splitlines()[1:]) == (
         1,
-        ["  row 2, person has an opening balance from timebank already"],
+        [
+            "  row 2, person has an opening balance from timebank already",
+            *[f"  row {row}, name is that of somebody who had theirs from timebank" for row in (4, 5, 6, 7)],
+        ],
     )
+
+
+def test_somebody_of_a_name_that_came_before_is_named_by_their_row(commands: Commands, tmp_path: Path) -> None:
+    taken_over(commands, tmp_path, "name,minutes\nIvy,30\nJo,15\n", "two_of_them")
+    file = tmp_path / "more.csv"
+    file.write_text("name,minutes\n\nIvy,60\nKay,15\njo,45\n")
+    words = ("opening", str(file), "--source", "two_of_them")
+    for commit in ((), ("--commit",)):
+        refused = commands.run(*words, *commit, "--another", "5")
+        assert (refused.code, refused.err.splitlines()[1:]) == (
+            1,
+            ["  row 3, name is that of somebody who had theirs from two_of_them"],
+        )
+    taken = commands.run(*words, "--another", "3", "--another", "5", "--commit")
+    assert taken.out.startswith("Took over 3 balances, 2 credits; 3 people are new."), taken
 
 
 @pytest.mark.parametrize(

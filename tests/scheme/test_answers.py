@@ -134,7 +134,7 @@ async def test_a_key_whose_refusal_is_kept_is_used_for_nothing_that_goes_straigh
         (outcome,) = await post(driver(connection), CHART, [entry], NOW)
     assert isinstance(outcome, Refused)
     assert (outcome.reason, outcome.replayed) == (Reason.KEY_REUSED, False)
-    kept = await owner.fetchrow("SELECT r.reason, d.body FROM journal.refusal r JOIN journal.refusal_detail d USING (id)")
+    kept = await owner.fetchrow("SELECT reason, body FROM journal.refusal JOIN journal.refusal_detail USING (id)")
     assert tuple(kept or ()) == ("wrong_state", '{"answered":"add"}')
     await audit(owner)
 

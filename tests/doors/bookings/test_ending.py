@@ -122,6 +122,7 @@ async def test_the_key_of_a_refusal_takes_no_credits_afterwards(lido: Lido) -> N
 
 async def test_captured_and_cancelled_at_once_exactly_one_wins(lido: Lido) -> None:
     ann, swim = await lido.person(minutes=300), await lido.offer(price=15)
+    lido.clock.now = SATURDAY - timedelta(hours=1)
     for visit in range(10):
         booking = await lido.book(ann, swim, SATURDAY)
         both = [lido.capture(booking["id"]), lido.cancel(booking["id"], ann["key"])]
