@@ -61,7 +61,7 @@ ACCOUNTS_MAX = 50_000
 # Reading takes a quarter of a lone posting; a guess that fails costs one statement, and then reading is the rule again.
 CALM_BATCHES = 2
 
-# Index reads only: a journal that grew since its last ANALYZE must not talk the planner into reading all of it. So every
+# Index reads only: a journal that grew since its last ANALYZE must not talk the planner into reading all of it. So each
 # statement has one plan for all its arguments, and is planned once: planning took longer than doing (0.3 ms and 0.1).
 SESSION = {
     "enable_seqscan": "off",

@@ -240,7 +240,7 @@ async def _write(
 ) -> list[Entry]:
     """Write down each visit that is wanted, and return its hold; the ids are the key's from that number on."""
     rules = (await in_force(raw)).rules
-    [offer] = await offers_of(raw, [wanted.offer]) or [None]
+    offer = next(iter(await offers_of(raw, [wanted.offer])), None)
     if offer is None or offer.status == "draft":
         raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
     visits = await visits_of(

@@ -36,7 +36,7 @@ class Whole(NamedTuple):
 
 
 async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) -> Whole:
-    """They have 255 minutes in the wallet and 60 on hold, and give 15 away; 60 were spent, and 435 aren't decided on."""
+    """They have 255 minutes, 60 on hold, and give 15 away; 60 were spent, and 435 aren't decided on."""
     project = await api.project()
     body = register({}, days_ago=9)
     body["lines"] = [{"name": f"{WORD}-register-line", "minutes": 240}]

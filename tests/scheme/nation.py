@@ -181,7 +181,8 @@ INSERT INTO scheme.api_key (id, secret_hash, scope, venue, device, label, create
 SELECT scheme.test_id('till', n), sha256(n::text::bytea), 'venue', scheme.test_id('venue', n % 1500 + 1),
     scheme.test_id('device', n), 'a till', now(), now() + interval '1 year'
 FROM generate_series(1, 6000) n;
-INSERT INTO scheme.credential (id, kind, status, holder, code_hash, number, issued_at, issued_by, changed_at, changed_by)
+INSERT INTO scheme.credential (id, kind, status, holder, code_hash, number, issued_at, issued_by, changed_at,
+    changed_by)
 SELECT scheme.test_id('credential', n), CASE WHEN n % 3 = 0 THEN 'pass' ELSE 'card' END,
     CASE WHEN n <= {PEOPLE} THEN 'active' ELSE 'revoked' END, scheme.test_id('holder', n % {PEOPLE} + 1),
     CASE WHEN n % 3 > 0 THEN sha256(n::text::bytea) END, CASE WHEN n % 3 = 0 THEN n * 5003 END,
@@ -195,7 +196,8 @@ FROM generate_series(1, 20000) n;
 """
 _GIFTS = f"""
 INSERT INTO scheme.gift (id, giver, receiver, minutes, offered_at, lapses_at)
-SELECT scheme.test_key(1000000 + n), scheme.test_id('holder', n % {PEOPLE} + 1), scheme.test_id('holder', (n + 7) % {PEOPLE} + 1),
+SELECT scheme.test_key(1000000 + n), scheme.test_id('holder', n % {PEOPLE} + 1),
+    scheme.test_id('holder', (n + 7) % {PEOPLE} + 1),
     60, at, at + interval '30 days'
 FROM generate_series(1, 40000) n, LATERAL (SELECT now() - n * interval '30 minutes' AS at) t;
 INSERT INTO scheme.lapse (entry, at)
@@ -262,7 +264,8 @@ SELECT scheme.test_key(2000000 + n), scheme.test_id('offer', n % 8000 + 1), sche
     CASE WHEN n % 20 = 0 THEN scheme.test_key(2000000 + n / 200 * 200) END,
     visit_at, CASE WHEN n % 2 = 0 THEN visit_at END, n % 2 = 1, '{{}}', now(), scheme.test_id('holder', n % 3000 + 1)
 FROM generate_series(1, 100000) n, LATERAL (SELECT now() + (n - 90000) * interval '10 minutes' AS visit_at) t;
-INSERT INTO scheme.credential (id, kind, status, holder, code_hash, booking, issued_at, issued_by, changed_at, changed_by)
+INSERT INTO scheme.credential (id, kind, status, holder, code_hash, booking, issued_at, issued_by, changed_at,
+    changed_by)
 SELECT scheme.test_id('code', row_number() OVER (ORDER BY id)), 'booking', 'active', holder, sha256(uuid_send(id)), id,
     made_at, made_by, made_at, made_by
 FROM scheme.booking WHERE NOT walk_in AND course IS NULL;
