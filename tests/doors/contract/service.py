@@ -85,7 +85,8 @@ class Scheme:
         self.tokens = {scope: key["token"] for scope, key in keys.items()}
         # And the device of the venue's: it would be revoked as well.
         self.keys = [*(key["id"] for key in keys.values()), keys["venue"]["device"]]
-        card = self._made(f"/v1/people/{bilal['id']}/cards", {})["code"]
+        # By the project, for it may do the rest only with cards that it issued.
+        card = self._made(f"/v1/people/{bilal['id']}/cards", {}, token=self.tokens["project"])["code"]
         self._made(f"/v1/people/{ann['id']}/pass", token=self.tokens["person"])
         self._made(f"/v1/venues/{venue}/devices", {"name": "the kiosk"})
         on_hold = {"offer": offer, "code": card, "name_checked": True, "capture": False}
