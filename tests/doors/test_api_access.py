@@ -98,6 +98,9 @@ async def strangers(api: Api) -> Strangers:
     await api.made(f"/v1/sessions/{session}/attendances", {"person": person})
     given = await api.give(project, {person: 120})
     offer, till = await api.offer(venue), await api.key("venue", venue)
+    # A project reads the codes of the cards that it issued, and of no others.
+    coordinator = await api.key("project", project)
+    await api.made(f"/v1/people/{person}/cards", {}, token=coordinator)
     redemption = await api.made("/v1/redemptions", await api.visit(offer, person), token=till)
     booking = await api.made("/v1/bookings", {"person": person, "offer": offer, "visit_at": starts.isoformat()})
     ids = {"project": project, "venue": venue, "offer": offer, "person": person, "child": person, "session": session}
@@ -114,7 +117,7 @@ async def strangers(api: Api) -> Strangers:
     spend = await api.made(f"/v1/groups/{group['id']}/pot/spends", visit)
     ids |= {"gift": gift["id"], "spend": spend["spend"]}
     keys = {
-        "project": await api.key("project", project),
+        "project": coordinator,
         "venue": till,
         "person": await api.key("person", person=person),
     }

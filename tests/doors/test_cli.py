@@ -18,11 +18,12 @@ from uuid import UUID, uuid4
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.database import Database, Embedded, migrate
 from ledger.doors.cli.answers import Verb, credits_text
 from ledger.doors.cli.scheme import read_register
-from ledger.journal.checkpoint import Verifier
+from ledger.journal.checkpoint import Signer, Verifier
 from ledger.journal.receipt import Receipt
 from ledger.scheme.clock import system_clock
 from ledger.scheme.credentials import Credentials
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
+VERIFIER = Signer("nobody.example/journal", Ed25519PrivateKey.from_private_bytes(bytes(32))).verifier
 DAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
 SESSION = ("--started", f"{DAY:%Y-%m-%dT10:00+0000}", "--ended", f"{DAY:%Y-%m-%dT13:00+0000}")
 
@@ -318,8 +320,8 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
         (("verify", "receipt", "-"), {"LEDGER_DATA": "/nowhere"}, 2, "Name the key that you trust"),
         (("balance", UUID(int=1)), {}, 1, "not_found"),
         (("export", "csv", "--output", "/nowhere/x.csv"), {}, 2, "can't be written"),
-        (("checkpoint",), {"LEDGER_SIGNING_KEY": "/etc/hostname"}, 2, "not an unencrypted private key"),
-        (("verify", "journal", "--against", sys.executable), {}, 2, "not text in UTF-8"),
+        (("checkpoint", "--sign"), {"LEDGER_SIGNING_KEY": "/etc/hostname"}, 2, "not an unencrypted private key"),
+        (("verify", "journal", "--verifier", VERIFIER, "--against", sys.executable), {}, 2, "not text in UTF-8"),
     ],
 )
 def test_what_goes_wrong_has_its_exit_code(

@@ -70,7 +70,7 @@ def test_the_copy_of_a_person(scheme: Scheme) -> None:
     whole = scheme.run("person", "copy", scheme.bob, "--json")
     copy = msgspec.json.decode(whole.out, type=Copy)
     assert (copy.person.id, copy.available, len(copy.wallet)) == (scheme.bob, 45, 1)
-    assert [act.verb for act in copy.acts] == ["copy_read"], "the one before"
+    assert [act.verb for act in copy.acts] == ["copy_read", "credential_issued"], "the one before, and the card"
     nobody = scheme.run("person", "copy", uuid4(), "--json")
     assert (nobody.code, json.loads(nobody.err)["error"]) == (1, "not_found")
 

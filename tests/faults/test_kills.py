@@ -32,7 +32,6 @@ AFTER = "after the commit and before its answer"
 # What the batcher writes is one message; this is in that one alone.
 WRITTEN_AT_ONCE = {
     "redeem": b'"operation":"redeem"',
-    "authorise": b'"operation":"redeem"',
     "refusal": b'"operation":"redeem"',
     "capture": b'"operation":"capture"',
     "void": b'"operation":"void"',
@@ -40,6 +39,7 @@ WRITTEN_AT_ONCE = {
 # All else is many statements, and only their COMMIT decides; this has passed on its connection before, and no COMMIT
 # since.
 WRITTEN_BEFORE_COMMIT = {
+    "authorise": b'"operation":"redeem"',
     "refund": b'"operation":"refund"',
     "register": b'"claims":[',
     "approval": b'"decisions":[',

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from tests.conftest import Postgres
 
-WITHOUT_FLOOR = ("issued", "opening", "goodwill")
+WITHOUT_FLOOR = ("issued", "opening", "goodwill", "allowance")
 WITH_FLOOR = (
     *("allocation", "wallet", "held", "pot", "held_pot", "transit"),
-    *("paper", "allowance", "redeemed", "expired", "surrendered"),
+    *("paper", "redeemed", "expired", "surrendered"),
 )
 CHART: dict[str, int | None] = {**dict.fromkeys(WITHOUT_FLOOR), **dict.fromkeys(WITH_FLOOR, 0)}
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -20,4 +20,4 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
 }
 
 # It is sent by POST, for it has a body, and writes nothing.
-READS: Final = {("POST", "/v1/claims/check")}
+READS: Final = {("POST", "/v1/claims/check"), ("POST", "/v1/quotes")}

@@ -63,8 +63,7 @@ async def a_correction(house: House) -> Request:
     """Half of it was spent, and is borne by the scheme."""
     ann = await house.person()
     given = await house.api.give(house.project, {ann["id"]: 30})
-    body = {"offer": house.offer, "holder": ann["holder"]}
-    await house.api.made("/v1/redemptions", body, token=house.till)
+    await house.api.made("/v1/redemptions", await house.api.visit(house.offer, ann["id"]), token=house.till)
     return Request(
         f"/v1/claims/{given['claims'][0]}/corrections", {"minutes": 0, "reason": "A slip of the pen"}, entries=1
     )

@@ -8,7 +8,7 @@ from tests.faults.cancelled.house import House, Prepare, Request
 
 async def _fill(house: House, minutes: int) -> None:
     """Have so much more in the community's pot: of somebody who leaves."""
-    lines = [{"name": "Eve", "minutes": minutes}]
+    lines = [{"name": f"Eve {house.number()}", "minutes": minutes}]
     (eve,) = (await house.api.made("/v1/openings", {"source": "timebank", "lines": lines}))["newcomers"]
     await house.api.made(f"/v1/people/{eve['person']}/erasure", {"give_to": "community"})
 
@@ -40,7 +40,7 @@ async def notes(house: House) -> Request:
 
 async def balances(house: House) -> Request:
     ann = await house.person()
-    lines = [{"person": ann["id"], "minutes": 60}, {"name": "Bob", "minutes": 45}]
+    lines = [{"person": ann["id"], "minutes": 60}, {"name": f"Bob {house.number()}", "minutes": 45}]
     return Request("/v1/openings", {"source": "timebank", "lines": lines}, entries=2)
 
 
