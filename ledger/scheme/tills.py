@@ -52,8 +52,8 @@ from ledger.scheme.terms import Charge, No, Offer, Party, open_from, weigh
 class Quote(Struct, frozen=True, kw_only=True):
     """What a visit would come to, and whether it would be accepted now; if not, why, and from when it would work.
 
-    ``name`` is what the holder is called by, to be checked against a printed card; ``booking`` is set where the code is
-    that of a booking, which then says the offer.
+    ``name`` is the holder's first name, to be asked for at a printed card before it is redeemed; ``booking`` is set
+    where the code is that of a booking, which then says the offer.
     """
 
     accepted: bool
@@ -184,7 +184,7 @@ class Tills:
             if verdict is _NOBODYS:
                 await self._count_wrong(asked)
         if isinstance(verdict, No):
-            return _no(verdict, name if verdict.reason is Refusal.NAME_CHECK_NEEDED else None, asked.wanted.offer)
+            return _no(verdict, asked.wanted.offer)
         assert offer is not None, "it was weighed"
         async with self._database.reading() as connection:
             balances = await reading.balances(driver(connection), [moved.debit for moved in verdict])
@@ -196,7 +196,7 @@ class Tills:
                 except Declined as declined:
                     _when_open(declined, asked)
                     no = No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at)
-                    return _no(no, name, offer.id)
+                    return _no(no, offer.id)
         places = sum(moved.minutes for moved in verdict if moved.debit.startswith(f"allowance:{offer.reference}:"))
         return Quote(accepted=True, minutes=verdict[0].minutes, places=places or None, name=name, offer=offer.id)
 
@@ -377,7 +377,7 @@ class Tills:
                 if any(entry.kind is not Kind.REFUND for entry in await done_to(driver(connection), hold)):
                     no = No(reason=Refusal.ALREADY_RESOLVED, detail="")
         if no is not None:
-            return msgspec.structs.replace(_no(no, None, booked["offer"]), booking=hold.id)
+            return msgspec.structs.replace(_no(no, booked["offer"]), booking=hold.id)
         name = None if shown.name is None else first_name(shown.name)
         return Quote(accepted=True, minutes=minutes_of(hold), name=name, offer=booked["offer"], booking=hold.id)
 
@@ -442,11 +442,10 @@ def _when_open(declined: Declined, asked: _Asked) -> None:
         declined.works_at = open_from(asked.found.offer, asked.found.rules, declined.works_at)
 
 
-def _no(no: No, name: str | None, offer: UUID | None) -> Quote:
+def _no(no: No, offer: UUID | None) -> Quote:
     row = TABLE[no.reason]
     return Quote(
         accepted=False,
-        name=name,
         offer=offer,
         reason=no.reason,
         detail=no.detail or row.staff + ".",

@@ -35,9 +35,7 @@ async def ask(
 
 
 async def quote(lido: Lido, code: str, offer: str | None, *, till: str = "", **more: object) -> dict[str, Any]:
-    answer = await lido.api.post(
-        "/v1/quotes", {"code": code, "offer": offer, "name_checked": True, **more}, till or lido.till
-    )
+    answer = await lido.api.post("/v1/quotes", {"code": code, "offer": offer, **more}, till or lido.till)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -91,7 +89,6 @@ CASES = [
     Case("younger than the offer is for", {"from_years": 18}, "age_rule", age_band="16_to_17"),
     Case("one step to take first", {"requires": ["induction"]}, "not_eligible"),
     Case("a booking to make first", {"booking_needed": True}, "booking_needed"),
-    Case("a card without its name", {}, "name_check_needed", asked={"name_checked": False}),
     Case("under 16 without a guardian's consent", {}, "consent_needed", age_band="8_to_15"),
 ]
 
@@ -159,11 +156,16 @@ async def test_a_quote_says_the_name_the_price_and_the_places(lido: Lido) -> Non
     assert quoted["name"].startswith("Ann")
 
 
-async def test_where_the_name_is_to_be_asked_the_till_hears_it(lido: Lido) -> None:
+async def test_a_printed_card_is_taken_once_the_name_that_the_quote_said_was_asked_for(lido: Lido) -> None:
     ann, offer = await lido.person("Ann Archer"), await lido.offer()
-    quoted = await quote(lido, await lido.api.card(ann["id"]), offer, name_checked=False)
-    assert quoted["reason"] == "name_check_needed"
-    assert quoted["name"].startswith("Ann")
+    card = await lido.api.card(ann["id"])
+    quoted = await quote(lido, card, offer)
+    assert (quoted["accepted"], quoted["name"]) == (True, "Ann")
+    assert refusal(await ask(lido, card, offer, name_checked=False)) == (409, "name_check_needed")
+    assert (await ask(lido, card, offer)).status_code == 201
+    changed = await lido.api.send("PATCH", "/v1/rules", {"card_name_check": False})
+    assert changed.status_code == 200
+    assert (await ask(lido, card, offer, name_checked=False)).status_code == 201
 
 
 # --- quotas and limits -----------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ def routes(access: Access, credentials: Credentials, cursor_secret: bytes) -> li
         before_request=access.only(Scope.PROJECT, Scope.SCHEME),
         summary="Issue a card",
         description=(
-            "The answer holds the code to print, in letters and as a QR code. A person has one card at a time; a"
-            " project's desk issues them to whoever came or gave hours to it."
+            "The answer holds the code to print, in letters and in a QR code of the same. A person has one card at a"
+            " time; a project's desk issues them to whoever came or gave hours to it."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,

@@ -35,14 +35,14 @@ class QuoteInput(Input, frozen=True, kw_only=True):
         None
     )
     party: Annotated[Party, Meta(description="Who comes, the holder among them: one adult, if left out.")] = Party()
-    name_checked: Annotated[
-        bool, Meta(description="For a printed card: that the visitor was asked for their first name, and it is theirs.")
-    ] = False
 
 
 class RedemptionInput(QuoteInput, frozen=True, kw_only=True):
     """The same, to be done."""
 
+    name_checked: Annotated[
+        bool, Meta(description="For a printed card: that the visitor was asked for their first name, and it is theirs.")
+    ] = False
     capture: Annotated[
         bool, Meta(description="true takes the credits at once; false puts them on hold, to be captured.")
     ] = True
@@ -69,14 +69,16 @@ def routes(access: Access, directory: Directory, tills: Tills, redemptions: Rede
         status_code=200,
         summary="Ask what a visit would come to",
         description="Whether it would be accepted now and what it would be charged; if not, why, and from when it "
-        "would work. Nothing is taken; a code that isn't known counts as a wrong try.",
+        "would work. It says the first name to ask for at a printed card. Nothing is taken; a code that isn't known "
+        "counts as a wrong try.",
         responses=refused(400, 401, 403, 404, 422, 429, 503),
         tags=_TAG,
     )
     async def quote(request: CallerRequest, data: JSONBody[QuoteInput]) -> Quote:
         code = tills.code(data.code)
         found = await directory.find(request.auth, offer=data.offer, code=code.lookup)
-        return await tills.quote(admitted(found.caller, _VENUE), _wanted(data), code, found)
+        wanted = Wanted(offer=data.offer, party=data.party, name_checked=True)
+        return await tills.quote(admitted(found.caller, _VENUE), wanted, code, found)
 
     @post(
         "/v1/redemptions",
@@ -93,9 +95,8 @@ def routes(access: Access, directory: Directory, tills: Tills, redemptions: Rede
         code = tills.code(data.code)
         found = await directory.find(request.auth, offer=data.offer, code=code.lookup)
         caller = admitted(found.caller, _VENUE)
-        redemption, replayed = await tills.redeem(
-            caller, idempotency_key, _wanted(data), code, found, capture=data.capture
-        )
+        wanted = Wanted(offer=data.offer, party=data.party, name_checked=data.name_checked)
+        redemption, replayed = await tills.redeem(caller, idempotency_key, wanted, code, found, capture=data.capture)
         return Created(redemption, replayed=replayed, location=f"/v1/redemptions/{redemption.id}")
 
     @get(
@@ -159,7 +160,3 @@ def routes(access: Access, directory: Directory, tills: Tills, redemptions: Rede
         return Created(step, replayed=replayed)
 
     return [quote, redeem, read, capture, void, refund]
-
-
-def _wanted(data: QuoteInput) -> Wanted:
-    return Wanted(offer=data.offer, party=data.party, name_checked=data.name_checked)

@@ -37,14 +37,14 @@ def _visit(command: Callable[..., Answer]) -> Callable[..., Answer]:
     """What both commands ask: the till, the code, the offer, and who comes; the last two as one `wanted`."""
 
     @functools.wraps(command)
-    def asked(  # an option each
+    def asked(
         *,
         offer: UUID | None,
         adults: int,
         children: int,
         young: int,
         companion: bool,
-        name_checked: bool,
+        name_checked: bool = True,  # a quote only tells the name
         **rest: Any,  # noqa: ANN401  # the command's own
     ) -> Answer:
         party = Party(adults=adults, children=children, young=young, companion=companion)
@@ -52,7 +52,6 @@ def _visit(command: Callable[..., Answer]) -> Callable[..., Answer]:
 
     many = click.IntRange(0, _PEOPLE_MAX)
     for option in (
-        click.option("--name-checked", is_flag=True, help="A printed card: you asked for the name, and it is theirs."),
         click.option("--companion", is_flag=True, help="One who comes along, free where the offer says so."),
         click.option("--young", type=many, default=0, help="Under 8."),
         click.option("--children", type=many, default=0, help="From 8 to 15."),
@@ -79,6 +78,7 @@ def quote(code: str, device: UUID, wanted: Wanted) -> Answer:
 
 @click.command(cls=Verb)
 @_visit
+@click.option("--name-checked", is_flag=True, help="A printed card: you asked for the name, and it is theirs.")
 @click.option("--hold", is_flag=True, help="Only authorise: the till captures later.")
 @click.option(
     "--key",
@@ -120,5 +120,4 @@ def _in_words(quoted: Quote) -> str:
     if quoted.accepted:
         called = f" from {quoted.name}" if quoted.name else ""
         return f"Yes: {credits_text(quoted.minutes or 0)}{called}."
-    called = f" ({quoted.name})" if quoted.name else ""
-    return f"No: {quoted.detail}{called}"
+    return f"No: {quoted.detail}"

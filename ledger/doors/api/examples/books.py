@@ -32,7 +32,6 @@ _VISIT: Final = {
     "code": "7Q4M-2XKD-93G",
     "offer": _OFFER,
     "party": {"adults": 1, "children": 2},
-    "name_checked": True,
 }
 _GIVEN: Final = "2026-11-14T12:30:00Z"
 _THEN: Final = "2026-11-14T15:02:11.204518Z"
@@ -125,7 +124,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         "visitor": None,
         "works_at": None,
     },
-    RedemptionInput: {**_VISIT, "capture": True},
+    RedemptionInput: {**_VISIT, "name_checked": True, "capture": True},
     Redemption: {
         "id": _SPENT,
         "status": "captured",
