@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 from urllib.parse import quote
 
 from ledger.database.schema import Unfit
@@ -206,11 +206,16 @@ class Embedded:
                 (self._cluster / name).unlink(missing_ok=True)
 
     def _is_session(self, pid: int) -> bool:
-        """Whether that process serves this cluster: PostgreSQL's processes live in their data folder."""
+        """Whether that process serves this cluster: PostgreSQL's processes live in their data folder.
+
+        One that was killed still does until its memory is given back, which takes a while and which it shares: it has
+        no command line any more then, and no other server can start.
+        """
         try:
-            return Path(f"/proc/{pid}/cwd").readlink() == self._cluster.resolve() and _runs_postgres(pid)
+            here = Path(f"/proc/{pid}/cwd").readlink() == self._cluster.resolve()
         except OSError:
             return False
+        return here and (_runs_postgres(pid) or _is_exiting(pid))
 
     def _stop_server(self, pid: int) -> None:
         """Fast shutdown, as `pg_ctl stop -m fast`, which itself is misled by a zombie."""
@@ -295,12 +300,26 @@ def _lock(path: Path) -> int:
     return descriptor
 
 
+# The ninth field of the file, sixth behind the state; the flag as in include/linux/sched.h.
+_FLAGS: Final = 5
+_PF_EXITING: Final = 0x4
+
+
 def _runs_postgres(pid: int) -> bool:
     """Whether that process is a living PostgreSQL: a zombie's command line is empty."""
     try:
         return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0]
     except OSError:
         return False
+
+
+def _is_exiting(pid: int) -> bool:
+    """Whether that process is on its way out and no zombie yet (proc(5): its state, and the flag PF_EXITING)."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return False
+    return state not in {"Z", "X"} and bool(int(fields[_FLAGS]) & _PF_EXITING)
 
 
 def _gone_in_time(gone: Callable[[], bool]) -> bool:
