@@ -456,6 +456,10 @@ _UNSEEN = (
 _KIND = "UPDATE journal.kind k SET balance = k.balance + u.minutes FROM head, {rows} WHERE k.name = u.name"
 
 
+_INTEGERS = frozenset({"bigint", "smallint"})
+_encode = msgspec.json.Encoder().encode
+
+
 @cache
 def _statement(parts: tuple[str, ...], *, looking: bool) -> str:
     """One statement for these parts: the head moves, and whatever follows from it happens only if it did."""
@@ -463,7 +467,10 @@ def _statement(parts: tuple[str, ...], *, looking: bool) -> str:
     clauses = [f"WITH head AS ({_HEAD.format(unseen=_UNSEEN if looking else '')})"]
     for part in parts:
         columns = _COLUMNS[part]
-        arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), number))
+        arrays = ", ".join(
+            f"${n}::text::{type_}[]" if type_ in _INTEGERS else f"${n}::{type_}[]"
+            for n, type_ in enumerate(columns.values(), number)
+        )
         number += len(columns)
         names = ", ".join(columns)
         rows = f"unnest({arrays}) u ({names})"
@@ -490,7 +497,11 @@ async def write(connection: asyncpg.Connection, sealed: Sealed, unseen: Sequence
 
 async def _change(connection: asyncpg.Connection, sealed: Sealed, unseen: Sequence[UUID] = ()) -> bool:
     filled = tuple(part for part, rows in sealed.rows.items() if rows)
-    arrays = [column for part in filled for column in zip(*sealed.rows[part], strict=True)]
+    arrays = [
+        _literal(column) if type_ in _INTEGERS else column
+        for part in filled
+        for type_, column in zip(_COLUMNS[part].values(), zip(*sealed.rows[part], strict=True), strict=True)
+    ]
     moved = await connection.fetchval(
         _statement(filled, looking=bool(unseen)),
         sealed.base,
@@ -503,6 +514,11 @@ async def _change(connection: asyncpg.Connection, sealed: Sealed, unseen: Sequen
         *arrays,
     )
     return bool(moved)
+
+
+def _literal(integers: Sequence[int | None]) -> str:
+    """An array as PostgreSQL writes it: asyncpg asks of each element whether it is an array, 0.2 us a number."""
+    return "{" + _encode(integers)[1:-1].decode() + "}"
 
 
 async def _copy(connection: asyncpg.Connection, sealed: Sealed) -> bool:

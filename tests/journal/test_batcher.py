@@ -15,6 +15,7 @@ from ledger.database import Database
 from ledger.journal import posting, reading
 from ledger.journal.batcher import AHEAD_FROM_ENTRIES, Batcher, QueueFull, Unavailable
 from ledger.journal.entries import Entry, Failed, Kind, Posted, Reason, Refused, Unknown
+from ledger.journal.posting import COPY_FROM_ENTRIES
 from tests.conftest import blocked
 from tests.journal.conftest import (
     CHART,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-PORTIONS = (5, posting.COPY_FROM_ENTRIES + 50)
+PORTIONS = (5, COPY_FROM_ENTRIES + 50)
 """Entries that go by one statement, and that go by COPY."""
 
 
@@ -83,7 +84,7 @@ async def test_strangers_share_a_batch_and_each_gets_the_answer_to_what_it_asked
     async with running(journal) as batcher:
         outcomes = await asyncio.gather(*(batcher.post(award(f"{n}", f"p{n}", n)) for n in range(1, 201)))
 
-        assert batcher.batches < 5
+        assert batcher.batches <= 5  # of the 200 half, of the rest half, down to 12
     assert [(outcome.id, outcome.transfers[0].minutes) for outcome in outcomes if isinstance(outcome, Posted)] == [
         (id_of(f"{n}"), n) for n in range(1, 201)
     ]
@@ -174,8 +175,8 @@ async def test_closing_writes_what_waits_and_then_takes_nothing_more(journal: Jo
 # ---- reading ahead
 
 
-async def test_a_target_may_stand_in_the_batch_that_is_still_being_written(journal: Journal) -> None:
-    count = AHEAD_FROM_ENTRIES + 50
+@pytest.mark.parametrize("count", [AHEAD_FROM_ENTRIES, COPY_FROM_ENTRIES + 50])
+async def test_a_target_may_stand_in_the_batch_that_is_still_being_written(journal: Journal, count: int) -> None:
     people = [f"p{n}" for n in range(count)]
     chunks = [
         [award(f"award {who}", who, 100) for who in people],
@@ -196,14 +197,17 @@ async def test_a_target_may_stand_in_the_batch_that_is_still_being_written(journ
         *({"plain"}, {"hold"}, {"capture"}, {"refund"}, {"already_resolved"}, {"exceeds_capture"}),
         *({"hold*"}, {"insufficient"}),
     ]
-    assert not any("FOR UPDATE" in query for query in said), "each was judged while the one before was written"
+    # In a small batch the holds that come again weren't looked for; the write found them, and the next stood on it.
+    assert sum("FOR UPDATE" in query for query in said) == (2 if count < COPY_FROM_ENTRIES else 0), (
+        "each was judged while the one before was written"
+    )
     assert await journal.balances("wallet:p0", f"wallet:p{count - 1}", "redeemed:pool") == [80, 80, 20 * count]
 
 
 async def test_what_was_done_to_a_target_is_still_known_two_batches_later_whatever_is_replayed_between(
     journal: Journal,
 ) -> None:
-    count = AHEAD_FROM_ENTRIES + 50
+    count = COPY_FROM_ENTRIES + 50
 
     def chunk(number: int, *entries: Entry) -> list[Entry]:
         return [*entries, *(award(f"filler {number} {n}", f"p{n}", 1) for n in range(count - len(entries)))]
@@ -245,7 +249,7 @@ async def test_reading_ahead_gives_what_one_batch_after_the_other_gives(
         entries.append(choose.choice(entries[-300:]) if again else _any_entry(choose, number, entries))
     journal.clock = twin.clock = lambda: NOON
     said: list[str] = []
-    async with running(journal, queue_max=30_000, batch_max=AHEAD_FROM_ENTRIES, said=said) as batcher:
+    async with running(journal, queue_max=30_000, batch_max=COPY_FROM_ENTRIES, said=said) as batcher:
         parts = await asyncio.gather(
             *(batcher.post_all(entries[at : at + 50]) for at in range(0, len(entries), 50)),
         )
@@ -533,7 +537,7 @@ async def test_a_message_lost_before_the_commit_is_an_unknown_whose_retry_posts(
 
 
 async def test_a_batch_judged_on_one_whose_fate_is_unknown_is_posted_all_the_same(far: Journal, proxy: Proxy) -> None:
-    count = AHEAD_FROM_ENTRIES + 50
+    count = COPY_FROM_ENTRIES + 50
     async with running(far, batch_max=count) as batcher:
         await batcher.post(award("before", "ann", 1))
         proxy.lose_answer_to = b"COMMIT\0"
