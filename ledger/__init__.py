@@ -3,8 +3,9 @@
 To be read downward, as imports point:
 
     app, doors/cli     the composition root and the command line; only they read ``settings``
-    doors/api          JSON over HTTP: parse, call one verb, render
-    scheme             Time Credits: people, projects, hours, venues, offers, redemptions, keys
+    doors/web          pages for people, and what they print; doors/api: JSON for programs. Each parses, calls one
+                       verb and renders
+    scheme             Time Credits: people, projects, hours, venues, offers, redemptions, keys, roles, sign-ins
     journal            double-entry bookkeeping with proofs; it knows nothing of volunteering
     database           PostgreSQL: embedded or yours, transactions, checks at start, migrations
 

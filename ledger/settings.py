@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -47,7 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "demo"
     allowed_hosts: Annotated[
         tuple[str, ...],
-        _meaning("LEDGER_ALLOWED_HOSTS", "names, by commas", "Host headers answered, LEDGER_HOST besides"),
+        _meaning(
+            "LEDGER_ALLOWED_HOSTS", "names, by commas", "Host headers answered, LEDGER_HOST and LEDGER_URL besides"
+        ),
     ] = ("localhost", "127.0.0.1")
     # Two cores keep about four statements busy; the rest covers requests that wait for the writer's commit.
     pool_size: Annotated[
@@ -81,10 +84,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern=r"^[^\s+]{1,120}$")],
         _meaning("LEDGER_ORIGIN", "name", "the log's name in checkpoints; verifiers pin it, so never change it"),
     ] = "timecredits.local/journal"
+    public_url: Annotated[
+        Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+/?$")],
+        _meaning(
+            "LEDGER_URL", "https://name", "the address people open it at; empty: from LEDGER_HOST and LEDGER_PORT"
+        ),
+    ] = ""
+    smtp: Annotated[
+        Annotated[
+            str, Meta(pattern=r"^smtps?://([^\s/@:]+:[^\s/@:]*@)?([^\s/@:\[\]]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?/?$")
+        ],
+        _meaning("LEDGER_SMTP", "smtp[s]://user:password@host:port", "where mail is sent; empty: none is sent"),
+    ] = ""
+    mail_from: Annotated[
+        Annotated[str, Meta(pattern=r"^[!-;=?A-~]{1,64}@[0-9A-Za-z.-]{1,189}$")],
+        _meaning("LEDGER_MAIL_FROM", "address", "whom mail is from; answers go there too"),
+    ] = "time-credits@localhost"
+    oidc_issuer: Annotated[
+        Annotated[str, Meta(pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s?#@]{1,240}$")],
+        _meaning("LEDGER_OIDC_ISSUER", "https://name", "the organisation's own sign-in, for staff; empty: none"),
+    ] = ""
+    oidc_client: Annotated[
+        Annotated[str, Meta(max_length=255)],
+        _meaning(
+            "LEDGER_OIDC_CLIENT", "id", "what it knows us as; it sends back to LEDGER_URL/sign-in/organisation/back"
+        ),
+    ] = ""
+    oidc_secret: Annotated[
+        Annotated[str, Meta(max_length=255)],
+        _meaning("LEDGER_OIDC_SECRET", "secret", "and what this service shows it"),
+    ] = ""
 
     def __repr__(self) -> str:
-        """Without the DSN and the token, for a settings object ends up in logs."""
-        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in {"dsn", "metrics_token"}}
+        """Without what is secret, for a settings object ends up in logs."""
+        secret = {"dsn", "metrics_token", "smtp", "oidc_secret"}
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in secret}
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
@@ -95,7 +129,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def hosts(self) -> frozenset[str]:
         """Every Host header that is answered."""
-        return frozenset({*self.allowed_hosts, self.host})
+        return frozenset({*self.allowed_hosts, self.host, urlsplit(self.url).hostname or self.host})
+
+    @property
+    def url(self) -> str:
+        """Where people open the service, without a slash at the end: what links in letters begin with."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        # Who listens at every address is found on this machine by its name.
+        everywhere = self.host in {"0.0.0.0", "::"}  # noqa: S104  # compared, not bound
+        host = "localhost" if everywhere else f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -107,7 +151,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values = {
             row.field: _read(row, environ[row.variable]) for row in table() if environ.get(row.variable, "").strip()
         }
-        return cls(**values)  # type: ignore[arg-type]  # _read converted each to its field's own type
+        settings = cls(**values)  # type: ignore[arg-type]  # _read converted each to its field's own type
+        if len({bool(each) for each in (settings.oidc_issuer, settings.oidc_client, settings.oidc_secret)}) > 1:
+            raise SettingsError("LEDGER_OIDC_ISSUER, LEDGER_OIDC_CLIENT and LEDGER_OIDC_SECRET are set together.")
+        return settings
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis
 import pytest
 
 from ledger.database import Database, Embedded, Unfit, migrate
@@ -35,6 +36,11 @@ _IN_MEMORY = Path("/dev/shm")  # noqa: S108  # mkdtemp makes a folder of our own
 _ROOM_BYTES = 2 << 30
 # Of a session that has only just begun to wait; on two busy cores that takes less than one.
 WAIT_SECONDS = 30
+
+# Where CI is set, Hypothesis loads a profile of its own that asks for the same examples each time, and so would find
+# nothing new however often it ran. Ours looks at other ones there too, and prints what repeats a failure.
+hypothesis.settings.register_profile("looking", hypothesis.settings.get_profile("default"), print_blob=True)
+hypothesis.settings.load_profile("looking")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -74,6 +74,21 @@ def test_it_copies_what_the_package_is_built_from() -> None:
     assert needed <= copied
 
 
+def test_nothing_of_the_package_is_left_out_of_it_or_of_the_wheel() -> None:
+    """Templates, style, catalogues: hatch takes whatever lies in the package, except what git is told to ignore."""
+    ignored = [
+        line.removeprefix("**/").rstrip("/")
+        for name in (".gitignore", ".dockerignore")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if line[:1] not in {"", "#", "!", "/"} and line != "*"  # .dockerignore hides all, and lets the package in
+    ]
+    files = [path.relative_to(ROOT) for path in (ROOT / "ledger").rglob("*") if path.is_file()]
+    assert {".html", ".css", ".js", ".typ"} <= {path.suffix for path in files}
+    for path in files:
+        hidden = {line for line in ignored for part in path.parts if fnmatch(part, line)}
+        assert hidden <= {"__pycache__"}, f"{path} is hidden by {hidden}"
+
+
 def test_it_runs_as_an_ordinary_user() -> None:
     user = _last("USER")
     assert user not in {"root", "0"}

@@ -42,6 +42,12 @@ def test_every_variable_is_read() -> None:
             "LEDGER_METRICS_TOKEN": "hidden",
             "LEDGER_SIGNING_KEY": "/etc/ledger/key",
             "LEDGER_ORIGIN": "credits.example/journal",
+            "LEDGER_URL": "https://credits.example/",
+            "LEDGER_SMTP": "smtps://post:unseen@mail.example:465",
+            "LEDGER_MAIL_FROM": "hello@credits.example",
+            "LEDGER_OIDC_ISSUER": "https://sign-in.example/credits",
+            "LEDGER_OIDC_CLIENT": "time-credits",
+            "LEDGER_OIDC_SECRET": "concealed",
         }
     )
     assert given == Settings(
@@ -57,9 +63,17 @@ def test_every_variable_is_read() -> None:
         metrics_token="hidden",
         signing_key=Path("/etc/ledger/key"),
         origin="credits.example/journal",
+        public_url="https://credits.example/",
+        smtp="smtps://post:unseen@mail.example:465",
+        mail_from="hello@credits.example",
+        oidc_issuer="https://sign-in.example/credits",
+        oidc_client="time-credits",
+        oidc_secret="concealed",
     )
     assert "secret" not in repr(given)
     assert "hidden" not in repr(given)
+    assert "unseen" not in repr(given)
+    assert "concealed" not in repr(given)
 
 
 def test_the_key_is_kept_with_the_data_unless_said_otherwise() -> None:
@@ -69,6 +83,47 @@ def test_the_key_is_kept_with_the_data_unless_said_otherwise() -> None:
 
 def test_the_address_listened_on_is_an_allowed_host() -> None:
     assert Settings(host="10.0.0.7").hosts == {"localhost", "127.0.0.1", "10.0.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        (Settings(), "http://127.0.0.1:8000"),
+        (Settings(host="0.0.0.0", port=9000), "http://localhost:9000"),  # noqa: S104  # what a container sets
+        (Settings(host="::1"), "http://[::1]:8000"),
+        (Settings(public_url="https://credits.example/"), "https://credits.example"),
+    ],
+)
+def test_links_lead_to_the_public_address_or_to_the_one_listened_on(settings: Settings, url: str) -> None:
+    assert settings.url == url
+
+
+def test_the_public_address_is_an_allowed_host() -> None:
+    assert "credits.example" in Settings(public_url="https://credits.example:8443").hosts
+
+
+@pytest.mark.parametrize("missing", ["LEDGER_OIDC_ISSUER", "LEDGER_OIDC_CLIENT", "LEDGER_OIDC_SECRET"])
+def test_the_organisations_sign_in_is_set_whole(missing: str) -> None:
+    whole = {"LEDGER_OIDC_ISSUER": "https://a.example", "LEDGER_OIDC_CLIENT": "b", "LEDGER_OIDC_SECRET": "concealed"}
+    assert Settings.from_environment(whole).oidc_issuer == "https://a.example"
+    with pytest.raises(SettingsError, match="set together") as refused:
+        Settings.from_environment({**whole, missing: ""})
+    assert "concealed" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://sign-in.example", "http://localhost.evil.test/", "sign-in.example", "https://"]
+)
+def test_the_organisations_sign_in_is_reached_by_tls(issuer: str) -> None:
+    given = {"LEDGER_OIDC_ISSUER": issuer, "LEDGER_OIDC_CLIENT": "b", "LEDGER_OIDC_SECRET": "c"}
+    with pytest.raises(SettingsError, match="LEDGER_OIDC_ISSUER"):
+        Settings.from_environment(given)
+
+
+def test_a_refused_address_of_the_mail_server_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment({"LEDGER_SMTP": "smtp://user:unseen@mail.example:port"})
+    assert "unseen" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +137,11 @@ def test_the_address_listened_on_is_an_allowed_host() -> None:
         ("LEDGER_QUEUE_MAX", "-1"),
         ("LEDGER_BATCH_MAX", "1.5"),
         ("LEDGER_ORIGIN", "two words"),
+        ("LEDGER_URL", "credits.example"),
+        ("LEDGER_URL", "https://credits.example/path"),
+        ("LEDGER_SMTP", "mail.example:25"),
+        ("LEDGER_SMTP", "smtp://user@mail.example"),
+        ("LEDGER_MAIL_FROM", "Time Credits <hello@credits.example>"),
         ("LEDGER_POOLSIZE", "5"),
     ],
 )

@@ -203,6 +203,7 @@ CREATE TABLE scheme.voucher (
         (claimed_at IS NULL) = (claimed_by IS NULL) AND (claimed_at IS NULL) = (entry IS NULL)
     )
 );
+CREATE INDEX voucher_session ON scheme.voucher (session) WHERE label IS NOT NULL;
 
 -- Who answers for somebody under 16, and what they agreed to. A consent holds while it is neither withdrawn nor past
 -- its end; `lapsed_at` only tells that this was noticed and said.

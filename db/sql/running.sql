@@ -60,13 +60,17 @@ CREATE TABLE scheme.act (
     id     uuid        NOT NULL,
     at     timestamptz NOT NULL,
     by     uuid        NOT NULL, -- an identity
-    key    uuid        NOT NULL, -- the API key
+    key    uuid        NOT NULL, -- the API key or the sign-in
+    scope  text        NOT NULL, -- as what
     holder uuid,                 -- whom it concerned, if anybody
     verb   text        NOT NULL,
     object uuid,
     CONSTRAINT act_pkey PRIMARY KEY (id),
-    CONSTRAINT act_verb_is_a_word CHECK (verb ~ '^[a-z][a-z_]{0,47}$')
+    CONSTRAINT act_verb_is_a_word CHECK (verb ~ '^[a-z][a-z_]{0,47}$'),
+    CONSTRAINT act_scope_is_known CHECK (scope IN ('person', 'project', 'venue', 'scheme', 'auditor'))
 );
+CREATE INDEX act_at ON scheme.act (at, id);
+CREATE INDEX act_verb ON scheme.act (verb, at);
 CREATE INDEX act_holder ON scheme.act (holder, at);
 CREATE INDEX act_by ON scheme.act (by, at);
 

@@ -72,6 +72,7 @@ CREATE TABLE scheme.contact (
     CONSTRAINT contact_channel_is_known CHECK (channel IN ('email', 'text', 'phone', 'post', 'in_person'))
 );
 CREATE INDEX contact_used_at ON scheme.contact (used_at);
+CREATE INDEX contact_email ON scheme.contact (lower(email)); -- whoever asks for a link to sign in tells it
 
 -- A helper acts for one person, in what they may, until it ends. What they do is in `act`.
 CREATE TABLE scheme.helping (
@@ -120,6 +121,7 @@ CREATE TABLE scheme.project (
     name       text        NOT NULL,
     alias      text        NOT NULL, -- what slips and statements say: never what the project is about
     status     text        NOT NULL,
+    sensitive  boolean     NOT NULL DEFAULT false, -- that somebody volunteers there tells something: reads are acts
     created_at timestamptz NOT NULL,
     CONSTRAINT project_pkey PRIMARY KEY (id),
     CONSTRAINT project_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
@@ -160,11 +162,12 @@ CREATE TABLE scheme.site (
 );
 CREATE INDEX site_venue ON scheme.site (venue);
 
--- A till or a kiosk of a venue. It is enrolled with a code that staff show it, and gets a key of its own.
+-- A venue's till or a project's kiosk. It is enrolled with a code that is shown to it, and gets a key or a sign-in.
 CREATE TABLE scheme.device (
     id           uuid        NOT NULL,
-    venue        uuid        NOT NULL,
+    venue        uuid,                 -- a till's
     site         uuid,
+    project      uuid,                 -- a kiosk's
     name         text        NOT NULL,
     status       text        NOT NULL,
     created_at   timestamptz NOT NULL,
@@ -177,6 +180,8 @@ CREATE TABLE scheme.device (
     CONSTRAINT device_pkey PRIMARY KEY (id),
     CONSTRAINT device_code_key UNIQUE (code_hash),
     CONSTRAINT device_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
+    CONSTRAINT device_project_fkey FOREIGN KEY (project) REFERENCES scheme.project,
+    CONSTRAINT device_is_a_till_or_a_kiosk CHECK ((venue IS NULL) <> (project IS NULL) AND (site IS NULL OR venue IS NOT NULL)),
     CONSTRAINT device_site_fkey FOREIGN KEY (site) REFERENCES scheme.site,
     CONSTRAINT device_name_is_bounded CHECK (char_length(name) BETWEEN 1 AND 200),
     CONSTRAINT device_status_is_known CHECK (status IN ('expected', 'active', 'revoked')),
@@ -184,7 +189,8 @@ CREATE TABLE scheme.device (
     CONSTRAINT device_code_ends CHECK ((code_hash IS NULL) = (code_until IS NULL)),
     CONSTRAINT device_revoked_at_says_so CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
 );
-CREATE INDEX device_venue ON scheme.device (venue);
+CREATE INDEX device_venue ON scheme.device (venue) WHERE venue IS NOT NULL;
+CREATE INDEX device_project ON scheme.device (project) WHERE project IS NOT NULL;
 
 -- A key's scope is named and not only implied by its columns, so that a forgotten project can't make a key to everything.
 CREATE TABLE scheme.api_key (
@@ -205,7 +211,7 @@ CREATE TABLE scheme.api_key (
     CONSTRAINT api_key_device_fkey FOREIGN KEY (device) REFERENCES scheme.device,
     CONSTRAINT api_key_holder_fkey FOREIGN KEY (holder) REFERENCES scheme.holder,
     CONSTRAINT api_key_hash_is_whole CHECK (octet_length(secret_hash) = 32),
-    CONSTRAINT api_key_scope_is_known CHECK (scope IN ('person', 'project', 'venue', 'scheme')),
+    CONSTRAINT api_key_scope_is_known CHECK (scope IN ('person', 'project', 'venue', 'scheme', 'auditor')),
     CONSTRAINT api_key_scope_names_its_object CHECK (
         (scope = 'project') = (project IS NOT NULL) AND (scope = 'venue') = (venue IS NOT NULL)
         AND (scope = 'venue') = (device IS NOT NULL)
@@ -279,7 +285,7 @@ GRANT UPDATE (email, phone, address, channel, safe, changed_at, used_at), DELETE
 GRANT UPDATE (ended_at, ended_by) ON scheme.helping TO timecredits_app;
 GRANT UPDATE (name) ON scheme.group TO timecredits_app;
 GRANT UPDATE (keyholder), DELETE ON scheme.membership TO timecredits_app;
-GRANT UPDATE (name, alias, status) ON scheme.project TO timecredits_app;
+GRANT UPDATE (name, alias, status, sensitive) ON scheme.project TO timecredits_app;
 GRANT UPDATE (name, status, locked_until) ON scheme.venue TO timecredits_app;
 GRANT UPDATE (name, address, postcode, latitude, longitude, step_free, closed_at) ON scheme.site TO timecredits_app;
 GRANT UPDATE (name, site, status, code_hash, code_until, enrolled_at, locked_until, revoked_at) ON scheme.device

@@ -139,17 +139,17 @@ CREATE UNIQUE INDEX credential_live ON scheme.credential (holder, kind)
     WHERE kind IN ('card', 'pass') AND status IN ('active', 'blocked');
 CREATE INDEX credential_batch ON scheme.credential (batch) WHERE batch IS NOT NULL;
 
--- Codes that were nobody's, for a day: typed at a till, under somebody's key, or by neither, to enrol a till.
+-- Codes that were nobody's, for a day: typed at a till or kiosk, under somebody's key, or by neither, to enrol a device.
 CREATE TABLE scheme.wrong_code (
     id       uuid        NOT NULL,
     device   uuid,
-    venue    uuid,                 -- the device's
+    venue    uuid,                 -- a till's
     identity uuid,                 -- whoever typed a slip's code
     at       timestamptz NOT NULL,
     CONSTRAINT wrong_code_pkey PRIMARY KEY (id),
     CONSTRAINT wrong_code_device_fkey FOREIGN KEY (device) REFERENCES scheme.device,
     CONSTRAINT wrong_code_venue_fkey FOREIGN KEY (venue) REFERENCES scheme.venue,
-    CONSTRAINT wrong_code_is_typed_once CHECK ((device IS NULL) = (venue IS NULL) AND (device IS NULL OR identity IS NULL))
+    CONSTRAINT wrong_code_is_typed_once CHECK ((venue IS NULL OR device IS NOT NULL) AND (device IS NULL OR identity IS NULL))
 );
 CREATE INDEX wrong_code_device ON scheme.wrong_code (device, at) WHERE device IS NOT NULL;
 CREATE INDEX wrong_code_venue ON scheme.wrong_code (venue, at) WHERE venue IS NOT NULL;

@@ -29,7 +29,7 @@ def _execute(sql: str, raw: "asyncpg.Connection") -> "Awaitable[str]":
 def upgrade() -> None:
     """Run the files, each as one multi-statement command, which only the raw driver takes."""
     adapted = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
-    for name in ("journal.sql", "scheme.sql", "hours.sql", "running.sql", "spending.sql"):
+    for name in ("journal.sql", "scheme.sql", "hours.sql", "running.sql", "spending.sql", "access.sql"):
         sql = (Path(__file__).parents[1] / "sql" / name).read_text(encoding="utf-8")
         adapted.run_async(partial(_execute, sql))
 

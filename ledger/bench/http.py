@@ -56,7 +56,7 @@ async def measure_http(dsn: str, rounds: int, requests: int) -> dict[str, float]
         cards = await _cards(database, requests)
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
         folder = Path(name)
-        async with _running("-m", "ledger.bench.hello", "{port}") as hello, _service(dsn, folder) as service:
+        async with _running("-m", "ledger.bench.hello", "{port}") as hello, running_service(dsn, folder) as service:
             figures = await _rounds(
                 folder=folder,
                 hello=hello,
@@ -154,7 +154,7 @@ class Reader:
         )
         await connection.execute("INSERT INTO scheme.holder (id, person) SELECT p, p FROM unnest($1::uuid[]) p", people)
         with tempfile.TemporaryDirectory(prefix="ledger-bench-") as name:
-            async with _service(dsn, Path(name)) as service:
+            async with running_service(dsn, Path(name)) as service:
                 while not await connection.fetchval(  # noqa: ASYNC110  # another process signs
                     "SELECT position = (SELECT max(size) FROM journal.checkpoint) FROM journal.head"
                 ):
@@ -208,7 +208,7 @@ async def _tills(database: Database) -> list[Till]:
         _, token = await keys.create(Scope.VENUE, venue.id, "bench")
         details = Details(title="An hour", price=1, terms=terms)
         offer, _ = await offers.create(office, f"offer {number}", NewOffer(venue=venue.id, details=details))
-        await offers.change(offer.id, Status.PUBLISHED)
+        await offers.change(office, offer.id, Status.PUBLISHED)
         tills.append(Till(token, offer.id))
     return tills
 
@@ -300,7 +300,7 @@ async def _running(*arguments: str, **environment: str) -> AsyncIterator[_Proces
 
 
 @asynccontextmanager
-async def _service(dsn: str, data: Path) -> AsyncIterator[_Process]:
+async def running_service(dsn: str, data: Path) -> AsyncIterator[_Process]:
     """The service on that database, as an operator starts it."""
     arguments = ("-c", _COMMAND, "serve", "--empty", "--port", "{port}")
     async with _running(*arguments, LEDGER_DSN=dsn, LEDGER_DATA=str(data)) as service:

@@ -13,6 +13,7 @@ balance_read_ms     median of a balance as served (GET, authentication, everythi
                     balance_grown_vs_small is its ratio to a journal of 10,000; balance_query_... is the query alone
 statement_read_ms   the same for the newest page of a statement, 40 lines
 verify_per_s        entries verified in full
+page_..._vs_calls   the median of a page of the demo county / of the API calls that tell the same
 rss_mib             the service process's highest resident memory under that load
 filling_per_s       the same for all the wallets of the grown journal, new at first, while it grows
 bytes_per_entry     the database's growth / entries, indexes included
@@ -42,6 +43,7 @@ from rich.table import Table
 from ledger.app import settle_memory
 from ledger.bench.fill import Awards, fill, now
 from ledger.bench.http import Reader, measure_http
+from ledger.bench.pages import COMPARED, measure_pages
 from ledger.database import Database, Embedded, migrate
 from ledger.journal import reading, verifying
 from ledger.journal.batcher import Batcher
@@ -265,13 +267,16 @@ async def measure(size: Size, console: Console) -> Figures:
             "{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
         ) as progress,
     ):
-        steps = progress.add_task("HTTP", total=6)
+        steps = progress.add_task("HTTP", total=7)
 
         def step(name: str) -> None:
             progress.update(steps, advance=1, description=name)
 
         await _create(server, "http")
         figures |= await measure_http(server.dsn("http"), size.rounds, size.http_requests)
+        step("pages")
+        await _create(server, "pages")
+        figures |= await measure_pages(server.dsn("pages"), size.rounds, size.reads // 3)
         async with (
             _journal(server, "grown", size.grown_entries // LINES) as grown,
             _journal(server, "small", SMALL_ENTRIES // LINES) as small,
@@ -311,6 +316,7 @@ AIMS = {
     "grown_vs_empty": (0.8, 0.95, ">="),
     "balance_grown_vs_small": (1.2, 1.05, "<="),
     "statement_grown_vs_small": (1.2, 1.05, "<="),
+    **{f"page_{compared.name}_vs_calls": (2.0, 2.0, "<=") for compared in COMPARED},
     "rss_mib": (200.0, 120.0, "<="),
 }
 

@@ -20,6 +20,7 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.journal.posting import post
+from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
@@ -100,6 +101,7 @@ async def _allot(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Allo
     if status == "ended":
         raise Declined(Refusal.WRONG_STATE, "The project has ended.")
     await raw.execute(_ALLOT, id_, asked.project, asked.funder, asked.minutes, caller.identity, now)
+    await acts.by_staff(raw, caller, "allocation_granted", id_, now)
     entry = Entry(
         id=id_,
         transfers=(Transfer(account("cap", asked.project), account("allocation", asked.project), asked.minutes),),

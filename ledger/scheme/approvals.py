@@ -16,7 +16,7 @@ Of a claim that is named singly, a "no" is a refusal (403, 404 or 409), and noth
 claim's outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -24,8 +24,8 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from ledger.database import Database
-from ledger.scheme import outbox, rules
+from ledger.database import Database, driver
+from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award
 from ledger.scheme.claims import (
@@ -126,6 +126,7 @@ class Approvals:
     """Deciding on claims."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
         self._answers = Answers(database, clock)
 
     async def approve(self, caller: Caller, key: str, asked: Approve) -> tuple[Approved, bool]:
@@ -136,6 +137,17 @@ class Approvals:
 
         request = _Approval(holder=caller.holder, asked=asked)
         return await self._answers.once(caller, key, request, work, Approved)
+
+    async def judged(self, caller: Caller, project: UUID, claims: Sequence[UUID]) -> Mapping[UUID, Outcome]:
+        """What would become of each, named singly, if this caller approved it now; nothing is written.
+
+        Whether it would wait for a consent then isn't told.
+        """
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            await need_project(raw, caller, project)
+            found = await opened_many(raw, project, claims, lock=False)
+        return {id_: _judged(found.get(id_), caller, despite=True) for id_ in claims}
 
     async def query(self, caller: Caller, key: str, claim: UUID, text: str) -> tuple[ClaimStep, bool]:
         """Ask back about a claim; it waits until it is submitted again, or decided on all the same."""
@@ -171,6 +183,7 @@ async def _decline(raw: asyncpg.Connection, caller: Caller, claim: UUID, said: S
     row = await decide(raw, caller, row, state, now)
     await remark(raw, caller, claim, said, now=now)
     await outbox.put(raw, [_event(topic, row)], now)
+    await acts.by_staff(raw, caller, topic.value, claim, now, holder=row.holder)
     return row.step(now)
 
 
@@ -189,6 +202,8 @@ async def _approve(raw: asyncpg.Connection, caller: Caller, asked: Approve, now:
     rows = [row for row in found.values() if row.state is not State.APPROVED and outcomes[row.id] in _APPROVES]
     firsts = [row.approver is None for row in rows]
     await raw.execute(_APPROVE, [row.id for row in rows], caller.identity, now, firsts)
+    if rows:
+        await acts.by_staff(raw, caller, "hours_approved", asked.project, now)
     due = [row for row in rows if outcomes[row.id] is Outcome.AWARDED]
     await raw.execute(_CONFIRM, [row.id for row in due if row.source is Source.ATTENDANCE], caller.identity, now)
     seconds = [row for row in rows if outcomes[row.id] is Outcome.WAITING_FOR_SECOND]

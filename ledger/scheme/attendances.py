@@ -31,12 +31,15 @@ from ledger.scheme.awards import lock_holders
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import SESSION_MAX, State, crosses_week_note, of_period, weigh
-from ledger.scheme.keys import Caller
+from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import InForce, Rules
 from ledger.scheme.standing import Given, standing
+
+# A term of two sessions a week.
+EXPECTED_SHOWN: Final = 50
 
 
 class Presence(StrEnum):
@@ -77,6 +80,18 @@ class Attendance(Struct, frozen=True, kw_only=True):
     claim: UUID | None
 
 
+class Expected(Struct, frozen=True, kw_only=True):
+    """A session that somebody is expected at: by the opportunity's title, if it has one, and the project's alias."""
+
+    session: UUID
+    opportunity: UUID | None
+    title: str | None
+    alias: str
+    place: str | None
+    starts_at: datetime
+    ends_at: datetime
+
+
 class Stay(Struct, frozen=True, kw_only=True):
     """Who was at a session from when to when; ``own`` says that they recorded it themselves."""
 
@@ -108,13 +123,28 @@ class Attendances:
 
         Who was erased is on none.
         """
-        async with self._database.reading() as connection:
+        # No mere reading: at a sensitive project it is written down.
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await raw.fetchrow(_SESSION, session)
             if row is None or not caller.speaks_for(row["project"]):
                 raise Declined(Refusal.NOT_FOUND)
+            await acts.read_names(raw, caller, row["project"], self._clock())
             rows = await raw.fetch(_PAGE, session, *(after or (None, None)), limit)
         return [_attendance(row) for row in rows]
+
+    async def expected(self, caller: Caller, person: UUID) -> Sequence[Expected]:
+        """The next sessions at which they are expected and that aren't over, to them and to who may book for them."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            holder = await holder_of(raw, person)
+            if not await may_act(raw, caller, holder, May.BOOK):
+                raise Declined(Refusal.NOT_FOUND)
+            if caller.scope is Scope.PERSON:
+                await acts.record(raw, caller, holder, "bookings_read", None, now)
+            rows = await raw.fetch(_EXPECTED, holder, now, EXPECTED_SHOWN)
+        return [Expected(**row) for row in rows]
 
     async def book(self, caller: Caller, session: UUID, person: UUID) -> Attendance:
         """Expect somebody. People book for themselves, or a helper for them, what is published.
@@ -124,7 +154,7 @@ class Attendances:
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            row = await _locked(raw, session)
+            row = await locked(raw, session)
             if caller.speaks_for(row["project"]):
                 holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)
                 if holder is None:
@@ -134,15 +164,7 @@ class Attendances:
                 if not row["shown"] or not await may_act(raw, caller, holder, May.BOOK):
                     raise Declined(Refusal.NOT_FOUND)
             await lock_holders(raw, [holder])
-            was = await _state(raw, session, holder)
-            if was in {None, Presence.ABSENT}:
-                _decline_closed(row)
-                if row["ended_at"] <= now:
-                    raise Declined(Refusal.WRONG_STATE, "The session is over.")
-                if row["places"] is not None and await raw.fetchval(_TAKEN, session) >= row["places"]:
-                    raise Declined(Refusal.PLACES_FULL)
-                await raw.execute(_SET, session, holder, Presence.EXPECTED.value, None, now, caller.identity)
-                await acts.record(raw, caller, holder, "book", session, now)
+            await expect(raw, caller, row, holder, now)
             return await _read(raw, session, holder)
 
     async def cancel(self, caller: Caller, session: UUID, person: UUID) -> None:
@@ -150,11 +172,11 @@ class Attendances:
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            row = await _locked(raw, session)
+            row = await locked(raw, session)
             holder = await _holder(raw, person)
             if not caller.speaks_for(row["project"]) and not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            was = await _state(raw, session, holder)
+            was = await state_of(raw, session, holder)
             if was is None:
                 raise Declined(Refusal.NOT_FOUND, "There is no such booking.")
             if was is not Presence.EXPECTED:
@@ -168,14 +190,7 @@ class Attendances:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row, holder = await _own(raw, caller, session, person)
-            was = await _state(raw, session, holder)
-            if was is not Presence.CHECKED_IN:
-                if was not in {None, Presence.EXPECTED, Presence.ABSENT}:
-                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked in: {_IN_WORDS[was]}.")
-                _decline_closed(row)
-                moment = _moment(row, await rules.in_force(raw), at, now)
-                await raw.execute(_SET, session, holder, Presence.CHECKED_IN.value, moment, now, caller.identity)
-            return await _read(raw, session, holder)
+            return await come(raw, caller, row, holder, at, now)
 
     async def check_out(self, caller: Caller, session: UUID, person: UUID, at: datetime | None) -> Attendance:
         """Record that somebody left, and claim their hours."""
@@ -183,23 +198,7 @@ class Attendances:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row, holder = await _own(raw, caller, session, person)
-            was = await _state(raw, session, holder)
-            if was is not Presence.CHECKED_OUT:
-                if was is not Presence.CHECKED_IN:
-                    raise Declined(Refusal.WRONG_STATE, f"They can't be checked out: {_IN_WORDS[was]}.")
-                force = await rules.in_force(raw)
-                came = (await _read(raw, session, holder)).checked_in_at
-                assert came is not None
-                stay = Stay(
-                    session=session,
-                    project=row["project"],
-                    holder=holder,
-                    came=came,
-                    left=_moment(row, force, at, now, came=came),
-                    own=holder == caller.holder,
-                )
-                await close(raw, force, caller.identity, [stay], now)
-            return await _read(raw, session, holder)
+            return await leave(raw, caller, row, holder, at, now)
 
     async def absent(self, caller: Caller, session: UUID, person: UUID) -> Attendance:
         """Record that somebody who was expected isn't there, or was checked in by mistake. Nobody is told."""
@@ -207,7 +206,7 @@ class Attendances:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row, holder = await _own(raw, caller, session, person)
-            was = await _state(raw, session, holder)
+            was = await state_of(raw, session, holder)
             if was is None:
                 raise Declined(Refusal.NOT_FOUND, "They are not on this session's list.")
             if was is not Presence.ABSENT:
@@ -216,7 +215,61 @@ class Attendances:
                 if now < row["started_at"]:
                     raise Declined(Refusal.WRONG_STATE, "The session hasn't begun; a booking can be cancelled instead.")
                 await raw.execute(_SET, session, holder, Presence.ABSENT.value, None, now, caller.identity)
+                await acts.by_staff(raw, caller, "marked_absent", session, now, holder=holder)
             return await _read(raw, session, holder)
+
+
+async def expect(raw: asyncpg.Connection, caller: Caller, row: asyncpg.Record, holder: UUID, now: datetime) -> None:
+    """Expect somebody at that session, a row of ``locked``; the holder is locked too. Who came has come."""
+    if await state_of(raw, row["id"], holder) not in {None, Presence.ABSENT}:
+        return
+    _decline_closed(row)
+    if row["ended_at"] <= now:
+        raise Declined(Refusal.WRONG_STATE, "The session is over.")
+    await decline_full(raw, row)
+    await raw.execute(_SET, row["id"], holder, Presence.EXPECTED.value, None, now, caller.identity)
+    await acts.record(raw, caller, holder, "book", row["id"], now)
+
+
+async def come(  # noqa: PLR0917  # the order is that of the sentence
+    raw: asyncpg.Connection, caller: Caller, row: asyncpg.Record, holder: UUID, at: datetime | None, now: datetime
+) -> Attendance:
+    """Record that somebody came to that session, a row of ``locked``; the holder is locked too."""
+    session = row["id"]
+    was = await state_of(raw, session, holder)
+    if was is not Presence.CHECKED_IN:
+        if was not in {None, Presence.EXPECTED, Presence.ABSENT}:
+            raise Declined(Refusal.WRONG_STATE, f"They can't be checked in: {_IN_WORDS[was]}.")
+        _decline_closed(row)
+        moment = _moment(row, await rules.in_force(raw), at, now)
+        await raw.execute(_SET, session, holder, Presence.CHECKED_IN.value, moment, now, caller.identity)
+        await acts.by_staff(raw, caller, Presence.CHECKED_IN.value, session, now, holder=holder)
+    return await _read(raw, session, holder)
+
+
+async def leave(  # noqa: PLR0917  # likewise
+    raw: asyncpg.Connection, caller: Caller, row: asyncpg.Record, holder: UUID, at: datetime | None, now: datetime
+) -> Attendance:
+    """Record that they left it, and claim their hours."""
+    session = row["id"]
+    was = await state_of(raw, session, holder)
+    if was is not Presence.CHECKED_OUT:
+        if was is not Presence.CHECKED_IN:
+            raise Declined(Refusal.WRONG_STATE, f"They can't be checked out: {_IN_WORDS[was]}.")
+        force = await rules.in_force(raw)
+        came = (await _read(raw, session, holder)).checked_in_at
+        assert came is not None
+        stay = Stay(
+            session=session,
+            project=row["project"],
+            holder=holder,
+            came=came,
+            left=_moment(row, force, at, now, came=came),
+            own=holder == caller.holder,
+        )
+        await close(raw, force, caller.identity, [stay], now)
+        await acts.by_staff(raw, caller, Presence.CHECKED_OUT.value, session, now, holder=holder)
+    return await _read(raw, session, holder)
 
 
 async def close(raw: asyncpg.Connection, force: InForce, by: UUID, stays: Sequence[Stay], now: datetime) -> None:
@@ -302,7 +355,8 @@ async def _claim(
 # --- what is asked for ----------------------------------------------------------------------------------------
 
 
-async def _locked(raw: asyncpg.Connection, session: UUID) -> asyncpg.Record:
+async def locked(raw: asyncpg.Connection, session: UUID) -> asyncpg.Record:
+    """The session, locked, with its project and places; declines one that isn't there."""
     row = await raw.fetchrow(_SESSION + " FOR NO KEY UPDATE OF s", session)
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
@@ -311,7 +365,7 @@ async def _locked(raw: asyncpg.Connection, session: UUID) -> asyncpg.Record:
 
 async def _own(raw: asyncpg.Connection, caller: Caller, session: UUID, person: UUID) -> tuple[asyncpg.Record, UUID]:
     """The session and the person's holder, both locked; another project's session isn't there."""
-    row = await _locked(raw, session)
+    row = await locked(raw, session)
     if not caller.speaks_for(row["project"]):
         raise Declined(Refusal.NOT_FOUND)
     return row, await _holder(raw, person)
@@ -322,6 +376,12 @@ async def _holder(raw: asyncpg.Connection, person: UUID) -> UUID:
     holder = await holder_of(raw, person)
     await lock_holders(raw, [holder])
     return holder
+
+
+async def decline_full(raw: asyncpg.Connection, row: asyncpg.Record) -> None:
+    """Decline one more at a locked session without a place left."""
+    if row["places"] is not None and await raw.fetchval(_TAKEN, row["id"]) >= row["places"]:
+        raise Declined(Refusal.PLACES_FULL)
 
 
 def _decline_closed(row: asyncpg.Record) -> None:
@@ -352,7 +412,8 @@ def _moment(
     return moment
 
 
-async def _state(raw: asyncpg.Connection, session: UUID, holder: UUID) -> Presence | None:
+async def state_of(raw: asyncpg.Connection, session: UUID, holder: UUID) -> Presence | None:
+    """Where that holder's attendance stands; None: they aren't on the session's list."""
     state = await raw.fetchval(
         "SELECT state FROM scheme.attendance WHERE session = $1 AND holder = $2", session, holder
     )
@@ -370,12 +431,21 @@ def _attendance(row: asyncpg.Record) -> Attendance:
 
 
 _SESSION = """
-SELECT s.project, s.started_at, s.ended_at, s.cancelled_at, p.status AS project_status, o.places,
+SELECT s.id, s.project, s.started_at, s.ended_at, s.cancelled_at, p.status AS project_status, o.places,
     coalesce(o.status = 'published' AND p.status = 'active', false) AS shown
 FROM scheme.session s
 JOIN scheme.project p ON p.id = s.project
 LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
 WHERE s.id = $1
+"""
+_EXPECTED = """
+SELECT s.id AS session, s.opportunity, o.title, p.alias, o.place, s.started_at AS starts_at, s.ended_at AS ends_at
+FROM scheme.attendance a
+JOIN scheme.session s ON s.id = a.session
+JOIN scheme.project p ON p.id = s.project
+LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
+WHERE a.holder = $1 AND a.state = 'expected' AND s.ended_at > $2 AND s.cancelled_at IS NULL
+ORDER BY s.started_at, s.id LIMIT $3
 """
 _TAKEN = "SELECT count(*) FROM scheme.attendance WHERE session = $1 AND state <> 'absent'"
 _SET = """

@@ -20,7 +20,7 @@ What bounds it: see `visits` for how far ahead and how many; each hold takes cre
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -28,7 +28,8 @@ import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.journal.entries import Entry, Posted, entry_id
+from ledger.journal import reading
+from ledger.journal.entries import Entry, Posted, Reason, Refused, Transfer, entry_id
 from ledger.journal.entries import Kind as EntryKind
 from ledger.journal.posting import lock, post
 from ledger.scheme import acts, booking_codes, diary, lapses, outbox
@@ -43,10 +44,10 @@ from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
-from ledger.scheme.rules import in_force
+from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import spend
-from ledger.scheme.terms import Kind, No, Party, Visitor, weigh
-from ledger.scheme.visits import in_words, visits_of, wrong
+from ledger.scheme.terms import Charge, Kind, No, Offer, Party, Visitor, weigh
+from ledger.scheme.visits import Visit, in_words, visits_of, wrong
 
 # Posted within some 20 ms, for which everybody else who posts has to wait.
 RELEASED_MAX: Final = 200
@@ -96,6 +97,22 @@ class Booked(Struct, frozen=True, kw_only=True):
     bookings: Sequence[Booking]
 
 
+class Planned(Struct, frozen=True, kw_only=True):
+    """One visit of what would be booked: when, what it would hold, and until when whoever books may cancel."""
+
+    visit_at: datetime
+    minutes: int
+    cancel_until: datetime
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What a booking would come to; nothing was written. ``available`` is what they have to spend before it."""
+
+    minutes: int
+    available: int
+    visits: Sequence[Planned]
+
+
 class Returned(Struct, frozen=True, kw_only=True):
     """Bookings that were undone, by which entry (the first of them), and the minutes that went back."""
 
@@ -110,7 +127,35 @@ class Bookings:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
+
+    async def check(self, caller: Caller, wanted: Wanted) -> Checked:
+        """What ``book`` would answer; declines what it would decline, so far as nobody else is quicker."""
+        now = self._clock()
+        async with self._database.transaction() as connection:  # no mere reading: occasions stay while it looks
+            raw = driver(connection)
+            holder = await holder_of(raw, wanted.person)
+            if not await may_act(raw, caller, holder, May.BOOK):
+                raise Declined(Refusal.NOT_FOUND, "There is no such person.")
+            weighed = await _weighed(raw, wanted, holder, now)
+            wallet = account("wallet", holder)
+            spent = [weighed.spend(visit, charge, wallet, holder) for visit, charge in weighed.visits]
+            moves = [moved for each in spent for moved in each]
+            balances = await reading.balances(raw, [wallet, *{moved.debit for moved in moves}])
+        available = balances[wallet]
+        for moved in moves:
+            balances[moved.debit] -= moved.minutes
+            if balances[moved.debit] < (moved.least or 0):
+                settled(Refused(id=wanted.offer, reason=Reason.INSUFFICIENT, account=moved.debit), moves)
+        return Checked(
+            minutes=sum(charge.minutes for _, charge in weighed.visits),
+            available=available,
+            visits=[
+                Planned(visit_at=visit.at, minutes=charge.minutes, cancel_until=visit.at - weighed.notice)
+                for visit, charge in weighed.visits
+            ],
+        )
 
     async def book(self, caller: Caller, key: str, wanted: Wanted) -> tuple[Booked, bool]:
         """Book for a person, who pays; and whether this is the replay of an answer."""
@@ -239,37 +284,26 @@ async def _write(
     notice_given: bool = False,
 ) -> list[Entry]:
     """Write down each visit that is wanted, and return its hold; the ids are the key's from that number on."""
-    rules = (await in_force(raw)).rules
-    offer = next(iter(await offers_of(raw, [wanted.offer])), None)
-    if offer is None or offer.status == "draft":
-        raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
-    visits = await visits_of(
-        raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
-    )
-    visitor = await _visitor(raw, holder, now)
+    weighed = await _weighed(raw, wanted, holder, now, notice_given=notice_given)
+    offer, visits = weighed.offer, [visit for visit, _ in weighed.visits]
     source = account("wallet", holder) if payer is None else account("pot", payer)
-    holds = []
-    for place, visit in enumerate(visits):
-        charge = weigh(offer, rules, wanted.party, visitor, visit.at, booked=True)
-        if isinstance(charge, No):
-            raise Declined(charge.reason, charge.detail, works_at=charge.works_at)
-        holds.append(
-            Entry(
-                id=_id(caller, key, number + place),
-                kind=EntryKind.HOLD,
-                transfers=spend(offer, charge, source, holder, visit.at, places=visit.places, hold=True),
-                happened_at=now,
-                actor=caller.key,
-                reference=offer.reference,
-            )
+    holds = [
+        Entry(
+            id=_id(caller, key, number + place),
+            kind=EntryKind.HOLD,
+            transfers=weighed.spend(visit, charge, source, holder),
+            happened_at=now,
+            actor=caller.key,
+            reference=offer.reference,
         )
-    notice = timedelta(minutes=min(offer.terms.cancel_minutes, rules.cancel_notice_max_minutes))
+        for place, (visit, charge) in enumerate(weighed.visits)
+    ]
     await raw.execute(
         _WRITE,
         [hold.id for hold in holds],
         [visit.occasion for visit in visits],
         [visit.at for visit in visits],
-        [visit.at - notice for visit in visits],
+        [visit.at - weighed.notice for visit in visits],
         offer.id,
         offer.venue,
         offer.site,
@@ -281,8 +315,46 @@ async def _write(
         caller.identity,
     )
     for hold, visit in zip(holds, visits, strict=True):
-        await lapses.put(raw, hold.id, visit.at + timedelta(minutes=rules.booking_hold_minutes))
+        await lapses.put(raw, hold.id, visit.at + timedelta(minutes=weighed.rules.booking_hold_minutes))
     return holds
+
+
+class _Weighed(NamedTuple):
+    """Visits that may be, each with what it is charged."""
+
+    offer: Offer
+    rules: Rules
+    visits: Sequence[tuple[Visit, Charge]]
+
+    @property
+    def notice(self) -> timedelta:
+        """How long before its visit a booking can be cancelled at the latest."""
+        return timedelta(minutes=min(self.offer.terms.cancel_minutes, self.rules.cancel_notice_max_minutes))
+
+    def spend(self, visit: Visit, charge: Charge, source: str, holder: UUID) -> tuple[Transfer, ...]:
+        """The transfers of one visit's hold."""
+        return spend(self.offer, charge, source, holder, visit.at, places=visit.places, hold=True)
+
+
+async def _weighed(
+    raw: asyncpg.Connection, wanted: Wanted, holder: UUID, now: datetime, *, notice_given: bool = False
+) -> _Weighed:
+    """Each visit that is wanted, as its terms judge it; declines at the first that may not be."""
+    rules = (await in_force(raw)).rules
+    offer = next(iter(await offers_of(raw, [wanted.offer])), None)
+    if offer is None or offer.status == "draft":
+        raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
+    visits = await visits_of(
+        raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
+    )
+    visitor = await _visitor(raw, holder, now)
+    charged = []
+    for visit in visits:
+        charge = weigh(offer, rules, wanted.party, visitor, visit.at, booked=True)
+        if isinstance(charge, No):
+            raise Declined(charge.reason, charge.detail, works_at=charge.works_at)
+        charged.append((visit, charge))
+    return _Weighed(offer, rules, charged)
 
 
 async def _visitor(raw: asyncpg.Connection, holder: UUID, now: datetime) -> Visitor:

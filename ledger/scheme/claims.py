@@ -25,7 +25,9 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.entries import new_key
+from ledger.scheme import acts
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.clock import Clock
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import Exceptional, State, explained
 from ledger.scheme.keys import Caller, Scope
@@ -171,21 +173,24 @@ class Opened(Struct, frozen=True, kw_only=True):
 class Claims:
     """Reading claims."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def get(self, caller: Caller, claim: UUID) -> ClaimInFull:
         """The claim with all that was said and done about it."""
-        async with self._database.reading() as connection:
+        # No mere reading, here and below: at a sensitive project it is written down.
+        async with self._database.transaction() as connection:
             raw = driver(connection)
-            await _visible(raw, caller, await raw.fetchrow(_ROWS, [claim]))
+            row = await _visible(raw, caller, await raw.fetchrow(_ROWS, [claim]))
+            await acts.read_names(raw, caller, row["project"], self._clock())
             return await in_full(raw, claim)
 
     async def of_person(
         self, caller: Caller, person: UUID, *, after: UUID | None = None, limit: int
     ) -> Sequence[Claim]:
         """Somebody's claims, newest first. A project sees those on itself; who has none isn't there for it."""
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)
             project = caller.object if caller.scope is Scope.PROJECT else None
@@ -196,6 +201,8 @@ class Claims:
             )
             if not seen:
                 raise Declined(Refusal.NOT_FOUND, "There is no such person.")
+            if project is not None:
+                await acts.read_names(raw, caller, project, self._clock())
             behind = await _behind(raw, after)
             rows = await raw.fetch(_OF_PERSON, holder, project, caller.identity, *behind, limit)
             return [msgspec.convert(_fields(row), Claim) for row in rows]
@@ -204,9 +211,10 @@ class Claims:
         self, caller: Caller, project: UUID, state: State | None, *, after: Place | None = None, limit: int
     ) -> Sequence[Claim]:
         """A project's claims: those that wait, exceptions first and the oldest first; or of a state, newest first."""
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             await need_project(raw, caller, project)
+            await acts.read_names(raw, caller, project, self._clock())
             behind = await _behind(raw, after.claim if after else None)
             if state in {None, State.SUBMITTED, State.QUERIED}:
                 plain = after is not None and not after.exceptional
@@ -275,11 +283,17 @@ async def opened(raw: asyncpg.Connection, caller: Caller, claim: UUID) -> Opened
     return msgspec.convert(dict(row), Opened)
 
 
-async def opened_many(raw: asyncpg.Connection, project: UUID, claims: Sequence[UUID]) -> dict[UUID, Opened]:
-    """Those of the claims that are the project's, by id, locked likewise. Whoever was erased claims nothing."""
+async def opened_many(
+    raw: asyncpg.Connection, project: UUID, claims: Sequence[UUID], *, lock: bool = True
+) -> dict[UUID, Opened]:
+    """Those of the claims that are the project's, by id, locked likewise. Whoever was erased claims nothing.
+
+    Without a ``lock`` they are as they stand, for whoever only looks.
+    """
     holders = await raw.fetch(_HOLDERS, claims, project)
-    await lock_holders(raw, [row["id"] for row in holders])
-    await raw.execute(_LOCK_MANY, claims, project)
+    if lock:
+        await lock_holders(raw, [row["id"] for row in holders])
+        await raw.execute(_LOCK_MANY, claims, project)
     rows = await raw.fetch(_ROWS, claims)
     known = {None, *(row["id"] for row in holders)}
     return {

@@ -21,11 +21,11 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from ledger.database import Database
+from ledger.database import Database, driver
 from ledger.journal import reading
-from ledger.journal.entries import Entry, Transfer, entry_id
+from ledger.journal.entries import Entry, Transfer, entry_id, new_key
 from ledger.journal.posting import lock, post
-from ledger.scheme import outbox, rules
+from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Caps, without_consent
 from ledger.scheme.chart import CHART, account
@@ -75,6 +75,8 @@ class Corrections:
     """Putting awarded hours right."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
 
     async def correct(self, caller: Caller, key: str, asked: Correct) -> tuple[Correction, bool]:
@@ -85,6 +87,23 @@ class Corrections:
 
         request = _Request(holder=caller.holder, asked=asked)
         return await self._answers.once(caller, key, request, work, Correction)
+
+    async def tried(self, caller: Caller, asked: Correct) -> Correction:
+        """What a correction would come to now, or why it would be declined; it is made, and taken back whole.
+
+        What it tells of a wallet that has less is recorded, as any look at what somebody has.
+        """
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            trial = raw.transaction()
+            await trial.start()
+            found = await _correct(raw, caller, UUID(new_key()), asked, now)
+            await trial.rollback()
+            if found.goodwill > 0:
+                holder = await raw.fetchval("SELECT holder FROM scheme.claim WHERE id = $1", asked.claim)
+                await acts.record(raw, caller, holder, "balance_read", None, now)
+        return found
 
 
 class _Move(Struct, frozen=True, kw_only=True):
@@ -145,6 +164,7 @@ async def _correct(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Co
     body = {"before": before, "after": move.after, "goodwill": posting.goodwill}
     event = Event(topic=Topic.CORRECTED, holder=row.holder, project=row.project, object=row.id, body=body)
     await outbox.put(raw, [event, *posting.events], now)
+    await acts.by_staff(raw, caller, "hours_corrected", row.id, now, holder=row.holder)
     entry = Entry(id=id_, transfers=posting.transfers, happened_at=now, actor=caller.key, reference=row.id.hex)
     (outcome,) = await post(raw, CHART, [entry], now)
     settled(outcome)

@@ -117,6 +117,14 @@ class Diary:
             rows = await raw.fetch(_OF_PERSON, holder, begun_at, last, limit)
             return Agenda(begun_at=begun_at, bookings=await shown(raw, [row["id"] for row in rows]))
 
+    async def expected(self, caller: Caller, id_: UUID) -> Expected:
+        """One of a venue's visits as it sees it, to the venue and the scheme."""
+        async with self._database.reading() as connection:
+            row = await driver(connection).fetchrow(_STANDING, [id_])
+        if row is None or not (caller.scope is Scope.SCHEME or caller.object == row["venue"]):
+            raise Declined(Refusal.NOT_FOUND)
+        return _expected(row)
+
     async def of_venue(
         self, caller: Caller, venue: UUID, day: date | None, *, after: UUID | None, limit: int
     ) -> Sequence[Expected]:

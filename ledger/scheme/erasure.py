@@ -5,10 +5,11 @@
 
 All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
 consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys and cards, which
-stop at once; and the words of their entries and refusals (``ledger.journal.erasing``). What a slip called them went
-when they claimed it. Hours that nobody had approved are withdrawn, and so is what they consented to as a guardian: who
-runs the scheme hears that a child needs another. Open holds are voided, those of gifts to them too, and all that is in
-the wallet goes to the community's pot or is surrendered.
+stop at once; sign-ins, and mail to them, sent or not; and the words of their entries and refusals
+(``ledger.journal.erasing``). What a slip called them went when they claimed it. Hours that nobody had approved are
+withdrawn, and so is what they consented to as a guardian: who runs the scheme hears that a child needs another. Open
+holds are voided, those of gifts to them too, and all that is in the wallet goes to the community's pot or is
+surrendered.
 
 What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
 nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
@@ -30,7 +31,7 @@ from ledger.journal import reading
 from ledger.journal.entries import Entry, Kind, Transfer, entry_id
 from ledger.journal.erasing import forget_details, forget_refusals, open_holds
 from ledger.journal.posting import lock, post
-from ledger.scheme import acts, credentials, gifts, outbox
+from ledger.scheme import acts, credentials, gifts, outbox, recoveries, roles
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
@@ -120,7 +121,9 @@ async def _forget(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> None:
     await raw.execute(_WITHDRAW, holder, now, caller.identity)
     await forget_refusals(raw, _accounts(holder), [holder, person])
     await raw.execute(_END_KEYS, holder, now)
+    await roles.end_all(raw, holder, caller.identity, now)
     await credentials.revoke_all(raw, holder, caller.identity, now)
+    await recoveries.end_all(raw, holder, now)
     await raw.execute("UPDATE scheme.holder SET person = NULL, closed_at = $2 WHERE id = $1", holder, now)
     # Contact, helpers, memberships, guardians and consents go with it.
     await raw.execute("DELETE FROM scheme.person WHERE id = $1", person)
@@ -187,6 +190,12 @@ _THEIR_WORDS: Final = (
     "DELETE FROM scheme.attendance WHERE holder = $1 AND state NOT IN ('confirmed', 'absent')",
     _UNTELL,
     "UPDATE scheme.gift SET words = NULL WHERE giver = $1 OR receiver = $1",
+    "DELETE FROM scheme.passkey WHERE holder = $1",
+    "DELETE FROM scheme.challenge WHERE holder = $1",
+    "DELETE FROM scheme.vouched WHERE holder = $1",
+    "DELETE FROM scheme.sign_in WHERE holder = $1",
+    "DELETE FROM scheme.one_time WHERE holder = $1",
+    "DELETE FROM scheme.letter WHERE holder = $1",
 )
 _WITHDRAW = """
 UPDATE scheme.claim SET state = 'withdrawn', decided_by = $3, changed_at = $2

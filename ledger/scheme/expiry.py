@@ -149,6 +149,15 @@ class Expiry:
         return await self._answers.once(caller, key, _Reinstate(person=person), work, Reinstated)
 
 
+async def next_ending(raw: asyncpg.Connection, holder: UUID) -> Ending | None:
+    """What of a holder's credits ends soonest, if anything does; whether the caller may look is asked before."""
+    _, dating = await _rules(raw)
+    if not dating.months:
+        return None
+    (purse,) = await _purses(raw, dating, [holder])
+    return next((Ending(ends_on=ends, minutes=left) for ends, left in purse.by_date.items() if ends < NEVER), None)
+
+
 class _Person(Struct, frozen=True):
     id: UUID
     holder: UUID

@@ -12,9 +12,9 @@ What bounds it: a nation has some 5,000 published offers and 3,000 sites, all of
 (30 ms); a page shows ``SITES_SHOWN`` sites of each. What fails: a district that isn't in the list, with the field.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -22,13 +22,17 @@ import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme.clock import LONDON
+from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.districts import district
+from ledger.scheme.occasions import Occasion, coming
+from ledger.scheme.offers import TIMED
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.terms import Kind, Reach, Terms
 from ledger.scheme.windows import DAYS, Window
 
 SITES_SHOWN: Final = 5
+# A screenful or two; a course has as many at most as one can book (see `visits`).
+OCCASIONS_SHOWN: Final = 60
 # Farther than anything in the kingdom: where nobody knows how far it is.
 _SOMEWHERE: Final = 100_000
 
@@ -37,7 +41,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What somebody looks for. ``near`` is a district or a postcode; ``within_km`` of it, but for national offers.
 
     ``open_on`` are those that are open at some time of that day, or have an occasion on it; ``quiet_on`` those with a
-    quiet time that day. ``step_free`` looks at step-free sites only.
+    quiet time that day, ``quiet`` those with one on any day. ``step_free`` looks at step-free sites only. ``words``
+    stand in the title, the description or the venue's name.
     """
 
     near: str | None = None
@@ -48,6 +53,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     companion_free: bool = False
     open_on: date | None = None
     quiet_on: date | None = None
+    quiet: bool = False
+    words: str | None = None
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -89,11 +96,23 @@ class Found(Struct, frozen=True, kw_only=True):
         return f"{far:d} {_SOMEWHERE if self.km is None else self.km} {self.title}"
 
 
+class Shown(Found, frozen=True, kw_only=True):
+    """An offer by itself, with its terms but for the quota; ``can_be_used``: it is published, and its venue active.
+
+    ``occasions`` are the next of them that aren't over, cancelled ones left out; of a course all that can be booked.
+    """
+
+    terms: Terms
+    can_be_used: bool
+    occasions: Sequence[Occasion]
+
+
 class Finding:
     """Finding offers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     async def search(self, wanted: Wanted, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[Found]:
         """The offers that fit, in order; ``after`` is the last one seen: its ``place`` then, and its id."""
@@ -119,6 +138,7 @@ class Finding:
                 *_day(wanted.open_on),
                 *_place(after),
                 limit,
+                wanted.words and wanted.words.lower(),
             )
             sites = await raw.fetch(_SITES, near, [row["id"] for row in rows], wanted.step_free, SITES_SHOWN)
         places: dict[UUID, list[Where]] = {row["id"]: [] for row in rows}
@@ -126,12 +146,36 @@ class Finding:
             places[site["offer"]].append(Where(**{name: site[name] for name in Where.__struct_fields__}))
         return [_found(row, places[row["id"]]) for row in rows]
 
+    async def show(self, id_: UUID, *, near: str | None = None) -> Shown:
+        """The offer, to whoever asks; one that is paused or over, too, for somebody may have booked it. No draft.
+
+        A ``near`` that isn't known says nothing of distances.
+        """
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            row = await raw.fetchrow(_SHOW, id_)
+            if row is None:
+                raise Declined(Refusal.NOT_FOUND)
+            place = None if near is None else district(near)
+            sites = await raw.fetch(_SITES, place, [id_], False, SITES_SHOWN)  # noqa: FBT003  # a parameter of SQL
+            occasions = await coming(raw, id_, self._clock(), OCCASIONS_SHOWN) if row["kind"] in TIMED else ()
+        where = [Where(**{name: site[name] for name in Where.__struct_fields__}) for site in sites]
+        found = _found({**row, "km": next((each.km for each in where), None)}, where)
+        return Shown(
+            **{name: getattr(found, name) for name in Found.__struct_fields__},
+            terms=msgspec.structs.replace(msgspec.json.decode(row["terms"], type=Terms), quota=None),
+            can_be_used=row["can_be_used"],
+            occasions=occasions,
+        )
+
 
 def _terms_wanted(wanted: Wanted) -> tuple[str, str, str]:
     """What an offer's terms must hold, one of its windows, and what they may not; as JSON holds JSON."""
     must: dict[str, object] = {}
     if wanted.companion_free:
         must["companion_free"] = True
+    if wanted.quiet:
+        must["quiet"] = [{}]  # any
     if wanted.quiet_on is not None:
         must["quiet"] = [{"days": [DAYS[wanted.quiet_on.weekday()]]}]
     day = [] if wanted.open_on is None else [{"days": [DAYS[wanted.open_on.weekday()]]}]
@@ -155,7 +199,7 @@ def _place(after: tuple[str, UUID] | None) -> tuple[bool | None, int | None, str
     return far == "1", int(km), title, after[1]
 
 
-def _found(row: asyncpg.Record, sites: Sequence[Where]) -> Found:
+def _found(row: Mapping[str, Any] | asyncpg.Record, sites: Sequence[Where]) -> Found:
     terms = msgspec.json.decode(row["terms"], type=Terms)
     return Found(
         id=row["id"],
@@ -213,6 +257,7 @@ found AS (
             ELSE (o.terms::jsonb -> 'windows' IS NULL OR o.terms::jsonb @> $7::jsonb)
                 AND NOT o.terms::jsonb @> $8::jsonb
         END)
+        AND ($16::text IS NULL OR strpos(lower(concat_ws(' ', o.title, v.name, o.description)), $16) > 0)
     GROUP BY o.id, v.name
     HAVING (NOT $5 OR count(s.id) > 0)
         AND ($2::integer IS NULL OR o.reach = 'national' OR min(s.km) <= $2)
@@ -225,6 +270,11 @@ page AS (
 )
 SELECT o.*, p.venue_name, p.km FROM page p JOIN scheme.offer o ON o.id = p.id ORDER BY p.far, p.km, p.title, p.id
 """  # noqa: S608  # pieces of our own
+_SHOW = """
+SELECT o.*, v.name AS venue_name, o.status = 'published' AND v.status = 'active' AS can_be_used
+FROM scheme.offer o JOIN scheme.venue v ON v.id = o.venue
+WHERE o.id = $1 AND o.status <> 'draft'
+"""
 _SITES = f"""
 SELECT o.id AS offer, s.*
 FROM scheme.offer o

@@ -75,6 +75,7 @@ class Groups:
         async def work(raw: asyncpg.Connection, now: datetime) -> _Made:
             made = _Made(uuid4(), now)
             await raw.execute(_CREATE, made.id, group.name, now)
+            await acts.by_staff(raw, caller, "group_added", made.id, now)
             return made
 
         made, replayed = await self._answers.once(caller, key, group, work, _Made)
@@ -87,8 +88,7 @@ class Groups:
             row = await raw.fetchrow("SELECT id, name, created_at FROM scheme.group WHERE id = $1", id_)
             if row is None:
                 raise Declined(Refusal.NOT_FOUND)
-            members = [Member(**member) for member in await raw.fetch(_MEMBERS, id_)]
-        return Membership(**row, members=members)
+            return Membership(**row, members=await members_of(raw, id_))
 
     async def all(self, *, after: UUID | None, limit: int) -> Sequence[Group]:
         """Every group, the oldest first; ``after`` is the last one seen."""
@@ -121,6 +121,11 @@ class Groups:
             holder = await _held(raw, id_, person)
             if await raw.fetchval(_REMOVE, id_, person):
                 await acts.record(raw, caller, holder, "group_left", id_, now)
+
+
+async def members_of(raw: asyncpg.Connection, group: UUID) -> Sequence[Member]:
+    """Everybody in a group, the longest there first."""
+    return [Member(**member) for member in await raw.fetch(_MEMBERS, group)]
 
 
 async def _held(raw: asyncpg.Connection, group: UUID, person: UUID) -> UUID:

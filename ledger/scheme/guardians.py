@@ -36,6 +36,8 @@ from ledger.scheme.rules import in_force
 UNDER_18: Final = ("under_8", "8_to_15", "16_to_17")
 # Parents, grandparents, a foster family or two, and their predecessors: a list that one answer can hold.
 GUARDIANS_MAX: Final = 20
+# A large family; or whoever answers for a home's children.
+CHILDREN_SHOWN: Final = 50
 # Marked and told within some 20 ms.
 LAPSES_MAX: Final = 500
 
@@ -68,6 +70,14 @@ class Guardian(Struct, frozen=True, kw_only=True):
     name: str
     began_at: datetime
     ended_at: datetime | None
+    consent: Consent | None
+
+
+class Child(Struct, frozen=True, kw_only=True):
+    """Somebody for whom a guardian answers, and the newest consent that they gave."""
+
+    child: UUID
+    name: str
     consent: Consent | None
 
 
@@ -143,6 +153,15 @@ class Guardians:
         if not rows and not everybody:
             raise Declined(Refusal.NOT_FOUND)
         return [_guardian(row) for row in rows]
+
+    async def children(self, caller: Caller) -> Sequence[Child]:
+        """For whom the caller answers now, by name."""
+        async with self._database.reading() as connection:
+            rows = await driver(connection).fetch(_CHILDREN, caller.holder, self._clock(), CHILDREN_SHOWN)
+        return [
+            Child(child=row["child"], name=row["name"], consent=None if row["id"] is None else _read_consent(row))
+            for row in rows
+        ]
 
     async def consent(self, caller: Caller, key: str, child: UUID, guardian: UUID) -> tuple[Given, bool]:
         """Record a guardian's consent and award what waited for it; and whether this is the replay of an answer."""
@@ -326,6 +345,20 @@ LEFT JOIN LATERAL (
 ) c ON true
 WHERE g.child = $1 AND ($2::uuid IS NULL OR h.id = $2)
 ORDER BY g.began_at, g.guardian
+"""
+_CHILDREN = """
+SELECT g.child, g.guardian, p.name, c.id, c.given_at, c.ends_at, c.withdrawn_at, c.state
+FROM scheme.guardian g
+JOIN scheme.person p ON p.id = g.child
+LEFT JOIN LATERAL (
+    SELECT id, given_at, ends_at, withdrawn_at,
+        CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $2 THEN 'lapsed' ELSE 'given' END AS state
+    FROM scheme.consent
+    WHERE child = g.child AND guardian = g.guardian
+    ORDER BY given_at DESC, id LIMIT 1
+) c ON true
+WHERE g.guardian = (SELECT person FROM scheme.holder WHERE id = $1) AND g.ended_at IS NULL
+ORDER BY lower(p.name), p.id LIMIT $3
 """
 _CONSENT = """
 SELECT id, child, guardian, given_at, ends_at, withdrawn_at,

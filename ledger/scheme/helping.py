@@ -30,6 +30,8 @@ from ledger.scheme.refusals import Declined, Refusal
 
 # A family and everybody who looks in; with more than a screenful nobody knows any longer who may do what.
 HELPERS_MAX = 20
+# Whom one person helps, as a page shows them: a support worker's clients.
+HELPED_SHOWN = 100
 
 
 class May(StrEnum):
@@ -60,6 +62,16 @@ class Helper(Struct, frozen=True, kw_only=True):
     may: Sequence[May]
     began_at: datetime
     ended_at: datetime | None = None
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """The other side of a link: who helps, or is helped, by their name, and in what."""
+
+    id: UUID
+    person: UUID
+    name: str
+    may: Sequence[May]
+    began_at: datetime
 
 
 class Grant(Struct, frozen=True, kw_only=True, tag="helper", tag_field="operation"):
@@ -112,6 +124,22 @@ class Helpers:
         elif holder is None:
             raise Declined(Refusal.NOT_FOUND)
         return [_helper(row) for row in rows]
+
+    async def helped(self, caller: Caller) -> Sequence[Known]:
+        """Whom the caller helps now, by name."""
+        async with self._database.reading() as connection:
+            rows = await driver(connection).fetch(_HELPED, caller.holder, HELPED_SHOWN)
+        return [_known(row) for row in rows]
+
+    async def named(self, caller: Caller, helped: UUID) -> Sequence[Known]:
+        """Who helps this person now, by name, to that person and the scheme."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", helped)
+            if holder is None or not (caller.scope is Scope.SCHEME or is_own(caller, holder)):
+                raise Declined(Refusal.NOT_FOUND)
+            rows = await raw.fetch(_HELPERS, helped)
+        return [_known(row) for row in rows]
 
 
 async def _granted(raw: asyncpg.Connection, caller: Caller, grant: Grant, now: datetime) -> Helper:
@@ -172,6 +200,10 @@ def _helper(row: asyncpg.Record) -> Helper:
     )
 
 
+def _known(row: asyncpg.Record) -> Known:
+    return Known(**{**row, "may": [May(word) for word in row["may"]]})
+
+
 _MAY = """
 SELECT EXISTS (
     SELECT FROM scheme.helping
@@ -184,6 +216,18 @@ _LOCK = "SELECT person, id FROM scheme.holder WHERE person = ANY($1::uuid[]) ORD
 _LIVE = """
 SELECT l.id, l.helped, l.helper, l.may, l.began_at, l.ended_at, h.id AS helper_holder
 FROM scheme.helping l JOIN scheme.holder h ON h.person = l.helper
+WHERE l.helped = $1 AND l.ended_at IS NULL
+ORDER BY l.began_at, l.id
+"""
+_HELPED = """
+SELECT l.id, l.helped AS person, p.name, l.may, l.began_at
+FROM scheme.helping l JOIN scheme.person p ON p.id = l.helped
+WHERE l.helper = (SELECT person FROM scheme.holder WHERE id = $1) AND l.ended_at IS NULL
+ORDER BY lower(p.name), p.id LIMIT $2
+"""
+_HELPERS = """
+SELECT l.id, l.helper AS person, p.name, l.may, l.began_at
+FROM scheme.helping l JOIN scheme.person p ON p.id = l.helper
 WHERE l.helped = $1 AND l.ended_at IS NULL
 ORDER BY l.began_at, l.id
 """

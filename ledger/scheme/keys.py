@@ -1,5 +1,7 @@
 """API keys: ``tc_<environment>_<id>_<secret>_<checksum>``, each for a person, a project, a venue or the scheme itself.
 
+An auditor's key is the scheme's too, and only reads: the books and the audit trail.
+
 Id and secret are Crockford base32, 128 and 256 random bits. The checksum is tested first, so that a mistyped key
 costs nothing; the environment stands in it, so that a test key can't be meant for the live service. What is stored is
 the secret's SHA-256: of 256 random bits nothing can be guessed, so no slow hash is needed. The secret is shown once.
@@ -9,8 +11,8 @@ once, in every process. Two keys of one project or venue may live at a time and 
 same *principal*, so that a retry under the new key is known as a retry.
 
 Behind a key stands somebody, or nobody in particular (a till, another system). Who acts is told by `Caller.identity`:
-the holder behind the key, or else the key itself. Two approvals are two identities, and nobody approves their own
-hours: so give each coordinator a key of their own, with their person in it.
+the holder behind the key, or its till, or else the key itself. Two approvals are two identities, and nobody approves
+their own hours: so give each coordinator a key of their own, with their person in it.
 
 A venue's key is always that of one of its devices (see ``devices``), so that every redemption names its till. One that
 is made here without a device brings a new one, named by the label.
@@ -20,18 +22,31 @@ import hashlib
 import os
 import secrets
 from datetime import datetime, timedelta
-from enum import StrEnum
 from uuid import UUID, uuid4
 
 import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme import acts
+from ledger.scheme.callers import OPERATOR, SCHEME, Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.refusals import Declined, Refusal
 
-# The scheme's own keys have no object; idempotency keys are scoped to this instead. Any fixed number will do.
-SCHEME = UUID("5c4e3e00-0000-8000-8000-000000000001")
+__all__ = [
+    "LIFETIME_DEFAULT",
+    "LIFETIME_MAX",
+    "SCHEME",
+    "Caller",
+    "Key",
+    "Keys",
+    "Presented",
+    "Scope",
+    "make",
+    "parse",
+    "token",
+]
+
 LIFETIME_DEFAULT = timedelta(days=365)
 LIFETIME_MAX = timedelta(days=3 * 365)
 
@@ -40,48 +55,6 @@ _VALUE = {digit: value for value, digit in enumerate(_ALPHABET)}
 _SECRET_BYTES = 32
 _ID_DIGITS, _SECRET_DIGITS, _CHECK_DIGITS = 26, 52, 6
 _PARTS = 5
-
-
-class Scope(StrEnum):
-    """What a key speaks for."""
-
-    PERSON = "person"
-    PROJECT = "project"
-    VENUE = "venue"
-    SCHEME = "scheme"
-
-
-class Caller(Struct, frozen=True, kw_only=True):
-    """Who asks: the key, its scope, the project or venue it is for, and the holder behind it, if anybody.
-
-    A venue's key is that of a ``device``, which may stand at one ``site``. ``locked_until`` is set where too many codes
-    were wrong, at it or at its venue.
-    """
-
-    key: UUID
-    scope: Scope
-    object: UUID | None
-    expires_at: datetime | None = None
-    holder: UUID | None = None
-    device: UUID | None = None
-    site: UUID | None = None
-    locked_until: datetime | None = None
-
-    @property
-    def principal(self) -> UUID:
-        """Whose idempotency keys these are: the object's or the person's, whatever key speaks for it."""
-        if self.scope is Scope.PERSON and self.holder is not None:
-            return self.holder
-        return self.object or SCHEME
-
-    @property
-    def identity(self) -> UUID:
-        """Who acts: the holder behind the key, or the key itself."""
-        return self.holder or self.key
-
-    def speaks_for(self, project: UUID) -> bool:
-        """Whether this is the scheme's key, or that project's."""
-        return self.scope is Scope.SCHEME or (self.scope is Scope.PROJECT and self.object == project)
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -159,11 +132,11 @@ class Keys:
         *,
         person: UUID | None = None,
         device: UUID | None = None,
-        by: UUID = SCHEME,
+        by: Caller = OPERATOR,
     ) -> tuple[Key, str]:
         """A new key with its token, which is told only here. Declines an object or a person that isn't there.
 
-        ``by`` is the identity of whoever makes it, and so the till that comes with a venue's key without a device.
+        ``by`` is whoever makes it, and so the till that comes with a venue's key without a device.
         """
         now = self._clock()
         expires_at = expires_at or now + LIFETIME_DEFAULT
@@ -172,7 +145,7 @@ class Keys:
                 Refusal.WRONG_VALUES,
                 fields=(("expires_at", f"must lie ahead, by at most {LIFETIME_MAX.days} days"),),
             )
-        if (scope in {Scope.SCHEME, Scope.PERSON}) != (object_ is None):
+        if (scope in {Scope.SCHEME, Scope.AUDITOR, Scope.PERSON}) != (object_ is None):
             said = f"must be absent for a key of scope {scope}" if object_ else f"must name the {scope}"
             raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
         if scope is Scope.PERSON and person is None:
@@ -185,7 +158,7 @@ class Keys:
             raw = driver(connection)
             if scope is Scope.VENUE:
                 assert object_ is not None
-                device = await _till(raw, object_, device, label, by, now)
+                device = await _till(raw, object_, device, label, by.identity, now)
             key = Key(
                 id=uuid4(),
                 scope=scope,
@@ -197,21 +170,23 @@ class Keys:
                 expires_at=expires_at,
             )
             text = await make(raw, self._environment, key)
+            if text is not None:
+                holder = await raw.fetchval("SELECT holder FROM scheme.api_key WHERE id = $1", key.id)
+                await acts.by_staff(raw, by, "key_made", key.id, now, holder=holder)
         if text is None:
             named = ("object", f"is no {scope} of this scheme") if object_ else ("person", "is nobody of this scheme")
             raise Declined(Refusal.WRONG_VALUES, fields=(named,))
         return key, text
 
-    async def revoke(self, id_: UUID) -> Key:
+    async def revoke(self, id_: UUID, by: Caller = OPERATOR) -> Key:
         """End a key now, for good; ending it again changes nothing."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
+            now = self._clock()
             # When it ended first stays as it was.
-            await raw.execute(
-                "UPDATE scheme.api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
-                id_,
-                self._clock(),
-            )
+            ended = await raw.fetchrow(_REVOKE, id_, now)
+            if ended is not None:
+                await acts.by_staff(raw, by, "key_revoked", id_, now, holder=ended["holder"])
             row = await raw.fetchrow(_BY_ID, id_)
         if row is None:
             raise Declined(Refusal.NOT_FOUND)
@@ -280,6 +255,7 @@ INSERT INTO scheme.device (id, venue, name, status, created_at, created_by, enro
 SELECT $1, id, $3, 'active', $4, $5, $4 FROM scheme.venue WHERE id = $2
 RETURNING id
 """
+_REVOKE = "UPDATE scheme.api_key SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL RETURNING holder"
 _BY_ID = """
 SELECT k.id, k.scope, coalesce(k.project, k.venue) AS object, k.device, h.person,
     k.label, k.created_at, k.expires_at, k.revoked_at

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal import reading
-from ledger.scheme import outbox
+from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
@@ -101,6 +101,7 @@ class Occasions:
                 [each.ends_at for each in asked.occasions],
                 [each.places for each in asked.occasions],
             )
+            await acts.by_staff(raw, caller, "occasions_added", asked.offer, now)
             return _Made(ids)
 
         made, replayed = await self._answers.once(caller, key, asked, work, _Made)
@@ -131,7 +132,7 @@ class Occasions:
             rows = await raw.fetch(_OF_OFFER, offer, since or self._clock(), after, limit)
             return await _with_places(raw, rows)
 
-    async def set_places(self, id_: UUID, places: int | None) -> Occasion:
+    async def set_places(self, caller: Caller, id_: UUID, places: int | None) -> Occasion:
         """Have so many places for credits from now on; what is taken stays. Declines one that is over or cancelled."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -139,7 +140,9 @@ class Occasions:
             if row["cancelled_at"] is not None or row["ends_at"] <= self._clock():
                 over = "over" if row["cancelled_at"] is None else "cancelled"
                 raise Declined(Refusal.WRONG_STATE, f"The occasion is {over}.")
-            await raw.execute("UPDATE scheme.occasion SET places = $2 WHERE id = $1", id_, places)
+            if row["places"] != places:
+                await raw.execute("UPDATE scheme.occasion SET places = $2 WHERE id = $1", id_, places)
+                await acts.by_staff(raw, caller, "occasion_changed", id_, self._clock())
             return (await _with_places(raw, await raw.fetch(_BY_ID, id_)))[0]
 
     async def cancel(self, caller: Caller, id_: UUID) -> Occasion:
@@ -153,8 +156,14 @@ class Occasions:
                     raise Declined(Refusal.WRONG_STATE, "The occasion is over.")
                 await raw.execute("UPDATE scheme.occasion SET cancelled_at = $2 WHERE id = $1", id_, now)
                 await outbox.put(raw, [Event(topic=Topic.OCCASION_CANCELLED, object=id_)], now)
+                await acts.by_staff(raw, caller, Topic.OCCASION_CANCELLED.value, id_, now)
                 await self._cancelled(raw, caller, id_, now)
             return (await _with_places(raw, await raw.fetch(_BY_ID, id_)))[0]
+
+
+async def coming(raw: asyncpg.Connection, offer: UUID, now: datetime, limit: int) -> Sequence[Occasion]:
+    """An offer's next occasions that have not begun and aren't cancelled; for whom it is, is the asker's care."""
+    return await _with_places(raw, await raw.fetch(_COMING, offer, now, limit))
 
 
 async def _locked(raw: asyncpg.Connection, id_: UUID) -> asyncpg.Record:
@@ -206,6 +215,7 @@ SELECT $1, u.* FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5:
 """
 _SELECT = "SELECT id, offer, starts_at, ends_at, places, cancelled_at FROM scheme.occasion "
 _BY_ID = _SELECT + "WHERE id = $1"
+_COMING = _SELECT + "WHERE offer = $1 AND starts_at > $2 AND cancelled_at IS NULL ORDER BY starts_at, id LIMIT $3"
 _OF_OFFER = f"""{_SELECT}
 WHERE offer = $1 AND ends_at > $2 AND (
     $3::uuid IS NULL

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal import reading
-from ledger.scheme import rules
+from ledger.scheme import acts, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.chart import account
 from ledger.scheme.clock import LONDON, Clock
@@ -122,6 +122,7 @@ class Offers:
             await _check_terms(raw, asked.details)
             made = _Made(uuid4(), now)
             await raw.execute(_CREATE, made.id, asked.venue, now, *_columns(asked.details))
+            await acts.by_staff(raw, caller, "offer_added", made.id, now)
             return made
 
         made, replayed = await self._answers.once(caller, key, asked, work, _Made)
@@ -155,7 +156,7 @@ class Offers:
             rows = await raw.fetch(_OF_VENUE, venue, *(after or _BEFORE_ALL), limit)
         return [_offer(row) for row in rows]
 
-    async def rewrite(self, id_: UUID, changes: Mapping[str, Any]) -> Offer:
+    async def rewrite(self, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Offer:
         """Set those of its details that are named, its terms as a whole. Declines one that has ended."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -172,9 +173,10 @@ class Offers:
                 raise Declined(Refusal.WRONG_VALUES, fields=(("kind", "must be show or course: it has occasions"),))
             if offer != was:
                 await raw.execute(_REWRITE, id_, self._clock(), *_columns(offer))
+                await acts.by_staff(raw, caller, "offer_changed", id_, self._clock())
             return _offer(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, id_: UUID, status: Status) -> Offer:
+    async def change(self, caller: Caller, id_: UUID, status: Status) -> Offer:
         """Publish, pause or end an offer. Declines what the states above don't permit."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -189,6 +191,7 @@ class Offers:
                     status.value,
                     self._clock(),
                 )
+                await acts.by_staff(raw, caller, f"offer_{status}", id_, self._clock())
             return _offer(await raw.fetchrow(_BY_ID, id_))
 
     async def quota(self, caller: Caller, id_: UUID, month: str | None) -> Quota:

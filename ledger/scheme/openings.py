@@ -27,7 +27,7 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.journal.posting import post
-from ledger.scheme import outbox
+from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
 from ledger.scheme.chart import CHART, account
@@ -142,6 +142,7 @@ async def _open(raw: asyncpg.Connection, caller: Caller, key: str, opening: Open
         )
         events.append(Event(topic=Topic.BALANCE_OPENED, holder=holder, object=id_, body={"minutes": line.minutes}))
     await outbox.put(raw, events, now)
+    await acts.by_staff(raw, caller, "balances_opened", entries[0].id, now)
     for outcome in await post(raw, CHART, entries, now):
         if settled(outcome).replayed:
             raise Declined(Refusal.KEY_REUSED)

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
@@ -147,6 +148,7 @@ class Opportunities:
                 raise Declined(Refusal.WRONG_STATE, "The project has ended.")
             id_ = uuid4()
             await raw.execute(_CREATE, id_, draft.project, now, *_columns(draft.details))
+            await acts.by_staff(raw, caller, "opportunity_added", id_, now)
             return _Made(id_)
 
         made, replayed = await self._answers.once(caller, key, draft, work, _Made)
@@ -194,6 +196,7 @@ class Opportunities:
             details = msgspec.structs.replace(was, **changes)
             if details != was:
                 await raw.execute(_REWRITE, id_, self._clock(), *_columns(details))
+                await acts.by_staff(raw, caller, "opportunity_changed", id_, self._clock())
             return _opportunity(await raw.fetchrow(_BY_ID, id_))
 
     async def change(self, caller: Caller, id_: UUID, status: Status) -> Opportunity:
@@ -211,6 +214,7 @@ class Opportunities:
                     status.value,
                     self._clock(),
                 )
+                await acts.by_staff(raw, caller, f"opportunity_{status}", id_, self._clock())
             return _opportunity(await raw.fetchrow(_BY_ID, id_))
 
 

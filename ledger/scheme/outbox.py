@@ -1,7 +1,8 @@
 """The outbox: whatever a person or a system may wait for, written in the transaction that made it so.
 
 A row holds ids and figures, never names or words: whoever delivers it reads those then, so nothing here outlives an
-erasure. Delivery comes with a later release; ``timecredits outbox`` shows what waits.
+erasure. Nothing delivers them yet: ``timecredits outbox`` shows what waits. What people need to sign in goes by
+``letters`` instead.
 
 What waits is read oldest first, by moment and then id, and a row that was delivered is marked. Nobody remembers how far
 they had read: a transaction that took long commits rows of an earlier moment, and whoever went on from a place in the
@@ -41,6 +42,9 @@ class Topic(StrEnum):
     CONSENT_LAPSED = "consent_lapsed"
     HELPER_ADDED = "helper_added"
     HELPER_ENDED = "helper_ended"
+    ROLE_GRANTED = "role_granted"
+    ROLE_ENDED = "role_ended"
+    LEFT = "left"
     VOUCHER_CLAIMED = "voucher_claimed"
     VOUCHERS_PRINTED = "vouchers_printed"
     VOUCHERS_RETURNED = "vouchers_returned"
@@ -71,6 +75,12 @@ class Topic(StrEnum):
     CREDENTIAL_UNBLOCKED = "credential_unblocked"
     CREDENTIAL_REVOKED = "credential_revoked"
     WRONG_CODES = "wrong_codes"
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_ENDED = "passkey_ended"
+    RECOVERY_ASKED = "recovery_asked"
+    RECOVERY_AGREED = "recovery_agreed"
+    RECOVERY_DECLINED = "recovery_declined"
+    ORGANISATION_VOUCHED = "organisation_vouched"
 
 
 class Event(Struct, frozen=True, kw_only=True):

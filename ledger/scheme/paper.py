@@ -265,6 +265,7 @@ async def _print(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Prin
     await raw.execute(_VOUCHERS, id_, now, caller.identity, expires_at, vouchers, hashes)
     minutes = asked.minutes * asked.count
     await outbox.put(raw, [_event(Topic.VOUCHERS_PRINTED, id_, minutes)], now)
+    await acts.by_staff(raw, caller, Topic.VOUCHERS_PRINTED.value, id_, now)
     entry = Entry(
         id=id_,
         transfers=(Transfer(_pot(asked.group), account("paper", id_), minutes),),
@@ -284,6 +285,7 @@ async def _void(raw: asyncpg.Connection, caller: Caller, id_: UUID, batch: UUID,
     if row["ended_at"] is not None:
         raise Declined(Refusal.WRONG_STATE, "What was left of this batch has gone back to its pot already.")
     await raw.execute(_REVOKE, batch, now, caller.identity)
+    await acts.by_staff(raw, caller, "vouchers_ended", batch, now)
     entry = Entry(id=id_, happened_at=now, actor=caller.key, reference=batch.hex)
     back = await _end(raw, {batch: (_pot(row["group"]), entry)}, now)
     return Voided(id=id_, batch=batch, minutes=back[batch], ended_at=now)

@@ -155,6 +155,7 @@ class People:
             await raw.execute(_CREATE, made.id, newcomer.name, newcomer.age_band, now, made.holder)
             if newcomer.contact is not None:
                 await _set_contact(raw, made.id, newcomer.contact, now)
+            await acts.by_staff(raw, caller, "person_added", None, now, holder=made.holder)
             return made
 
         made, replayed = await self._answers.once(caller, key, newcomer, work, _Made)
@@ -174,6 +175,14 @@ class People:
         async with self._database.reading() as connection:
             return await holder_of(driver(connection), id_)
 
+    async def name_of(self, holder: UUID) -> str:
+        """What somebody is called, by their holder; ``not_found`` if they were erased."""
+        async with self._database.reading() as connection:
+            name: str | None = await driver(connection).fetchval(_NAME_OF, holder)
+        if name is None:
+            raise Declined(Refusal.NOT_FOUND)
+        return name
+
     async def read(self, caller: Caller, id_: UUID) -> Person:
         """The person as the caller may see them, or ``not_found``."""
         now = self._clock()
@@ -183,6 +192,8 @@ class People:
             if caller.scope is Scope.PROJECT:
                 if not await is_known_to(raw, person.holder, caller.object):
                     raise Declined(Refusal.NOT_FOUND)
+                assert caller.object is not None
+                await acts.read_names(raw, caller, caller.object, now)
                 return msgspec.structs.replace(person, age_band=UNSET)
             if caller.scope is not Scope.SCHEME and not is_own(caller, person.holder):
                 raise Declined(Refusal.NOT_FOUND)
@@ -345,6 +356,7 @@ FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
 WHERE p.id = $1
 """
 # In the order of the index, which is that of the bytes; behind $1 and any characters, for none is above the last.
+_NAME_OF = "SELECT p.name FROM scheme.holder h JOIN scheme.person p ON p.id = h.person WHERE h.id = $1"
 _LIST = """
 SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
 FROM scheme.person p JOIN scheme.holder h ON h.person = p.id

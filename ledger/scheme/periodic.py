@@ -31,10 +31,13 @@ from ledger.scheme.clock import Clock
 from ledger.scheme.expiry import expire
 from ledger.scheme.guardians import lapse
 from ledger.scheme.lapses import lapse_due
+from ledger.scheme.letters import forget as forget_letters
+from ledger.scheme.one_time import forget as forget_one_time
 from ledger.scheme.paper import end_due
 from ledger.scheme.refusals import OUTAGES
 from ledger.scheme.retention import remove_contacts
 from ledger.scheme.sessions import close_forgotten
+from ledger.scheme.sign_ins import forget as forget_sign_ins
 from ledger.scheme.throttle import forget as forget_wrong_codes
 
 Verb = Callable[[asyncpg.Connection, datetime], Awaitable[int]]
@@ -64,6 +67,9 @@ JOBS: Final = (
     Job("end_batches", timedelta(hours=1), end_due),
     Job("remove_contacts", timedelta(days=1), remove_contacts),
     Job("forget_wrong_codes", timedelta(hours=1), forget_wrong_codes),
+    Job("forget_letters", timedelta(minutes=10), forget_letters),  # those that could not be sent hold a secret still
+    Job("forget_one_time", timedelta(hours=1), forget_one_time),
+    Job("forget_sign_ins", timedelta(hours=1), forget_sign_ins),
 )
 
 

@@ -131,8 +131,7 @@ class PotSpends:
         async with self._database.reading() as connection:
             raw = driver(connection)
             await check_may_look(raw, caller, group)
-            rows = await raw.fetch(_LISTED, group, before, limit)
-        return [_spend(row, now) for row in rows]
+            return await spends_of(raw, group, now, before=before, limit=limit)
 
 
 # --- proposing ----------------------------------------------------------------------------------------------
@@ -265,6 +264,13 @@ def _told(topic: Topic, holder: UUID, spend: UUID, minutes: int) -> Event:
 
 
 # --- reading ------------------------------------------------------------------------------------------------
+
+
+async def spends_of(
+    raw: asyncpg.Connection, group: UUID, now: datetime, *, before: UUID | None, limit: int
+) -> Sequence[PotSpend]:
+    """The same for whoever may look, which the asker has made sure of."""
+    return [_spend(row, now) for row in await raw.fetch(_LISTED, group, before, limit)]
 
 
 def _spend(row: asyncpg.Record, now: datetime) -> PotSpend:

@@ -11,10 +11,13 @@ captured, and the same key hears the same for ever. Limits and quotas move with 
 
 A venue acts on its own redemptions; others aren't there for it. It never learns a balance. To a holder who was erased
 nothing is refunded: a refund is decided under the lock of the holder's row, apart from the batches.
+
+What a venue took today is read from its account, by index, with the first name of whoever paid: so a refund finds the
+visit that it is for.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -30,14 +33,16 @@ from ledger.journal.entries import Entry, Kind, Outcome, Posted, Transfer, entry
 from ledger.journal.posting import lock, post
 from ledger.scheme import paper
 from ledger.scheme.awards import lock_open
-from ledger.scheme.chart import CHART
-from ledger.scheme.clock import LONDON, Clock
+from ledger.scheme.chart import CHART, account
+from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.people import first_name
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import credits_of, give_back, take
 from ledger.scheme.terms import No, Offer
+from ledger.scheme.venues import belongs
 
 
 class State(StrEnum):
@@ -74,6 +79,22 @@ class Step(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class Taking(Struct, frozen=True, kw_only=True):
+    """What a venue took today, for which visit: ``minutes``, of which ``refunded`` were given back since.
+
+    No ``first_name``: a voucher or a pot paid, or whoever it was is no longer known. ``sequence`` is its place.
+    """
+
+    redemption: UUID
+    offer: UUID
+    title: str
+    first_name: str | None
+    minutes: int
+    refunded: int
+    recorded_at: datetime
+    sequence: int
+
+
 # What was asked, as it stands in the entry's details. The order of fields is part of it.
 
 
@@ -93,6 +114,7 @@ class _Refund(Struct, frozen=True, tag="refund", tag_field="operation", gc=False
 
 _encode = msgspec.json.Encoder().encode
 _NOBODYS: Final = No(reason=Refusal.CODE_UNKNOWN, detail="")
+_TICK: Final = timedelta(microseconds=1)
 
 
 class Redemptions:
@@ -109,6 +131,27 @@ class Redemptions:
         posted, offer = await self._own(caller, id_)
         async with self._database.reading() as connection:
             return redemption_of(posted, await done_to(driver(connection), posted), offer.id)
+
+    async def today(self, caller: Caller, venue: UUID, *, before: int | None, limit: int) -> Sequence[Taking]:
+        """What the venue took today in London, the newest first; ``before`` is the place of the last one seen."""
+        if not belongs(caller, venue):
+            raise Declined(Refusal.NOT_FOUND)
+        yesterday = datetime.combine(day_of(self._clock()), time(), LONDON) - _TICK
+        async with self._database.reading() as connection:
+            rows = await driver(connection).fetch(_TODAY, account("redeemed", venue), yesterday, before, limit)
+        return [
+            Taking(
+                redemption=row["redemption"],
+                offer=row["offer"],
+                title=row["title"],
+                first_name=None if row["name"] is None else first_name(row["name"]),
+                minutes=row["minutes"],
+                refunded=row["refunded"],
+                recorded_at=row["recorded_at"],
+                sequence=row["sequence"],
+            )
+            for row in rows
+        ]
 
     async def capture(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
         """Take what was authorised, or some of it; the rest goes back to the holder in the same entry.
@@ -317,3 +360,28 @@ def _refunded(posted: Posted) -> int:
 
 # What the journal doesn't know of a hold.
 BOOKED = "SELECT offer, venue, site, visit_at, walk_in FROM scheme.booking WHERE id = $1"
+# What was taken at once, or the capture of a hold. Who pays is said by the first transfer, of the hold if there is one.
+_TODAY = """
+WITH venue AS MATERIALIZED (
+    SELECT id, journal.sequence_at(id, journal.position_at($2)) AS after FROM journal.account WHERE name = $1
+)
+SELECT coalesce(hold.id, e.id) AS redemption, o.id AS offer, o.title, p.name, t.minutes, e.recorded_at,
+    t.credit_sequence AS sequence, coalesce((
+        SELECT sum(b.minutes)::bigint
+        FROM journal.entry back JOIN journal.transfer b ON b.position = back.position AND b.line = 0
+        WHERE back.target = e.position AND back.kind = 'refund'
+    ), 0) AS refunded
+FROM venue v
+JOIN journal.transfer t
+    ON t.credit = v.id AND t.credit_sequence > v.after AND ($3::bigint IS NULL OR t.credit_sequence < $3)
+JOIN journal.entry e ON e.position = t.position
+LEFT JOIN journal.entry hold ON hold.position = e.target
+JOIN scheme.offer o ON o.id = coalesce(hold.reference, e.reference)::uuid
+JOIN journal.transfer paid ON paid.position = coalesce(hold.position, e.position) AND paid.line = 0
+JOIN journal.account payer ON payer.id = paid.debit
+LEFT JOIN scheme.holder h
+    ON h.id = CASE WHEN payer.name LIKE 'wallet:%' THEN substr(payer.name, length('wallet:') + 1)::uuid END
+LEFT JOIN scheme.person p ON p.id = h.person
+ORDER BY t.credit_sequence DESC
+LIMIT $4
+"""

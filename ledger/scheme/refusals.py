@@ -66,6 +66,8 @@ class Refusal(StrEnum):
     WRONG_VALUES = "wrong_values"
     WRONG_STATE = "wrong_state"
     STAFF_ONLY = "staff_only"
+    LINK_USED = "link_used"
+    NOT_VERIFIED = "not_verified"
     NOT_FOUND = "not_found"
     KEY_REUSED = "key_reused"
     # The service
@@ -266,6 +268,16 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             403,
             "This is changed by the scheme's staff only",
             "Please ask the people who run the scheme to change this for you.",
+        ),
+        Refusal.NOT_VERIFIED: Row(
+            403,
+            "We could not check that this is you: please start again",
+            "We could not check that this is you; please start again, or ask for help.",
+        ),
+        Refusal.LINK_USED: Row(
+            410,
+            "This link or code was used or is over",
+            "This has been used already or is over; you can ask for a new one.",
         ),
         Refusal.NOT_FOUND: Row(
             404,

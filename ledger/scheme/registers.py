@@ -7,6 +7,9 @@ whose minutes go into a voucher to be claimed. 0 minutes ("just tea") is attenda
 claim; whoever posts the register approves it, except what another must look at (see ``hours``): their own hours and
 long days wait for a second approver, overlapping sessions are queried. Those wait; the rest is awarded at once.
 
+``check`` answers the same beforehand, with every figure rounded to the step: it writes nothing and locks nothing, so
+``record`` decides anew.
+
 Up to ``LINES_MAX`` lines, set-based. Two registers that share a person wait for each other at the holders' rows, so
 both can't miss the other's hours. The answer is kept under the client's key; the first line's claim, and so its
 award, has the key's own id, and the others' ids end in their number after a space, which no key can hold.
@@ -22,9 +25,9 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.entries import entry_id
-from ledger.scheme import outbox, rules
+from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
-from ledger.scheme.awards import Due, award, lock_people
+from ledger.scheme.awards import Due, award, lock_people, without_consent
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.codes import code_for, code_hash
 from ledger.scheme.hours import (
@@ -32,9 +35,11 @@ from ledger.scheme.hours import (
     State,
     Weighed,
     crosses_week_note,
+    explained,
     minutes_fault,
     of_period,
     period_faults,
+    rounded,
     weigh,
 )
 from ledger.scheme.keys import Caller
@@ -118,6 +123,26 @@ class Recorded(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class Looked(Struct, frozen=True, kw_only=True):
+    """A line that would wait, and why, each reason in a sentence."""
+
+    line: int
+    state: State
+    exceptions: Sequence[Exceptional]
+    consent_needed: bool
+    explained: Sequence[str]
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """What recording a register would come to; ``minutes`` are its lines' as they would be recorded, rounded."""
+
+    minutes: Sequence[int]
+    awarded: int
+    paper: int
+    waiting: int
+    attention: Sequence[Looked]
+
+
 class _Session(Struct, frozen=True):
     id: UUID
     started_at: datetime
@@ -151,6 +176,7 @@ class Registers:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
         self._secret = b""
 
@@ -169,6 +195,48 @@ class Registers:
         ]
         return msgspec.structs.replace(recorded, vouchers=slips), replayed
 
+    async def check(self, caller: Caller, register: Register) -> Checked:
+        """What ``record`` would answer as things stand, or decline."""
+        now = self._clock()
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            status = await _status(raw, caller, register)
+            force = await rules.in_force(raw)
+            step = force.rules.step_minutes
+            lines = [
+                msgspec.structs.replace(line, minutes=rounded(line.minutes, step)) if line.minutes > 0 else line
+                for line in register.lines
+            ]
+            register = msgspec.structs.replace(register, lines=lines)
+            session = await _session(raw, register, force, now, locks=False)
+            rows = await _rows_seen(raw, register)
+            if status != "active":
+                raise Declined(Refusal.PROJECT_NOT_ACTIVE)
+            await _weigh(raw, caller, force, session, rows)
+            unconsented = await without_consent(raw, [row.holder for row in rows if row.holder and row.weighed], now)
+        given = [row for row in rows if row.weighed is not None]
+        waits = [row for row in given if row.state is not State.APPROVED or row.holder in unconsented]
+        waiting = sum(row.line.minutes for row in waits)
+        slips = [row for row in given if row.line.voucher is not None and row.state is State.APPROVED]
+        paper = sum(row.line.minutes for row in slips)
+        return Checked(
+            minutes=[line.minutes for line in lines],
+            awarded=sum(row.line.minutes for row in given) - waiting - paper,
+            paper=paper,
+            waiting=waiting,
+            attention=[
+                Looked(
+                    line=row.number,
+                    state=row.state,
+                    exceptions=row.weighed.exceptions,
+                    consent_needed=row.state is State.APPROVED,
+                    explained=[explained(force.rules, exception) for exception in row.weighed.exceptions],
+                )
+                for row in waits
+                if row.weighed is not None
+            ],
+        )
+
     async def _known_secret(self) -> bytes:
         if not self._secret:
             async with self._database.reading() as connection:
@@ -178,9 +246,7 @@ class Registers:
 
 async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Recorded:
     caller, register, now = asked.caller, asked.register, asked.now
-    status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", register.project)
-    if status is None or not caller.speaks_for(register.project):
-        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
+    status = await _status(raw, caller, register)
     force = await rules.in_force(raw)
     session = await _session(raw, register, force, now)
     rows = await _rows(raw, asked)
@@ -188,6 +254,7 @@ async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Reco
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
     await _weigh(raw, caller, force, session, rows)
     await _write(raw, asked, force, session, rows)
+    await acts.by_staff(raw, caller, "register_recorded", session.id, now)
     claims = [row for row in rows if row.claim is not None]
     vouchers = [row for row in claims if row.line.voucher is not None]
     await raw.execute(
@@ -254,11 +321,21 @@ async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Reco
 # --- reading the register -----------------------------------------------------------------------------------
 
 
-async def _session(raw: asyncpg.Connection, register: Register, force: InForce, now: datetime) -> _Session:
+async def _status(raw: asyncpg.Connection, caller: Caller, register: Register) -> str:
+    """The status of the register's project, which the caller must speak for."""
+    status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", register.project)
+    if status is None or not caller.speaks_for(register.project):
+        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
+    return str(status)
+
+
+async def _session(
+    raw: asyncpg.Connection, register: Register, force: InForce, now: datetime, *, locks: bool = True
+) -> _Session:
     """The session that was planned, or a new one; declines a register that is wrong by itself."""
     faults: Faults = []
     if register.session is not None:
-        row = await raw.fetchrow(_PLANNED, register.session, register.project)
+        row = await raw.fetchrow(_PLANNED_LOCKED if locks else _PLANNED, register.session, register.project)
         if row is None:
             raise Declined(Refusal.WRONG_VALUES, fields=(("session", "is no session of this project"),))
         if row["cancelled_at"] is not None:
@@ -324,6 +401,23 @@ async def _rows(raw: asyncpg.Connection, asked: _Asked) -> list[_Row]:
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults[:FAULTS_MAX]))
     return rows
+
+
+async def _rows_seen(raw: asyncpg.Connection, register: Register) -> list[_Row]:
+    """The lines with their holders as they stand, for a check; newcomers have none yet."""
+    wanted = [line.person for line in register.lines if line.person is not None]
+    holder_of = {row["person"]: row["id"] for row in await raw.fetch(_HOLDERS, wanted)}
+    strangers = [
+        (f"lines[{number}].person", "is nobody of this scheme")
+        for number, line in enumerate(register.lines)
+        if line.person is not None and line.person not in holder_of
+    ]
+    if strangers:
+        raise Declined(Refusal.WRONG_VALUES, fields=tuple(strangers[:FAULTS_MAX]))
+    return [
+        _Row(number, line, holder_of.get(line.person) if line.person else None, uuid4() if line.minutes else None)
+        for number, line in enumerate(register.lines)
+    ]
 
 
 # --- weighing and writing -------------------------------------------------------------------------------------
@@ -412,8 +506,10 @@ def _events(project: UUID, row: _Row) -> list[Event]:
 
 
 _PLANNED = """
-SELECT started_at, ended_at, cancelled_at FROM scheme.session WHERE id = $1 AND project = $2 FOR NO KEY UPDATE
+SELECT started_at, ended_at, cancelled_at FROM scheme.session WHERE id = $1 AND project = $2
 """
+_PLANNED_LOCKED = f"{_PLANNED} FOR NO KEY UPDATE"
+_HOLDERS = "SELECT id, person FROM scheme.holder WHERE person = ANY($1::uuid[])"
 _SESSION = """
 INSERT INTO scheme.session (id, project, started_at, ended_at, created_at, by) VALUES ($1, $2, $3, $4, $5, $6)
 """

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from ledger.database import Database, driver
+from ledger.scheme import acts
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
@@ -295,7 +296,9 @@ class Rulebook:
                 raise Declined(Refusal.WRONG_VALUES, fields=faults)
             kept = {change.name: change.after for change in _differences(Rules(), rules)}
             after = InForce(before.version + 1, rules)
-            await raw.execute(_KEEP, after.version, self._clock(), caller.identity, msgspec.json.encode(kept).decode())
+            now = self._clock()
+            await raw.execute(_KEEP, after.version, now, caller.identity, msgspec.json.encode(kept).decode())
+            await acts.by_staff(raw, caller, "rules_changed", None, now)
         return after
 
     async def history(self, *, before: int | None, limit: int) -> Sequence[RulesVersion]:

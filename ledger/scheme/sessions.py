@@ -22,7 +22,7 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme import outbox, rules
+from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.attendances import Stay, close
 from ledger.scheme.awards import lock_open
@@ -144,6 +144,7 @@ class Sessions:
                 if row["state"] == "expected"
             ]
             await outbox.put(raw, told, now)
+            await acts.by_staff(raw, caller, Topic.SESSION_CANCELLED.value, id_, now)
             return _own(caller, await raw.fetchrow(_BY_IDS, [id_]))
 
 
@@ -208,6 +209,7 @@ async def _plan(raw: asyncpg.Connection, caller: Caller, plan: Plan, now: dateti
         starts,
         [start + length for start in starts],
     )
+    await acts.by_staff(raw, caller, "sessions_planned", plan.project, now)
     return made
 
 

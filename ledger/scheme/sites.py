@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.districts import Latitude, Longitude, postcode
@@ -86,6 +87,7 @@ class Sites:
                 raise Declined(Refusal.WRONG_STATE, f"The venue has {SITES_MAX} sites, and that is the most.")
             made = _Made(uuid4(), now)
             await raw.execute(_ADD, made.id, asked.venue, now, *_columns(place))
+            await acts.by_staff(raw, caller, "site_added", made.id, now)
             return made
 
         made, replayed = await self._answers.once(caller, key, NewSite(venue=asked.venue, place=place), work, _Made)
@@ -108,7 +110,7 @@ class Sites:
             rows = await raw.fetch(_OF_VENUE, venue, within, *(after or (None, None)), limit)
         return [_site(row) for row in rows]
 
-    async def change(self, id_: UUID, changes: Mapping[str, Any]) -> Site:
+    async def change(self, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Site:
         """Set those of its details that are named. Declines one that is closed."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -118,9 +120,10 @@ class Sites:
             place = _written(msgspec.structs.replace(was, **changes))
             if place != was:
                 await raw.execute(_CHANGE, id_, *_columns(place))
+                await acts.by_staff(raw, caller, "site_changed", id_, self._clock())
             return _site(await raw.fetchrow(_BY_ID, id_))
 
-    async def close(self, id_: UUID) -> Site:
+    async def close(self, caller: Caller, id_: UUID) -> Site:
         """Close a site, for good; closing it again changes nothing."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -134,6 +137,7 @@ class Sites:
                         Refusal.WRONG_STATE, f"{said} given here: end them, or have them given elsewhere, first."
                     )
                 await raw.execute("UPDATE scheme.site SET closed_at = $2 WHERE id = $1", id_, self._clock())
+                await acts.by_staff(raw, caller, "site_closed", id_, self._clock())
             return _site(await raw.fetchrow(_BY_ID, id_))
 
 

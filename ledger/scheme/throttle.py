@@ -1,13 +1,13 @@
 """Wrong codes, and when there were too many: whoever guesses is stopped long before a guess is right.
 
-    at a till:          ten in an hour lock it, a hundred in a day its venue   ``wrong``, in a transaction of its own
+    at a till or kiosk: ten in an hour lock it, a hundred in a day its venue   ``wrong``, in a transaction of its own
     under one's key:    ten in an hour, of slips                               ``may_type`` -> ``wrong_slip``
     without a key:      ten in ten minutes, of all together                    ``wrong_enrolment``
 
 Wrong is a code that is nobody's. One that was mistyped is known by its check character and costs no try; one that is
 stale, blocked or used was somebody's, and costs none either.
 
-A till and a venue are locked until so many lie no longer within that time: ``locked_until`` stands in their rows, so
+A device and a venue are locked until so many lie no longer within that time: ``locked_until`` stands in their rows, so
 every process knows it with its next question (see ``directory``). Staff hear of each lock by the outbox.
 
 What bounds it: a row for each wrong code, of which none is kept for longer than a day, and none is written where no
@@ -42,14 +42,19 @@ _KEPT: Final = timedelta(days=1)
 _FORGOTTEN_AT_ONCE: Final = 500
 
 
-async def wrong(raw: asyncpg.Connection, device: UUID, venue: UUID, now: datetime) -> None:
-    """Count a wrong code that was typed at that till, and lock the till or its venue if there were too many."""
+async def wrong(raw: asyncpg.Connection, device: UUID, venue: UUID | None, now: datetime) -> None:
+    """Count a wrong code that was typed at that till or kiosk, and lock it or its venue if there were too many."""
     # One after the other, so that each sees those before.
-    await raw.execute("SELECT FROM scheme.venue WHERE id = $1 FOR NO KEY UPDATE", venue)
+    if venue is None:
+        await raw.execute("SELECT FROM scheme.device WHERE id = $1 FOR NO KEY UPDATE", device)
+    else:
+        await raw.execute("SELECT FROM scheme.venue WHERE id = $1 FOR NO KEY UPDATE", venue)
     await raw.execute(_COUNT, UUID(new_key()), device, venue, None, now)
     oldest = await raw.fetchval(_FIRST_AT_DEVICE, device, now - DEVICE.within, DEVICE.most - 1)
     if oldest is not None and await raw.fetchval(_LOCK_DEVICE, device, oldest + DEVICE.within, now):
         await _tell(raw, device, DEVICE, now)
+    if venue is None:
+        return
     oldest = await raw.fetchval(_FIRST_AT_VENUE, venue, now - VENUE.within, VENUE.most - 1)
     if oldest is not None and await raw.fetchval(_LOCK_VENUE, venue, oldest + VENUE.within, now):
         await _tell(raw, venue, VENUE, now)

@@ -130,14 +130,11 @@ class Tills:
 
     def code(self, typed: str) -> Code:
         """The code that was typed or scanned, to ask the directory for. Declines what was mistyped: no try."""
-        read = read_typed(typed)
-        if read is None:
-            raise Declined(Refusal.WRONG_VALUES, fields=(("code", "was mistyped: please look at it again"),))
-        secret = self._directory.secret
-        if isinstance(read, Pass):
-            return Code(read.number, read.mac, code_hash(secret, f"{read.number}.{read.mac}").hex()[:32])
-        hashed = code_hash(secret, read.text)
-        return Code(hashed, 0, hashed.hex()[:32])
+        return code_of(self._directory.secret, typed)
+
+    def asks_name(self, found: Found) -> bool:
+        """Whether somebody is asked for their first name before it is redeemed: at a printed card (rule 23)."""
+        return found.shown is not None and found.shown.kind == "card" and found.rules.card_name_check
 
     async def redeem(
         self, caller: Caller, key: str, wanted: Wanted, code: Code, found: Found, *, capture: bool
@@ -222,7 +219,7 @@ class Tills:
         """What is said of a code that no credential has. A slip for hours is somebody's, and counts as no wrong try."""
         if isinstance(asked.code.lookup, bytes):
             async with self._database.reading() as connection:
-                if await driver(connection).fetchval(_IS_A_SLIP, asked.code.lookup):
+                if await is_slip(driver(connection), asked.code.lookup):
                     return _A_SLIP
         return _NOBODYS
 
@@ -260,16 +257,16 @@ class Tills:
         limit = self._pass_limit(asked, shown) if shown.kind == "pass" else None
         if isinstance(limit, No):
             return limit
-        no = _status_of(asked, shown)
+        no = standing_of(shown, asked.now)
         if no is not None:
             return no
         at = asked.now.astimezone(LONDON)
         offer, charge = _weighed(asked, shown, at)
         if isinstance(charge, No):
             return charge
+        if self.asks_name(asked.found) and not asked.wanted.name_checked:
+            return No(reason=Refusal.NAME_CHECK_NEEDED, detail="")
         if shown.kind == "card":
-            if rules.card_name_check and not asked.wanted.name_checked:
-                return No(reason=Refusal.NAME_CHECK_NEEDED, detail="")
             limit = card_limit(shown.holder, at, charge.minutes, rules.card_day_minutes)
         return spend(
             offer,
@@ -357,7 +354,7 @@ class Tills:
     async def _redeem_booking(self, asked: _Asked, entry: Entry, shown: Shown) -> tuple[Redemption, bool]:
         """Capture the hold that a booking code stands for."""
         booked, hold = await self._booking(asked, shown, entry.id)
-        no = _status_of(asked, shown) or against_booking(asked.caller, booked, asked.now)
+        no = standing_of(shown, asked.now) or against_booking(asked.caller, booked, asked.now)
         entry = msgspec.structs.replace(
             entry,
             kind=Kind.CAPTURE,
@@ -371,7 +368,7 @@ class Tills:
 
     async def _quote_booking(self, asked: _Asked, shown: Shown) -> Quote:
         booked, hold = await self._booking(asked, shown)
-        no = _status_of(asked, shown) or against_booking(asked.caller, booked, asked.now)
+        no = standing_of(shown, asked.now) or against_booking(asked.caller, booked, asked.now)
         if no is None:
             async with self._database.reading() as connection:
                 if any(entry.kind is not Kind.REFUND for entry in await done_to(driver(connection), hold)):
@@ -415,11 +412,27 @@ def _by_voucher(asked: _Asked, shown: Shown, worth: paper.Worth) -> tuple[Transf
     return (*spend(offer, charge, worth.paper, None, asked.now, hold=False), *worth.rest(charge.minutes))
 
 
-def _status_of(asked: _Asked, shown: Shown) -> No | None:
+def code_of(secret: bytes, typed: str) -> Code:
+    """The code that was typed or scanned at a till or kiosk. Declines what was mistyped."""
+    read = read_typed(typed)
+    if read is None:
+        raise Declined(Refusal.WRONG_VALUES, fields=(("code", "was mistyped: please look at it again"),))
+    if isinstance(read, Pass):
+        return Code(read.number, read.mac, code_hash(secret, f"{read.number}.{read.mac}").hex()[:32])
+    hashed = code_hash(secret, read.text)
+    return Code(hashed, 0, hashed.hex()[:32])
+
+
+async def is_slip(raw: asyncpg.Connection, hashed: bytes) -> bool:
+    """Whether that is the code of a slip for hours: somebody's, and no wrong try."""
+    return bool(await raw.fetchval(_IS_A_SLIP, hashed))
+
+
+def standing_of(shown: Shown, now: datetime) -> No | None:
     """Why this credential is taken no more."""
     if shown.status != "active":
         return _STATUS_SAYS[shown.status]
-    if shown.expires_at is not None and shown.expires_at <= asked.now:
+    if shown.expires_at is not None and shown.expires_at <= now:
         return No(reason=Refusal.CARD_EXPIRED, detail="")
     return None
 
@@ -440,6 +453,11 @@ def _when_open(declined: Declined, asked: _Asked) -> None:
     """Say when the offer is open, once a period has begun in which a limit leaves something again."""
     if declined.works_at is not None and asked.found.offer is not None:
         declined.works_at = open_from(asked.found.offer, asked.found.rules, declined.works_at)
+
+
+def refused(declined: Declined, offer: UUID | None) -> Quote:
+    """A refusal as a quote says it."""
+    return _no(No(reason=declined.reason, detail=declined.detail, works_at=declined.works_at), offer)
 
 
 def _no(no: No, offer: UUID | None) -> Quote:

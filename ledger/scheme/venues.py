@@ -18,6 +18,7 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller, Scope
@@ -73,6 +74,7 @@ class Venues:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
 
     async def create(self, caller: Caller, key: str, asked: NewVenue) -> tuple[Venue, bool]:
@@ -81,6 +83,7 @@ class Venues:
         async def work(raw: asyncpg.Connection, now: datetime) -> _Made:
             made = _Made(uuid4(), now)
             await raw.execute(_CREATE, made.id, asked.name, asked.status.value, now)
+            await acts.by_staff(raw, caller, "venue_added", made.id, now)
             return made
 
         made, replayed = await self._answers.once(caller, key, asked, work, _Made)
@@ -100,16 +103,17 @@ class Venues:
             rows = await driver(connection).fetch(_PAGE, status and status.value, *(after or (None, None)), limit)
         return [_venue(row) for row in rows]
 
-    async def rename(self, id_: UUID, name: str) -> Venue:
+    async def rename(self, caller: Caller, id_: UUID, name: str) -> Venue:
         """Give it another name."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
             venue = _venue(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE", id_))
             if name != venue.name:
                 await raw.execute("UPDATE scheme.venue SET name = $2 WHERE id = $1", id_, name)
+                await acts.by_staff(raw, caller, "venue_changed", id_, self._clock())
             return _venue(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, id_: UUID, status: Status) -> Venue:
+    async def change(self, caller: Caller, id_: UUID, status: Status) -> Venue:
         """Activate, suspend or end a venue. Declines what the states above don't permit."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -118,6 +122,7 @@ class Venues:
                 if was not in _FROM[status]:
                     raise Declined(Refusal.WRONG_STATE, f"The venue is {was}; it can't become {status}.")
                 await raw.execute("UPDATE scheme.venue SET status = $2 WHERE id = $1", id_, status.value)
+                await acts.by_staff(raw, caller, f"venue_{status}", id_, self._clock())
             return _venue(await raw.fetchrow(_BY_ID, id_))
 
 

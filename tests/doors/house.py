@@ -14,12 +14,15 @@ import msgspec
 
 from ledger.app import serving
 from ledger.database import Database
+from ledger.journal import log
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.settings import Settings
 
 # Places and limits: no credits, and in nobody's way in a test of something else.
 COUNTERS = frozenset({"allowance", "held_allowance", "honoured", "limit", "held_limit", "counted"})
+# By which staff make somebody known and able to ask: in the acts of everybody in a test.
+SCENERY = frozenset({"person_added", "key_made"})
 SETTINGS = Settings(environment="test", pool_size=8)
 # Signing keys, a folder for each database: services on one database share a key, as in life.
 _KEYS = tempfile.TemporaryDirectory(prefix="ledger-tests-keys-")
@@ -40,10 +43,12 @@ class Api:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock) -> AsyncIterator["Api"]:
+    async def running(
+        cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock, settings: Settings | None = None
+    ) -> AsyncIterator["Api"]:
         """The service on that database; a second one on the same may be given the first one's key."""
         async with (
-            serving(settings_for(dsn), dsn, clock=clock, durable=False) as app,
+            serving(settings or settings_for(dsn), dsn, clock=clock, durable=False) as app,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
         ):
             if not scheme:
@@ -78,6 +83,11 @@ class Api:
         assert answer.status_code in {200, 201}, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+    async def acts(self, person: str, token: str | None = None) -> list[dict[str, Any]]:
+        """What was done for or about somebody, oldest first; not what staff did to make the scene."""
+        found = (await self.get(f"/v1/people/{person}/acts", token)).json()["acts"]
+        return [act for act in reversed(found) if act["verb"] not in SCENERY]
 
     # --- the cast ---------------------------------------------------------------------------------------
 
@@ -135,6 +145,18 @@ class Api:
         return {
             kind["kind"]: kind["balance"] for kind in found["kinds"] if kind["balance"] and kind["kind"] not in COUNTERS
         }
+
+
+async def sign(dsn: str) -> None:
+    """Sign for everything that stands in the journal, as the service does every ten seconds."""
+    settings = settings_for(dsn)
+    async with Database.open(dsn) as database:
+        connection = await database.connect()
+        try:
+            notary = log.Notary.open(settings.signing_key_path, settings.origin)
+            await log.sign_next(connection, notary, system_clock)
+        finally:
+            await connection.close()
 
 
 def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8) -> dict[str, Any]:

@@ -78,7 +78,7 @@ async def test_nothing_that_is_held_is_missing(api: Api, database: Database, own
 
     copy = msgspec.structs.asdict(await copied(api, whole.id))
 
-    single = {"person", "contact"}
+    single = {"person", "contact", "preference"}
     assert {part: 1 if part in single else len(copy[part]) for part in held} == held
     assert [part for part in ("remarks", "corrections", "wallet", "held") if not copy[part]] == []
     assert copy["cut"] == []
@@ -87,7 +87,10 @@ async def test_nothing_that_is_held_is_missing(api: Api, database: Database, own
 async def test_it_says_every_word_that_is_held(api: Api, database: Database, owner: asyncpg.Connection) -> None:
     whole = await whole_person(api, database, owner)
     text = (await api.get(f"/v1/people/{whole.id}/copy")).text
-    words = ("name", "email@example.org", "address", "label", "event", "entry", "gift")
+    words = [
+        *("name", "email@example.org", "address", "label", "event", "entry", "gift", "passkey", "subject"),
+        *("recipient@example.org", "about"),
+    ]
     remarks = [f"remark-{kind}" for kind in ("note", "query", "reject", "correction")]
     assert [word for word in [*words, *remarks] if f"{WORD}-{word}" not in text] == []
     assert PHONE in text

@@ -204,8 +204,7 @@ async def test_what_changes_nothing_tells_nobody(api: Api, owner: asyncpg.Connec
         await api.made(f"/v1/credentials/{card}/{verb}")
     topics = [row["topic"] for row in await owner.fetch("SELECT topic FROM scheme.outbox ORDER BY at, id")]
     assert topics == ["credential_issued", "credential_blocked", "credential_unblocked", "credential_revoked"]
-    verbs = [act["verb"] for act in (await api.get(f"/v1/people/{ann['id']}/acts")).json()["acts"]]
-    assert verbs[::-1] == topics
+    assert [act["verb"] for act in await api.acts(ann["id"])] == topics
 
 
 async def test_a_card_ends_when_it_was_said_and_can_be_replaced_then(timed: Api, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""Tills over HTTP: made, enrolled by a code, moved and revoked; and what becomes of wrong codes."""
+"""Tills and kiosks over HTTP: made, enrolled by a code, moved and revoked; and what becomes of wrong codes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from ledger.scheme.codes import code_for, enrolment_code
-from ledger.scheme.devices import ENROLLING_MAX
+from ledger.scheme.devices import ENROLLING_MAX, MADE_A_DAY
 from tests.conftest import blocked
 from tests.doors.house import Api
 
@@ -280,6 +280,8 @@ async def test_the_list_goes_on_page_by_page(api: Api) -> None:
     [
         ("POST", "/v1/venues/{}/devices", {"name": "x"}),
         ("GET", "/v1/venues/{}/devices", None),
+        ("POST", "/v1/projects/{}/devices", {"name": "x"}),
+        ("GET", "/v1/projects/{}/devices", None),
         ("PATCH", "/v1/devices/{}", {"name": "x"}),
         ("POST", "/v1/devices/{}/revoke", None),
     ],
@@ -288,6 +290,59 @@ async def test_what_is_not_there_is_not_found(api: Api, method: str, path: str, 
     headers = {"authorization": f"Bearer {api.scheme}", "idempotency-key": "x"}
     answer = await api.client.request(method, path.format(uuid4()), json=body, headers=headers)
     assert told(answer) == (404, "not_found")
+
+
+# --- a project's kiosks ---------------------------------------------------------------------------------------
+
+
+async def test_a_project_makes_lists_renames_and_revokes_its_kiosks_and_anothers_are_not_there(api: Api) -> None:
+    project, elsewhere = await api.project(), await api.project("Allotment")
+    own, foreign = [await api.key("project", each) for each in (project, elsewhere)]
+    path = f"/v1/projects/{project}/devices"
+    made = await api.made(path, {"name": "the tablet"}, token=own)
+    device = made["device"]
+    assert {name: device[name] for name in ("kind", "project", "venue", "site", "status")} == {
+        "kind": "kiosk",
+        "project": project,
+        "venue": None,
+        "site": None,
+        "status": "expected",
+    }
+    by_staff = (await api.made(path, {"name": "another"}))["device"]
+    for token in (own, api.scheme):
+        assert (await api.get(path, token)).json() == {"devices": [device, by_staff], "next": None}
+    theirs = f"/v1/devices/{device['id']}"
+    for method, where, body in (
+        ("POST", path, {"name": "x"}),
+        ("GET", path, None),
+        ("PATCH", theirs, {"name": "x"}),
+        ("POST", f"{theirs}/revoke", None),
+    ):
+        headers = {"authorization": f"Bearer {foreign}", "idempotency-key": "x"}
+        assert told(await api.client.request(method, where, json=body, headers=headers)) == (404, "not_found"), where
+    renamed = await api.send("PATCH", theirs, {"name": "the door"}, own)
+    assert renamed.json() == {**device, "name": "the door"}
+    assert told(await api.send("PATCH", theirs, {"site": str(uuid4())}, own)) == (422, "wrong_values")
+    assert (await api.made(f"{theirs}/revoke", token=own))["status"] == "revoked"
+    assert [each["status"] for each in (await api.get(path, own)).json()["devices"]] == ["revoked", "expected"]
+
+
+async def test_a_project_has_no_say_in_a_venues_tills(api: Api) -> None:
+    venue, own = await api.venue(), await api.key("project", await api.project())
+    till = (await expected(api, venue))["device"]["id"]
+    assert told(await api.send("PATCH", f"/v1/devices/{till}", {"name": "x"}, own)) == (404, "not_found")
+    assert told(await api.post(f"/v1/devices/{till}/revoke", token=own)) == (404, "not_found")
+
+
+async def test_a_project_makes_ten_kiosks_a_day_itself_and_staff_make_more(timed: Api, clock: Clock) -> None:
+    project = await timed.project()
+    own, path = await timed.key("project", project), f"/v1/projects/{project}/devices"
+    answers = await asyncio.gather(*(timed.post(path, {"name": "x"}, own) for _ in range(MADE_A_DAY + 1)))
+    assert sorted(answer.status_code for answer in answers) == [201] * MADE_A_DAY + [409]
+    assert (await timed.post(path, {"name": "x"})).status_code == 201
+    assert told(await timed.post(path, {"name": "x"}, own)) == (409, "wrong_state")
+    clock.now += timedelta(days=1)
+    assert (await timed.post(path, {"name": "x"}, own)).status_code == 201
 
 
 # --- wrong codes at a till ----------------------------------------------------------------------------------

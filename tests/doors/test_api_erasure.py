@@ -32,16 +32,18 @@ GIVEN = {"give_to": "community"}
 # Words of a closed list, ids, figures, and what is about projects, venues and the scheme. Another column of text must
 # either be given a word by `whole_person` or be listed here, with whom it can't be about.
 NOT_ABOUT_PEOPLE = {
-    *("person.age_band", "contact.channel", "helping.may", "attendance.state"),
+    *("person.age_band", "contact.channel", "preference.language", "helping.may", "attendance.state"),
     *("claim.source", "claim.state", "claim.exceptions", "remark.kind"),
-    *("api_key.scope", "act.verb", "outbox.topic", "work.name"),
+    *("api_key.scope", "role.role", "act.scope", "act.verb", "outbox.topic", "work.name"),
     *("group.name", "project.name", "project.alias", "project.status", "venue.name", "venue.status"),
     *("offer.title", "offer.status", "offer.kind", "offer.reach", "offer.description", "offer.expect", "offer.terms"),
     *("site.name", "site.address", "site.postcode", "district.name", "allocation.funder"),
     *("opportunity.title", "opportunity.description", "opportunity.kind", "opportunity.status", "opportunity.place"),
     *("opportunity.district", "opportunity.tags", "opportunity.prerequisites", "opportunity.donation_note"),
     "opportunity.referral",
+    *("challenge.purpose", "vouched.issuer"),  # an organisation
     *("credential.kind", "credential.status", "device.name", "device.status"),  # a till, not a person
+    *("sign_in.strength", "one_time.purpose", "attempt.what"),
     "pot_spend.request",  # ids and figures
     "booking.party",  # how many of which age
     *("batch.label", "note.serial"),  # what is printed on many for anybody, and what was printed before
@@ -123,13 +125,15 @@ async def test_rows_about_them_go_and_ids_and_figures_stay(
     acts = await owner.fetchval("SELECT count(*) FROM scheme.act")
     await erase(api, whole.id)
 
-    for table in ("contact", "helping", "membership", "guardian", "consent", "remark"):
+    ways_in = ("passkey", "challenge", "vouched", "sign_in", "one_time", "letter")
+    for table in ("contact", "preference", "helping", "membership", "guardian", "consent", "remark", *ways_in):
         assert await owner.fetchval(f"SELECT count(*) FROM scheme.{table}") == 0, table
     claims = await owner.fetch("SELECT state FROM scheme.claim WHERE holder = $1 ORDER BY created_at", whole.holder)
     states = [row["state"] for row in claims]
     assert states == ["approved", "approved", "withdrawn", "withdrawn", "rejected"], "what waited is withdrawn"
     attendance = await owner.fetch("SELECT state FROM scheme.attendance WHERE holder = $1", whole.holder)
     assert {row["state"] for row in attendance} == {"confirmed"}, "bookings are free again"
+    assert await owner.fetchval("SELECT count(*) FROM scheme.recovery WHERE ended_at IS NULL") == 0
     assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE holder = $1", whole.holder) == 0
     # That they were erased, and that a child has lost their guardian and a consent.
     assert await owner.fetchval("SELECT count(*) FROM scheme.act") == acts + 3

@@ -85,8 +85,8 @@ async def test_what_is_sent_again_changes_nothing_and_each_change_stands_in_the_
         await api.send("PUT", path, {"keyholder": keyholder})
     for _ in range(2):
         await api.send("DELETE", path)
-    found = (await api.get(f"/v1/people/{ann['id']}/acts")).json()["acts"]
-    assert [act["verb"] for act in reversed(found)] == ["group_joined", "keyholder_changed", "group_left"]
+    found = await api.acts(ann["id"])
+    assert [act["verb"] for act in found] == ["group_joined", "keyholder_changed", "group_left"]
     assert {act["object"] for act in found} == {gardeners["id"]}
 
 

@@ -99,8 +99,8 @@ async def test_adding_a_guardian_again_changes_nothing(api: Api, owner: asyncpg.
     again = await api.made(path, {"guardian": guardian["id"]})
     assert (await api.get(path)).json() == before == {"guardians": [again]}
     assert (again["name"], again["ended_at"], again["consent"]) == ("Dee", None, None)
-    verbs = await owner.fetch("SELECT verb FROM scheme.act WHERE holder = $1", UUID(child["holder"]))
-    assert [row["verb"] for row in verbs] == ["guardian_added"]
+    verbs = await owner.fetch("SELECT verb FROM scheme.act WHERE holder = $1 ORDER BY at", UUID(child["holder"]))
+    assert [row["verb"] for row in verbs] == ["person_added", "guardian_added"]
 
 
 async def test_a_child_has_twenty_guardians_at_most(api: Api, owner: asyncpg.Connection) -> None:
@@ -228,6 +228,7 @@ async def test_who_is_no_guardian_any_more_consents_no_more(api: Api, owner: asy
     assert (await consent(api, child, guardian))["minutes"] == 30
     verbs = await owner.fetch("SELECT verb FROM scheme.act WHERE holder = $1 ORDER BY at, id", UUID(child["holder"]))
     assert [row["verb"] for row in verbs] == [
+        "person_added",
         *("guardian_added", "consent_given", "guardian_ended", "consent_withdrawn", "guardian_added", "consent_given"),
     ]
 

@@ -40,9 +40,9 @@ class Trio:
 
     async def acts(self) -> list[tuple[str, str | None]]:
         """What was done for or about Ann, oldest first, and by whom."""
-        found = (await self.api.get(f"{self.path}/acts", self.keys["Ann"])).json()["acts"]
+        found = await self.api.acts(self.people["Ann"]["id"], self.keys["Ann"])
         names = {person["id"]: name for name, person in self.people.items()}
-        return [(act["verb"], names.get(act["person"])) for act in reversed(found)]
+        return [(act["verb"], names.get(act["person"])) for act in found]
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ async def test_what_notes_are_worth_goes_into_a_wallet_in_one_entry(api: Api, ow
     entry = (await api.get(first.headers["location"])).json()
     assert [(one["debit"], one["minutes"]) for one in entry["transfers"]] == [("opening:notes", 90)]
     assert await owner.fetchval("SELECT body FROM scheme.outbox WHERE topic = 'notes_taken'") == '{"minutes":90}'
-    acts = (await api.get(f"/v1/people/{ann['id']}/acts")).json()["acts"]
+    acts = await api.acts(ann["id"])
     assert [(act["verb"], act["object"]) for act in acts] == [("notes_taken", taken["id"])]
     await audit(owner)
 

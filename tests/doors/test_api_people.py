@@ -229,7 +229,7 @@ async def test_a_person_reads_and_changes_themselves(api: Api) -> None:
     assert (changed.json()["name"], changed.json()["contact"]["safe"]) == ("Annie", False)
     assert (await api.get(f"{path}/balance", own)).json() == {"available": 0, "held": 0}
     assert (await api.get(f"{path}/statement", own)).json() == {"lines": [], "next": None}
-    assert await acts(api, ann["id"], own) == []
+    assert await acts(api, ann["id"], own) == ["person_added", "key_made"]
 
 
 async def test_how_old_somebody_is_is_for_staff_to_say(api: Api) -> None:
@@ -255,7 +255,7 @@ async def test_another_person_is_not_there(api: Api, owner: asyncpg.Connection) 
             await api.get(f"{path}/acts", bobs),
         ]
         assert [refusal(answer) for answer in answers] == [(404, "not_found")] * 6
-    assert await owner.fetchval("SELECT count(*) FROM scheme.act") == 0
+    assert await owner.fetchval("SELECT count(*) FROM scheme.act WHERE scope <> 'scheme'") == 0
     assert (await api.get(f"/v1/people/{ann['id']}")).json() == ann
 
 
@@ -296,12 +296,13 @@ async def test_what_staff_change_and_read_of_a_contact_stands_in_the_acts(api: A
     await api.get(path, own)
     await api.get("/v1/people", name="Ann")
     await api.get(f"/v1/people/{bob['id']}", office)
-    first, *then = await acts(api, ann["id"], own)
+    made, given, first, *then = await acts(api, ann["id"], own)
+    assert (made, given) == ("person_added", "key_made")
     # The answer to a change shows the contact: two acts of one moment.
     assert (first, sorted(then)) == ("contact_read", ["contact_read", "person_changed"])
     found = (await api.get(f"{path}/acts", own)).json()["acts"]
-    assert [(act["scope"], act["person"]) for act in found] == [("scheme", bob["id"])] * 2 + [("scheme", None)]
-    assert await acts(api, bob["id"]) == []
+    assert [(act["scope"], act["person"]) for act in found] == [("scheme", bob["id"])] * 2 + [("scheme", None)] * 3
+    assert await acts(api, bob["id"]) == ["person_added", "key_made"]
 
 
 async def test_a_projects_look_at_what_somebody_has_stands_in_their_acts(api: Api) -> None:
@@ -312,7 +313,11 @@ async def test_a_projects_look_at_what_somebody_has_stands_in_their_acts(api: Ap
     for token in (own, api.scheme):
         await api.get(f"{path}/balance", token)
     found = (await api.get(f"{path}/acts", own)).json()["acts"]
-    assert [(act["verb"], act["scope"], act["person"]) for act in found] == [("balance_read", "project", lead["id"])]
+    assert [(act["verb"], act["scope"], act["person"]) for act in found] == [
+        ("balance_read", "project", lead["id"]),
+        ("key_made", "scheme", None),
+        ("person_added", "scheme", None),
+    ]
 
 
 async def test_acts_page_by_page(api: Api) -> None:
@@ -321,7 +326,7 @@ async def test_acts_page_by_page(api: Api) -> None:
     for number in range(5):
         await api.send("PATCH", path, {"name": f"Ann {number}"})
     whole = (await api.get(f"{path}/acts")).json()
-    assert (len(whole["acts"]), whole["next"]) == (5, None)
+    assert (len(whole["acts"]), whole["next"]) == (6, None)
     seen: list[dict[str, Any]] = []
     query: dict[str, str] = {}
     while True:

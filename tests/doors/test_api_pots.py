@@ -494,7 +494,7 @@ async def test_what_was_given_to_the_community_is_passed_on(gardeners: Gardeners
     assert refusal(await api.post("/v1/community-pot/passed-on", asked)) == (409, "insufficient_credits")
     assert await api.balance(eve["id"]) == (180, 0)
     assert (await api.get("/v1/community-pot")).json() == {"available": 120}
-    acts = (await api.get(f"/v1/people/{eve['id']}/acts")).json()["acts"]
+    acts = await api.acts(eve["id"])
     assert [(act["verb"], act["object"]) for act in acts] == [("community_gave", first.json()["id"])]
     assert await owner.fetchval("SELECT body FROM journal.detail") == '{"reason":"welcome"}'
     await audit(owner)

@@ -232,5 +232,5 @@ async def test_that_somebody_else_claimed_it_stands_in_the_acts(api: Api) -> Non
     for days_ago, token in ((1, helper), (3, own)):
         slip = await printed(api, project, days_ago=days_ago)
         await api.made("/v1/vouchers/claims", {"code": slip["code"], "person": sam["id"]}, token=token)
-    acts = (await api.get(f"/v1/people/{sam['id']}/acts", own)).json()["acts"]
+    acts = await api.acts(sam["id"], own)
     assert [(act["verb"], act["person"]) for act in acts] == [("claim_voucher", ann["id"])]

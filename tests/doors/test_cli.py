@@ -101,7 +101,7 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
             swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
             offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
-            await Offers(database, system_clock).change(offer.id, Status.PUBLISHED)
+            await Offers(database, system_clock).change(office, offer.id, Status.PUBLISHED)
             people = People(database, system_clock)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
@@ -286,6 +286,17 @@ def test_a_journal_that_was_altered_ends_with_four(own: Scheme) -> None:
     assert found.code == 4, found.err
     assert (found.json["verified"], found.json["position"]) == (False, 0)
     assert "the accounts of kind 'wallet' come to 0" in own.run("verify", "journal").out
+
+    async def is_kept(dsn: str) -> bool:
+        async with Database.open(dsn) as database:
+            connection = await database.connect()
+            kept = "SELECT failed_at > ran_at IS NOT FALSE FROM scheme.work WHERE name = 'verify_journal'"
+            found = await connection.fetchval(kept)
+            await connection.close()
+            return bool(found)
+
+    with Embedded(own.data) as embedded:
+        assert asyncio.run(is_kept(embedded.dsn())), "staff are told of it"
 
 
 def test_keys_are_made_and_revoked(scheme: Scheme) -> None:

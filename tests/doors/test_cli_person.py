@@ -36,7 +36,7 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
             swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
             offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
-            await Offers(database, system_clock).change(offer.id, Status.PUBLISHED)
+            await Offers(database, system_clock).change(office, offer.id, Status.PUBLISHED)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
             ann, _ = await People(database, system_clock).create(office, "ann", NewPerson(name="Ann"))
@@ -70,7 +70,8 @@ def test_the_copy_of_a_person(scheme: Scheme) -> None:
     whole = scheme.run("person", "copy", scheme.bob, "--json")
     copy = msgspec.json.decode(whole.out, type=Copy)
     assert (copy.person.id, copy.available, len(copy.wallet)) == (scheme.bob, 45, 1)
-    assert [act.verb for act in copy.acts] == ["copy_read", "credential_issued"], "the one before, and the card"
+    verbs = ["copy_read", "credential_issued", "person_added"]
+    assert [act.verb for act in copy.acts] == verbs, "the copy before, the card, and that they are known at all"
     nobody = scheme.run("person", "copy", uuid4(), "--json")
     assert (nobody.code, json.loads(nobody.err)["error"]) == (1, "not_found")
 

@@ -21,18 +21,9 @@ from structlog.contextvars import get_contextvars
 
 from ledger.doors.api.answers import methods
 from ledger.doors.api.guard import DEPTH_MAX, HEADERS_MAX, KIB, Allowance, ASGIApp, check_json, guard
-from ledger.doors.api.inputs import (
-    Cursor,
-    IdempotencyKey,
-    Input,
-    Minutes,
-    Moment,
-    Name,
-    StrictRequest,
-    Text,
-    page_size,
-)
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, StrictRequest, page_size
 from ledger.doors.api.problems import HANDLERS, Refused
+from ledger.doors.fields import Minutes, Moment, Name, Text
 
 WRITTEN: list[object] = []
 """What the toy routes did: a refused request must add nothing."""

@@ -13,9 +13,10 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from ledger.doors.api.guard import guard
-from ledger.doors.api.inputs import IdempotencyKey, Input, Minutes, Moment, Name, StrictRequest, page_size
+from ledger.doors.api.inputs import IdempotencyKey, Input, StrictRequest, page_size
 from ledger.doors.api.openapi import documentation
 from ledger.doors.api.problems import HANDLERS, KINDS
+from ledger.doors.fields import Minutes, Moment, Name
 
 
 class Line(Input, frozen=True, kw_only=True):

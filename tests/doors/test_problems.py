@@ -19,8 +19,9 @@ from msgspec import Meta
 from structlog.testing import capture_logs
 
 from ledger.doors.api.guard import guard
-from ledger.doors.api.inputs import PATTERNS_IN_WORDS, Input, Minutes, Moment, Name, StrictRequest, Text
-from ledger.doors.api.problems import HANDLERS, KINDS, MEDIA_TYPE, Fault, Refused, in_plain_words, problem
+from ledger.doors.api.inputs import Input, StrictRequest
+from ledger.doors.api.problems import HANDLERS, KINDS, MEDIA_TYPE, Refused, problem
+from ledger.doors.fields import PATTERNS_IN_WORDS, Fault, Minutes, Moment, Name, Text, in_plain_words
 
 
 class Line(Input, frozen=True, kw_only=True):

@@ -49,11 +49,15 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
     reach = {"email": f"{WORD}-email@example.org", "phone": PHONE, "address": f"{WORD}-address"}
     changed = await api.send("PATCH", f"/v1/people/{person}", {"name": f"{WORD}-name", "contact": reach})
     assert changed.status_code == 200, changed.text
+    preferred = await api.send("PATCH", f"/v1/people/{person}/preferences", {"quiet": True})
+    assert preferred.status_code == 200, preferred.text
     made = await api.made("/v1/keys", {"scope": "person", "person": person, "label": f"{WORD}-label"})
     key = str(made["token"])
     await api.made(f"/v1/people/{person}/helpers", {"helper": dee, "may": ["balance"]})
     await api.made(f"/v1/people/{eve}/helpers", {"helper": person, "may": ["balance"]})
     assert (await api.get(f"/v1/people/{eve}/balance", key)).status_code == 200
+    await api.made("/v1/roles", {"person": person, "role": "coordinator", "project": project})
+    await _ways_in(owner, holder)
     group = (await api.made("/v1/groups", {"name": "The choir"}))["id"]
     assert (await api.send("PUT", f"/v1/groups/{group}/members/{person}", {"keyholder": True})).status_code == 200
 
@@ -99,6 +103,43 @@ async def _claim_slip(api: Api, project: str, person: str) -> str:
     slip = (await api.made(f"/v1/projects/{project}/registers", body))["vouchers"][0]
     claimed = await api.made("/v1/vouchers/claims", {"code": slip["code"], "person": person})
     return str(claimed["claim"])
+
+
+async def _ways_in(owner: asyncpg.Connection, holder: UUID) -> None:
+    """A passkey, one that is being added, an account at their organisation, a recovery that waits; mail, a sign-in."""
+    await owner.execute(
+        "INSERT INTO scheme.passkey (credential, holder, public_key, sign_count, name, made_at)"
+        " VALUES ($1, $2, '', 0, $3, now())",
+        *(holder.bytes, holder, f"{WORD}-passkey"),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.challenge (id, purpose, challenge, holder, browser_hash, ends_at)"
+        " VALUES ($1, 'add', $2, $3, $2, now())",
+        *(uuid4(), bytes(32), holder),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.vouched (issuer, subject, holder, made_at) VALUES ('https://a.example', $1, $2, now())",
+        *(f"{WORD}-subject", holder),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.recovery (id, holder, asked_at, asked_by) VALUES ($1, $2, now(), $1)",
+        *(uuid4(), holder),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.sign_in (id, token_hash, holder, strength, made_at, seen_at, ends_at)"
+        " VALUES ($1, $2, $3, 'link', now(), now(), now() + interval '90 days')",
+        *(uuid4(), bytes(32), holder),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.one_time (id, purpose, holder, link_hash, made_at, ends_at)"
+        " VALUES ($1, 'sign_in', $2, $3, now(), now() + interval '10 minutes')",
+        *(uuid4(), holder, bytes(32)),
+    )
+    await owner.execute(
+        "INSERT INTO scheme.letter (id, at, holder, recipient, subject, body, next_at, ends_at)"
+        " VALUES ($1, now(), $2, $3, $4, $5, now(), now() + interval '10 minutes')",
+        *(uuid4(), holder, f"{WORD}-recipient@example.org", f"{WORD}-about", f"Hello {WORD}-body"),
+    )
 
 
 async def _words(database: Database, owner: asyncpg.Connection, holder: UUID) -> None:

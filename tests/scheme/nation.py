@@ -27,6 +27,7 @@ async def settle(owner: asyncpg.Connection) -> None:
         await owner.execute(_DESKS)
         await owner.execute(_GIFTS)
         await owner.execute(_RUNNING)
+        await owner.execute(_WISHES)
         await owner.execute(_JOURNAL)
         await owner.execute(_BOOKINGS)
         await owner.execute("DROP FUNCTION scheme.test_id, scheme.test_key")
@@ -208,6 +209,47 @@ SELECT scheme.test_key(n), scheme.test_id('group', n % 1000 + 1), scheme.test_id
     CASE WHEN n > 500 THEN now() END
 FROM generate_series(1, 20000) n;
 """
+_WISHES = f"""
+INSERT INTO scheme.preference (person, large_print, changed_at)
+SELECT scheme.test_id('person', n), n % 2 = 0, now() FROM generate_series(1, {PEOPLE}, 3) n;
+INSERT INTO scheme.letter (id, at, holder, recipient, subject, body, next_at, ends_at, sent_at)
+SELECT scheme.test_key(n), at, scheme.test_id('holder', n), n || '@example.org', 'Your link',
+    CASE WHEN n % 100 = 0 THEN 'Here it is' END, at, at + interval '1 day', CASE WHEN n % 100 > 0 THEN at END
+FROM generate_series(1, 30000) n, LATERAL (SELECT now() - n * interval '1 minute' AS at) t;
+INSERT INTO scheme.sign_in (id, token_hash, holder, strength, made_at, seen_at, ends_at, ended_at)
+SELECT scheme.test_key(n), sha256(n::text::bytea), scheme.test_id('holder', n), 'link', at, at,
+    at + interval '90 days', CASE WHEN n % 5 = 0 THEN at END
+FROM generate_series(1, 30000) n, LATERAL (SELECT now() - n * interval '5 minutes' AS at) t;
+INSERT INTO scheme.one_time (id, purpose, holder, link_hash, code_hash, browser_hash, made_at, ends_at, used_at)
+SELECT scheme.test_key(n), 'sign_in', scheme.test_id('holder', n), sha256(n::text::bytea), sha256(n::text::bytea),
+    sha256(n::text::bytea), at, at + interval '10 minutes', CASE WHEN n % 2 = 0 THEN at END
+FROM generate_series(1, 10000) n, LATERAL (SELECT now() - n * interval '1 second' AS at) t;
+INSERT INTO scheme.sign_in (id, token_hash, device, strength, made_at, seen_at, ends_at)
+SELECT scheme.test_key(100000 + n), sha256(uuid_send(scheme.test_id('device', n))), scheme.test_id('device', n),
+    'device', at, at, at + interval '1 year'
+FROM generate_series(1, 3000) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) t;
+INSERT INTO scheme.one_time (id, purpose, holder, link_hash, made_at, ends_at, used_at)
+SELECT scheme.test_key(100000 + n), 'passkey', scheme.test_id('holder', n),
+    sha256(uuid_send(scheme.test_id('invitation', n))), at, at + interval '7 days', CASE WHEN n % 2 = 0 THEN at END
+FROM generate_series(1, 500) n, LATERAL (SELECT now() - n * interval '15 minutes' AS at) t;
+INSERT INTO scheme.passkey (credential, holder, public_key, sign_count, name, made_at, used_at, ended_at)
+SELECT sha256(n::text::bytea), scheme.test_id('holder', n / 2 + 1), sha256(n::text::bytea), 0, 'my phone', at, at,
+    CASE WHEN n % 5 = 0 THEN at END
+FROM generate_series(1, 12000) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) t;
+INSERT INTO scheme.challenge (id, purpose, challenge, holder, browser_hash, ends_at)
+SELECT scheme.test_key(n), CASE WHEN n % 3 = 0 THEN 'add' ELSE 'sign_in' END, sha256(n::text::bytea),
+    CASE WHEN n % 3 = 0 THEN scheme.test_id('holder', n) END, sha256(n::text::bytea), now() + n * interval '1 second'
+FROM generate_series(1, 2000) n;
+INSERT INTO scheme.recovery (id, holder, asked_at, asked_by, agreed_at, agreed_by)
+SELECT scheme.test_key(n), scheme.test_id('holder', n), at, scheme.test_id('holder', 6001), at,
+    scheme.test_id('holder', 6002)
+FROM generate_series(1, 200) n, LATERAL (SELECT now() - n * interval '5 days' AS at) t;
+INSERT INTO scheme.vouched (issuer, subject, holder, made_at)
+SELECT 'https://sign-in.example.org', 'subject-' || n, scheme.test_id('holder', n), now()
+FROM generate_series(1, 6000) n;
+INSERT INTO scheme.attempt (what, whom, since, count)
+SELECT 'letter_to', sha256(n::text::bytea), now() - n % 24 * interval '1 hour', 1 FROM generate_series(1, 20000) n;
+"""
 _RUNNING = """
 INSERT INTO scheme.rules (version, changed_at, changes) SELECT n, now(), '{}' FROM generate_series(2, 50) n;
 INSERT INTO scheme.outbox (id, at, topic, holder, project, object, body, delivered_at)
@@ -216,9 +258,20 @@ SELECT scheme.test_key(n), now() - (100000 - n) * interval '15 minutes',
     scheme.test_id('holder', n % 60000 + 1), scheme.test_id('project', n % 300 + 1), scheme.test_key(n), '{}',
     CASE WHEN n < 90000 THEN now() END
 FROM generate_series(1, 100000) n;
-INSERT INTO scheme.act (id, at, by, key, holder, verb, object)
+INSERT INTO scheme.role (id, holder, role, project, venue, granted_at, granted_by, ended_at, ended_by)
+SELECT scheme.test_key(n), scheme.test_id('holder', n), (ARRAY['manager', 'coordinator', 'approver'])[n % 3 + 1],
+    CASE WHEN n % 3 > 0 THEN scheme.test_id('project', n % 300 + 1) END,
+    CASE WHEN n % 3 = 0 THEN scheme.test_id('venue', n % 300 + 1) END, now(), scheme.test_id('holder', 1),
+    CASE WHEN n % 4 = 0 THEN now() END, CASE WHEN n % 4 = 0 THEN scheme.test_id('holder', 1) END
+FROM generate_series(1, 6000) n;
+INSERT INTO scheme.role (id, holder, role, granted_at, granted_by)
+SELECT scheme.test_key(6000 + n), scheme.test_id('holder', 6000 + n), CASE WHEN n > 30 THEN 'auditor' ELSE 'staff' END,
+    now(), scheme.test_id('holder', 6001)
+FROM generate_series(1, 40) n;
+INSERT INTO scheme.act (id, at, by, key, scope, holder, verb, object)
 SELECT scheme.test_key(n), now() - (50000 - n) * interval '30 minutes', scheme.test_id('holder', n % 3000 + 1),
-    scheme.test_id('key', n % 3000 + 1), scheme.test_id('holder', n % 60000 + 1), 'balance_read', NULL
+    scheme.test_id('key', n % 3000 + 1), 'project', scheme.test_id('holder', n % 60000 + 1),
+    CASE n % 20 WHEN 0 THEN 'contact_read' WHEN 1 THEN 'book' ELSE 'balance_read' END, NULL
 FROM generate_series(1, 50000) n;
 INSERT INTO scheme.answer (principal, key, operation, recorded_at, salt, digest, body)
 SELECT scheme.test_id('project', n % 300 + 1), 'key-' || n, 'register', now(), '\\x00112233445566778899aabbccddeeff',
@@ -249,6 +302,7 @@ INSERT INTO journal.entry (position, target, happened_at, recorded_at, id, actor
 SELECT 1000000 + position, position, happened_at, recorded_at, scheme.test_id('resolved', position), actor,
     CASE position % 4 WHEN 1 THEN 'capture' WHEN 2 THEN 'void' ELSE 'lapse' END::journal.entry_kind, nonce, leaf
 FROM journal.entry WHERE kind = 'hold' AND position % 4 > 0;
+INSERT INTO journal.checkpoint (size, signed_at, note) SELECT n * 20, now(), 'A note' FROM generate_series(1, 6000) n;
 ALTER TABLE journal.entry ENABLE ALWAYS TRIGGER entry_fits_target;
 """
 # Each with its hold, of which nine in ten were resolved.

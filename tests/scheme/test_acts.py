@@ -67,6 +67,7 @@ async def test_it_tells_who_acted_and_as_what(database: Database) -> None:
     await recorded(database, Caller(key=key.id, scope=Scope.PERSON, object=None, holder=bob.holder), ann.holder, "b")
     await recorded(database, OFFICE, ann.holder, "a", now=NOW + timedelta(seconds=1))
     assert [(act.verb, act.by, act.person, act.scope) for act in await listed(database, ann.holder)] == [
+        ("person_added", SCHEME, None, Scope.SCHEME),
         ("a", SCHEME, None, Scope.SCHEME),
         ("b", bob.holder, bob.id, Scope.PERSON),
     ]

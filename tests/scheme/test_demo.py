@@ -15,7 +15,8 @@ from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.demo.county import PROJECTS
 from ledger.scheme.demo.making import OFFICE
-from ledger.scheme.demo.plan import PEOPLE
+from ledger.scheme.demo.places import VENUES
+from ledger.scheme.demo.plan import PEOPLE, STAFF
 from ledger.scheme.directory import Directory
 from ledger.scheme.projects import NewProject, Projects
 
@@ -45,12 +46,18 @@ COUNTS = {
     "scheme.booking": 60,
     "scheme.gift": 10,
     "scheme.correction": 1,
+    "scheme.role WHERE role = 'coordinator'": 12,
+    "scheme.role WHERE role = 'approver'": 12,
+    "scheme.role WHERE role = 'manager'": len(VENUES),
+    "scheme.role WHERE role = 'staff'": 2,
+    "scheme.role WHERE role = 'auditor'": 1,
 }
 # For each role, what is there to be looked at.
 WAITING = {
     "a coordinator, claims to approve": "scheme.claim WHERE state = 'submitted' AND approver IS NULL AND exceptions = "
     "'{}'",
-    "a second approver": "scheme.claim WHERE state = 'submitted' AND second_needed AND approver IS NOT NULL",
+    "a second approver": "scheme.claim c JOIN scheme.role r ON r.project = c.project AND r.role = 'approver' WHERE "
+    "state = 'submitted' AND second_needed AND approver IS NOT NULL",
     "a coordinator, their own hours": "scheme.claim WHERE 'own_hours' = ANY(exceptions) AND state = 'submitted'",
     "a coordinator, a line that needs a look": "scheme.claim WHERE 'overlapping' = ANY(exceptions) AND state = "
     "'queried'",
@@ -62,6 +69,10 @@ WAITING = {
     "c.id)",
     "a keyholder": "scheme.pot_spend WHERE decided_at IS NULL",
     "a till, tomorrow's bookings": "scheme.booking WHERE visit_at > now() AND visit_at < now() + interval '36 hours'",
+    "a manager, bookings to come": "scheme.booking b JOIN scheme.role r ON r.venue = b.venue WHERE visit_at > now()",
+    "an auditor, what staff did": "scheme.act WHERE scope = 'scheme'",
+    "a kiosk, in use": "scheme.device d JOIN scheme.role r ON r.project = d.project AND r.role = 'coordinator' WHERE "
+    "status = 'active'",
     "a project, who is expected": "scheme.attendance WHERE state = 'expected'",
     "the office, a till to be enrolled": "scheme.device WHERE status = 'expected'",
     "the office, a project that applied": "scheme.project WHERE status = 'applied'",
@@ -130,4 +141,6 @@ async def test_a_load_that_ends_in_the_middle_goes_on_at_the_next_start(database
         assert await count(raw, "scheme.project") == len(PROJECTS) + 1
         assert await count(raw, "journal.refusal") == 0
         assert await raw.fetchval("SELECT max(n) FROM (SELECT count(*) n FROM scheme.device GROUP BY venue) x") == 2
+        assert await count(raw, "scheme.device WHERE project IS NOT NULL") == 1
+        assert await count(raw, "scheme.role") == 2 * len(PROJECTS) + len(VENUES) + len(STAFF) + 1
     assert await demo.load(database, lambda: later, "demo") is None, "it is whole"

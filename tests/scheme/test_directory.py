@@ -32,7 +32,7 @@ async def offers_of_a_venue(database: Database, count: int) -> list[UUID]:
 
 async def an_offer(database: Database) -> UUID:
     [offer] = await offers_of_a_venue(database, 1)
-    await Offers(database, system_clock).change(offer, Status.PUBLISHED)
+    await Offers(database, system_clock).change(OFFICE, offer, Status.PUBLISHED)
     return offer
 
 
@@ -120,7 +120,7 @@ async def test_a_change_is_seen_by_the_next_question(database: Database) -> None
     offer = await an_offer(database)
     async with Directory.running(database.connect, system_clock, "test") as directory:
         for status in (Status.PAUSED, Status.PUBLISHED, Status.ENDED):
-            await Offers(database, system_clock).change(offer, status)
+            await Offers(database, system_clock).change(OFFICE, offer, status)
             found = await directory.find(offer=offer)
             assert found.offer is not None
             assert found.offer.status == status

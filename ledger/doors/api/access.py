@@ -13,7 +13,7 @@ looked at, and the handler itself asks `admitted`.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
@@ -23,6 +23,9 @@ from ledger.scheme.keys import Caller, Scope
 
 CallerRequest = Request[Caller, str, Any]
 """A request that was admitted: `user` is who asks, `auth` the token they sent."""
+
+TAKING_PART: Final = (Scope.PERSON, Scope.PROJECT, Scope.VENUE, Scope.SCHEME)
+"""Every scope but the auditor's, who reads the books and the audit trail and nothing else."""
 
 Admit = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 """Lets a request pass, or raises."""

@@ -19,7 +19,8 @@ from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from ledger.doors.api.problems import HANDLERS as OF_REQUESTS
 from ledger.doors.api.problems import KINDS as OF_REQUESTS_KINDS
-from ledger.doors.api.problems import MEDIA_TYPE, Fault, Kind, Problem, in_allow, problem
+from ledger.doors.api.problems import MEDIA_TYPE, Kind, Problem, in_allow, problem
+from ledger.doors.fields import Fault
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)

@@ -13,10 +13,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from ledger.doors.api import cursors, days
+from ledger.doors import cursors
+from ledger.doors.api import days
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.bookings import Booked, Bookings, Change, Returned, Wanted
 from ledger.scheme.diary import Booking, Diary, Expected
 from ledger.scheme.keys import Scope

@@ -10,10 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, Text, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Moment, Text
 from ledger.scheme.claiming import Change, Checked, Claiming, NewClaim
 from ledger.scheme.claims import Claim, ClaimInFull, Claims, ClaimStep, Place
 from ledger.scheme.hours import State

@@ -9,10 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.credentials import CardCode, Credential, Credentials, IssuedCredential, ShownPass
 from ledger.scheme.keys import Scope
 

@@ -6,7 +6,8 @@ Taken as text and matched first, because Litestar would read other forms too; wh
 from datetime import date
 from typing import Final
 
-from ledger.doors.api.problems import Fault, Refused
+from ledger.doors.api.problems import Refused
+from ledger.doors.fields import Fault
 
 DAY_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 

@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import refused
-from ledger.doors.api.inputs import WORD_PATTERN, Identifier, Input, Moment
+from ledger.doors.api.inputs import Input
+from ledger.doors.fields import WORD_PATTERN, Identifier, Moment
 from ledger.scheme.eligibility import Eligibility, Eligible
 from ledger.scheme.keys import Scope
 

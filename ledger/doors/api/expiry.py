@@ -8,7 +8,8 @@ from litestar.params import FromPath
 
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import IdempotencyKey, Identifier
+from ledger.doors.api.inputs import IdempotencyKey
+from ledger.doors.fields import Identifier
 from ledger.scheme.expiry import Endings, Expiry, Reinstated
 from ledger.scheme.keys import Scope
 

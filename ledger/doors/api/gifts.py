@@ -9,10 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import ADDRESS_PATTERN, Cursor, IdempotencyKey, Identifier, Input, Minutes, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import ADDRESS_PATTERN, Identifier, Minutes
 from ledger.scheme.gifts import Gift, Gifts, GiftStep, GivenToPot, NewGift, Offered, Side, ToPot
 from ledger.scheme.keys import Scope
 

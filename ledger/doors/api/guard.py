@@ -33,7 +33,8 @@ from urllib.parse import parse_qsl
 import msgspec
 from structlog.contextvars import bind_contextvars
 
-from ledger.doors.api.problems import Fault, Refused
+from ledger.doors.api.problems import Refused
+from ledger.doors.fields import Fault
 
 KIB: Final = 1024
 

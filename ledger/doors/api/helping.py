@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input
+from ledger.doors.api.inputs import IdempotencyKey, Input
+from ledger.doors.fields import Identifier
 from ledger.scheme.helping import Grant, Helper, Helpers, May
 from ledger.scheme.keys import Scope
 

@@ -15,65 +15,16 @@ What fails: msgspec's ValidationError, which `problems` turns into plain words w
 Syntax, repeated keys, depth and control characters have been refused by `guard` before.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Final, cast
-from uuid import UUID
 
 import msgspec
 from litestar import Request
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Empty, HTTPRequestEvent
-from msgspec import Meta
 
-from ledger.scheme.windows import CLOSES_PATTERN, OPENS_PATTERN
-
-# Wide enough for any paper that is entered late and any session that is planned; within it no arithmetic on
-# zones can leave what Python and PostgreSQL hold (`0001-01-01T00:00:00+14:00` would). The scheme's rules are
-# tighter.
-YEAR_FIRST: Final = 2000
-YEAR_LAST: Final = 2100
-
-# `$(?!\n)`: Python's `$` also matches before a last line break; JSON Schema's readers know no `\Z`.
-# `\s` is white space of any kind, in Python and in JSON Schema: a name has something to be called by.
-NAME_PATTERN: Final = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$(?!\n)"
-KEY_PATTERN: Final = r"^[\x21-\x7e]+$(?!\n)"
-CURSOR_PATTERN: Final = r"^[A-Za-z0-9_.-]+$(?!\n)"
-PREFIX_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$(?!\n)"
-EMAIL_PATTERN: Final = r"^[^@\x00-\x20\x7f-\xa0]+@[^@\x00-\x20\x7f-\xa0]+$(?!\n)"
-PHONE_PATTERN: Final = r"^[+(]?[0-9][0-9() ./-]*[0-9]$(?!\n)"
-ADDRESS_PATTERN: Final = r"\S"
-LIMIT_PATTERN: Final = r"^([1-9][0-9]?|1[0-9][0-9]|200)$(?!\n)"
-
-SERIAL_PATTERN: Final = r"^[A-Za-z0-9 /.#-]+$(?!\n)"
-TAG_PATTERN: Final = r"^[a-z][a-z_]{0,31}$(?!\n)"
-DISTRICT_PATTERN: Final = r"^[A-Z]{1,2}[0-9][A-Z0-9]?$(?!\n)"
-POSTCODE_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$(?!\n)"
-NEAR_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]?( ?[0-9][A-Za-z]{2})?$(?!\n)"
-MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$(?!\n)"
-WORD_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$(?!\n)"
-
-# What a reader is told when a value doesn't match: msgspec can only quote the pattern; `problems` looks here.
-PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
-    NAME_PATTERN: "must be on one line, without a space at either end and without control characters",
-    KEY_PATTERN: "must be visible ASCII characters only, without spaces",
-    CURSOR_PATTERN: "must be a cursor as an earlier page gave it",
-    PREFIX_PATTERN: "must be text without control characters",
-    EMAIL_PATTERN: "must be an email address, such as ann@example.org",
-    PHONE_PATTERN: "must be a phone number: digits, spaces and the signs + ( ) / . - only",
-    ADDRESS_PATTERN: "must say something",
-    LIMIT_PATTERN: "must be a whole number from 1 to 200, written in digits only",
-    SERIAL_PATTERN: "must be letters, digits, spaces and the signs / . # - only",
-    TAG_PATTERN: "must be a word of small letters and underscores, 32 at most",
-    DISTRICT_PATTERN: "must be the first half of a postcode in capitals, such as CB4",
-    POSTCODE_PATTERN: "must be a postcode, such as CB4 1DQ",
-    NEAR_PATTERN: "must be a postcode or its first half, such as CB4",
-    MONTH_PATTERN: "must be a month, such as 2026-11",
-    WORD_PATTERN: "must be a word of small letters, digits and underscores, 48 at most",
-    OPENS_PATTERN: "must be a time of day from 00:00 to 23:59",
-    CLOSES_PATTERN: "must be a time of day from 00:00 to 24:00",
-}
+from ledger.doors.fields import CURSOR_PATTERN, KEY_PATTERN, LIMIT_PATTERN, YEAR_FIRST, YEAR_LAST
 
 
 class Input(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -91,17 +42,6 @@ class Input(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
             if type(value) is datetime and not YEAR_FIRST <= value.year <= YEAR_LAST:
                 raise ValueError(f"`{name}` must lie in the years {YEAR_FIRST} to {YEAR_LAST}")
 
-
-# 6,000 minutes are 100 hours: several times the longest session (24 h) and any offer; 5,000 lines of it are
-# 3 * 10^7, so no sum of one request comes near 2^63. The scheme's own caps are tighter.
-Minutes = Annotated[int, Meta(ge=1, le=6_000, description="Whole minutes; 60 are one Time Credit.")]
-Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=NAME_PATTERN)]
-Text = Annotated[str, Meta(max_length=2_000, description="Free text; line breaks are kept.")]
-Identifier = UUID
-Moment = Annotated[
-    datetime,
-    Meta(tz=True, description=f"With its zone or offset; from {YEAR_FIRST} to {YEAR_LAST}."),
-]
 
 # The header parameter's name in a handler must be `idempotency_key`: Litestar's errors name the argument, and
 # `problems` writes the header's name from it. 255 is what Stripe and the IETF draft allow.

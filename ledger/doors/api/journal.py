@@ -1,4 +1,4 @@
-"""Routes of the journal, for the scheme's own keys: its entries and the trial balance."""
+"""Routes of the journal, for the scheme's own keys and its auditor's: its entries and the trial balance."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -14,7 +14,8 @@ from litestar.params import FromPath, QueryParameter
 from ledger.database import Database, driver
 from ledger.doors.api.access import Access
 from ledger.doors.api.answers import refused
-from ledger.doors.api.inputs import Identifier, page_size
+from ledger.doors.api.inputs import page_size
+from ledger.doors.fields import Identifier
 from ledger.journal import reading
 from ledger.journal.entries import Kind, Moved, Posted
 from ledger.scheme.keys import Scope
@@ -64,7 +65,7 @@ def routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
 
     @get(
         "/v1/entries",
-        before_request=access.only(Scope.SCHEME),
+        before_request=access.only(Scope.AUDITOR, Scope.SCHEME),
         summary="Follow the journal",
         description="Positions have no gaps and grow in the order of commits: a reader who goes on misses none.",
         responses=refused(400, 401, 403),
@@ -78,7 +79,7 @@ def routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
 
     @get(
         "/v1/entries/{entry:uuid}",
-        before_request=access.only(Scope.SCHEME),
+        before_request=access.only(Scope.AUDITOR, Scope.SCHEME),
         summary="Read an entry",
         responses=refused(401, 403, 404),
         tags=_TAG,
@@ -92,7 +93,7 @@ def routes(access: Access, database: Database) -> list[HTTPRouteHandler]:
 
     @get(
         "/v1/trial-balance",
-        before_request=access.only(Scope.SCHEME),
+        before_request=access.only(Scope.AUDITOR, Scope.SCHEME),
         summary="Read the trial balance",
         description="A debit takes minutes away and a credit adds them, so what was issued is negative.",
         responses=refused(401, 403),

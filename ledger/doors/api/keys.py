@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Identifier, Input, Moment, Name
+from ledger.doors.api.inputs import Input
+from ledger.doors.fields import Identifier, Moment, Name
 from ledger.scheme.keys import Key, Keys, Scope
 
 _TAG: Final = ["keys"]
@@ -69,7 +70,7 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
             data.expires_at,
             person=data.person,
             device=data.device,
-            by=request.user.identity,
+            by=request.user,
         )
         return Created(
             CreatedKey(
@@ -94,7 +95,7 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
         responses=refused(401, 403, 404, 503),
         tags=_TAG,
     )
-    async def revoke(key: FromPath[Identifier]) -> Key:
-        return await keys.revoke(key)
+    async def revoke(request: CallerRequest, key: FromPath[Identifier]) -> Key:
+        return await keys.revoke(key, request.user)
 
     return [create, revoke]

@@ -10,11 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.days import DAY_PATTERN, day
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.clock import LONDON
 from ledger.scheme.keys import Scope
 from ledger.scheme.occasions import OCCASIONS_MAX, NewOccasions, Occasion, Occasions, Times
@@ -91,7 +92,7 @@ def routes(access: Access, occasions: Occasions, cursor_secret: bytes) -> list[H
 
     @get(
         "/v1/offers/{offer:uuid}/occasions",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="List an offer's occasions",
         description=(
             "By time, cancelled ones too; `left` are the places that can still be booked. Give `next` as `cursor` to"
@@ -128,8 +129,10 @@ def routes(access: Access, occasions: Occasions, cursor_secret: bytes) -> list[H
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )
-    async def change(occasion: FromPath[Identifier], data: JSONBody[OccasionChange]) -> Occasion:
-        return await occasions.set_places(occasion, data.places)
+    async def change(
+        request: CallerRequest, occasion: FromPath[Identifier], data: JSONBody[OccasionChange]
+    ) -> Occasion:
+        return await occasions.set_places(request.user, occasion, data.places)
 
     @post(
         "/v1/occasions/{occasion:uuid}/cancel",

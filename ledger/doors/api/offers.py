@@ -9,21 +9,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.days import DAY_PATTERN, day
-from ledger.doors.api.inputs import (
-    MONTH_PATTERN,
-    NEAR_PATTERN,
-    Cursor,
-    IdempotencyKey,
-    Identifier,
-    Input,
-    Minutes,
-    Name,
-    page_size,
-)
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import MONTH_PATTERN, NEAR_PATTERN, Identifier, Minutes, Name
 from ledger.scheme.finding import Finding, Found, Wanted
 from ledger.scheme.keys import Scope
 from ledger.scheme.offers import Details, NewOffer, Offer, Offers, Quota, Status
@@ -132,7 +123,7 @@ def routes(access: Access, offers: Offers, finding: Finding, cursor_secret: byte
 def _search(access: Access, finding: Finding, cursor_secret: bytes) -> HTTPRouteHandler:
     @get(
         "/v1/offers",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Find somewhere to spend",
         description=(
             "Published offers of active venues. With `near`, the nearest first, by whole kilometres from the middle of"
@@ -218,7 +209,7 @@ def _of_venues(access: Access, offers: Offers, cursor_secret: bytes) -> list[HTT
 def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
     @get(
         "/v1/offers/{offer:uuid}",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Read an offer",
         description=(
             "One that isn't published, or whose venue isn't active, is there for its venue and the scheme alone; so is"
@@ -241,8 +232,8 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )
-    async def rewrite(offer: FromPath[Identifier], data: JSONBody[OfferChange]) -> Offer:
-        return await offers.rewrite(offer, _told(data))
+    async def rewrite(request: CallerRequest, offer: FromPath[Identifier], data: JSONBody[OfferChange]) -> Offer:
+        return await offers.rewrite(request.user, offer, _told(data))
 
     @post(
         "/v1/offers/{offer:uuid}/publish",
@@ -253,8 +244,8 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def publish(offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(offer, Status.PUBLISHED)
+    async def publish(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
+        return await offers.change(request.user, offer, Status.PUBLISHED)
 
     @post(
         "/v1/offers/{offer:uuid}/pause",
@@ -265,8 +256,8 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def pause(offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(offer, Status.PAUSED)
+    async def pause(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
+        return await offers.change(request.user, offer, Status.PAUSED)
 
     @post(
         "/v1/offers/{offer:uuid}/end",
@@ -277,8 +268,8 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def end(offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(offer, Status.ENDED)
+    async def end(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
+        return await offers.change(request.user, offer, Status.ENDED)
 
     @get(
         "/v1/offers/{offer:uuid}/quota",

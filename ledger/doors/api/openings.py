@@ -10,7 +10,8 @@ from msgspec import Meta
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.guard import KIB, Allowance
-from ledger.doors.api.inputs import TAG_PATTERN, IdempotencyKey, Identifier, Input, Name
+from ledger.doors.api.inputs import IdempotencyKey, Input
+from ledger.doors.fields import TAG_PATTERN, Identifier, Name
 from ledger.scheme.keys import Scope
 from ledger.scheme.openings import LINES_MAX, MINUTES_MAX, Opened, Opening, OpeningLine, Openings
 

@@ -9,20 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import (
-    DISTRICT_PATTERN,
-    TAG_PATTERN,
-    Cursor,
-    IdempotencyKey,
-    Identifier,
-    Input,
-    Name,
-    Text,
-    page_size,
-)
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import DISTRICT_PATTERN, TAG_PATTERN, Identifier, Name, Text
 from ledger.scheme.keys import Scope
 from ledger.scheme.opportunities import (
     USUAL_TAGS,
@@ -151,7 +142,7 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
 
     @get(
         "/v1/opportunities",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Find opportunities",
         description=(
             "Those that are published at active projects, by title; `alias` is what a project is called here."
@@ -184,7 +175,7 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
 
     @get(
         "/v1/opportunities/{opportunity:uuid}",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Read an opportunity",
         description="One that isn't published is there for its own project and the scheme alone.",
         responses=refused(400, 401, 403, 404),

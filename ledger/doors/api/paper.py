@@ -10,10 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Minutes, Name, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Minutes, Name
 from ledger.scheme.keys import Scope
 from ledger.scheme.paper import COUNT_MAX, Batch, BatchCodes, BatchCount, Paper, Printing, Voided
 

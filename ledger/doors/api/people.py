@@ -12,21 +12,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import (
-    ADDRESS_PATTERN,
-    EMAIL_PATTERN,
-    PHONE_PATTERN,
-    PREFIX_PATTERN,
-    Cursor,
-    IdempotencyKey,
-    Identifier,
-    Input,
-    Name,
-    page_size,
-)
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import ADDRESS_PATTERN, EMAIL_PATTERN, PHONE_PATTERN, PREFIX_PATTERN, Identifier, Name
 from ledger.journal.entries import Kind
 from ledger.scheme.acts import Act
 from ledger.scheme.keys import Scope

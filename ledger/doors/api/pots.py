@@ -10,11 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import TAG_PATTERN, Cursor, IdempotencyKey, Identifier, Input, Minutes, Moment, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.api.people import Statement, StatementLine
+from ledger.doors.fields import TAG_PATTERN, Identifier, Minutes, Moment
 from ledger.scheme.bookings import Wanted
 from ledger.scheme.keys import Scope
 from ledger.scheme.pot_spends import Decide, PotSpend, PotSpends, PotSpendStep, Propose
@@ -124,7 +125,7 @@ def _looking(access: Access, pots: Pots, cursor_secret: bytes) -> list[HTTPRoute
 
     @get(
         "/v1/community-pot",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Look into the community's pot",
         description="What was given for whoever needs it, in minutes.",
         responses=refused(401, 403),

@@ -31,12 +31,11 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 from structlog.contextvars import get_contextvars
 
-from ledger.doors.api.inputs import PATTERNS_IN_WORDS
+from ledger.doors.cursors import WrongCursor
+from ledger.doors.fields import Fault, in_plain_words
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGE: Final = "/docs/problems"
-
-_ECHO_MAX: Final = 100  # characters of a client's own text in an answer: enough to recognise it
 
 
 class Kind(NamedTuple):
@@ -129,13 +128,6 @@ _CODE_OF_STATUS: Final = {
 }
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One field and what is wrong with it, in words for whoever filled it in."""
-
-    field: str
-    message: str
-
-
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The one shape of every answer that isn't a success. Fields left out are absent."""
 
@@ -215,92 +207,6 @@ class Refused(Exception):  # noqa: N818 - it reads "raise Refused(...)": a refus
         )
 
 
-# --- msgspec's messages in plain words ------------------------------------------------------------
-
-_TYPES: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-    "bool": "true or false",
-    "null": "null",
-    "array": "a list",
-    "object": "an object",
-    "datetime": "a date with a time",
-    "date": "a date",
-    "uuid": "a UUID",
-}
-_MOMENT_EXAMPLE: Final = "such as 2026-03-14T10:30:00+00:00"
-_LAST_OF_PATH: Final = re.compile(r" - at `(?P<path>[^`]*)`$")
-
-
-def _types(names: str) -> str:
-    """Name what msgspec calls `int | null`."""
-    return " or ".join(_TYPES.get(name, name) for name in names.split(" | "))
-
-
-def _sized(kind: str, bound: str, size: str) -> str:
-    unit = {"str": "character", "array": "item"}.get(kind, "entry" if size == "1" else "entrie")
-    return f"must have {bound} {size} {unit}{'' if size == '1' else 's'}"
-
-
-class _Phrase(NamedTuple):
-    """One form of msgspec's messages: its status and how to say it. A `suffix` group extends the path."""
-
-    pattern: re.Pattern[str]
-    status: int
-    say: Callable[[re.Match[str]], str]
-
-
-def _phrase(pattern: str, status: int, say: str | Callable[[re.Match[str]], str]) -> _Phrase:
-    return _Phrase(re.compile(pattern, re.DOTALL), status, say if callable(say) else lambda _: say)
-
-
-# Read from top to bottom; the first that matches speaks.
-_PHRASES: Final = (
-    _phrase(r"Object missing required field `(?P<suffix>.*)`", 400, "is required"),
-    _phrase(r"Object contains unknown field `(?P<suffix>.*)`", 400, "is not a field of this request"),
-    _phrase(r"Expected `datetime` with a timezone.*", 422, f"must say its time zone, {_MOMENT_EXAMPLE}"),
-    _phrase(r"Expected `([^`]+)`, got `([^`]+)`", 400, lambda m: f"must be {_types(m[1])}, not {_types(m[2])}"),
-    _phrase(r"Expected `(\w+)` of length >= (\d+)", 422, lambda m: _sized(m[1], "at least", m[2])),
-    _phrase(r"Expected `(\w+)` of length <= (\d+)", 422, lambda m: _sized(m[1], "at most", m[2])),
-    _phrase(r"Expected `\w+` >= (\S+)", 422, lambda m: f"must be at least {m[1]}"),
-    _phrase(r"Expected `\w+` <= (\S+)", 422, lambda m: f"must be at most {m[1]}"),
-    _phrase(r"Expected `\w+` > (\S+)", 422, lambda m: f"must be more than {m[1]}"),
-    _phrase(r"Expected `\w+` < (\S+)", 422, lambda m: f"must be less than {m[1]}"),
-    _phrase(r"Expected `\w+` that's a multiple of (\S+)", 422, lambda m: f"must be a multiple of {m[1]}"),
-    _phrase(
-        r"Expected `str` matching regex (?P<quoted>.*)",
-        422,
-        lambda m: next(
-            (words for pattern, words in PATTERNS_IN_WORDS.items() if repr(pattern) == m["quoted"]),
-            "is not in the form that the documentation shows",
-        ),
-    ),
-    _phrase(r"Invalid RFC3339 encoded datetime", 400, f"must be a date with its time and zone, {_MOMENT_EXAMPLE}"),
-    _phrase(r"Invalid RFC3339 encoded date", 400, "must be a date, such as 2026-03-14"),
-    _phrase(r"Invalid UUID", 400, "must be a UUID, such as 0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"),
-    _phrase(r"Invalid (?:enum )?value .*", 422, "is not one of the values that are allowed"),
-    _phrase(r"(?:Number|Integer value) out of range", 400, "is a number too large to be read"),
-    _phrase(r"`(?P<suffix>\w+)` (?P<own>must .*)", 422, lambda m: m["own"]),  # from an Input's __post_init__
-    _phrase(r"(?P<own>must .*)", 422, lambda m: m["own"]),
-)
-
-
-def in_plain_words(message: str, path: str = "") -> tuple[int, Fault]:
-    """Return the status and the field's fault for one of msgspec's messages.
-
-    The path is taken from the message's own end (``... - at `$.lines[3].minutes` ``) or from the argument.
-    """
-    if at := _LAST_OF_PATH.search(message):
-        message, path = message[: at.start()], at["path"].removeprefix("$").removeprefix(".")
-    for phrase in _PHRASES:
-        if match := phrase.pattern.fullmatch(message):
-            if suffix := match.groupdict().get("suffix"):
-                path = f"{path}.{suffix[:_ECHO_MAX]}" if path else suffix[:_ECHO_MAX]
-            return phrase.status, Fault(path or "body", phrase.say(match))
-    return 400, Fault(path or "body", "can't be read as what this field takes")
-
-
 # --- Litestar's exceptions ------------------------------------------------------------------------
 
 _MISSING: Final = re.compile(r"Missing required (?P<source>\w+) parameter '(?P<name>[^']+)'")
@@ -357,6 +263,10 @@ def _on_refused(_: _Request, exc: Refused) -> Response[bytes]:
     return exc.problem().response()
 
 
+def _on_wrong_cursor(_: _Request, __: WrongCursor) -> Response[bytes]:
+    return _parameter_fault([Fault("cursor", "is not one that this list gave")]).problem().response()
+
+
 def _on_invalid_body(_: _Request, exc: msgspec.ValidationError) -> Response[bytes]:
     return _body_fault(str(exc)).problem().response()
 
@@ -402,6 +312,7 @@ def _on_failure(request: _Request, exc: Exception) -> Response[bytes]:
 
 HANDLERS: Final[dict[type[Exception] | int, Callable[[_Request, Any], Response[bytes]]]] = {
     Refused: _on_refused,
+    WrongCursor: _on_wrong_cursor,
     msgspec.ValidationError: _on_invalid_body,
     msgspec.DecodeError: _on_unreadable_body,
     ValidationException: _on_validation,

@@ -9,10 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from ledger.doors.api import cursors
+from ledger.doors import cursors
 from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Name, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Name
 from ledger.scheme.allocations import Allocation, Allocations, Allot, Allotted, Grant
 from ledger.scheme.keys import Scope
 from ledger.scheme.projects import NewProject, Project, Projects, Status
@@ -24,6 +25,9 @@ _Alias = Annotated[
     Name,
     Meta(description="What everybody else reads instead of the name: nothing that tells what the project is about."),
 ]
+_Sensitive: Final = Meta(
+    description="Whether it tells something of people that they are there. Who reads their names is then recorded."
+)
 _StatusWanted = Annotated[Status | None, QueryParameter(description="Only those of this status.")]
 
 
@@ -35,6 +39,7 @@ class ProjectInput(Input, frozen=True, kw_only=True):
     status: Annotated[Literal["applied", "active"], Meta(description="Whether somebody has yet to say yes to it.")] = (
         "active"
     )
+    sensitive: Annotated[bool, _Sensitive] = False
 
 
 class ProjectChange(Input, frozen=True, kw_only=True):
@@ -42,6 +47,7 @@ class ProjectChange(Input, frozen=True, kw_only=True):
 
     name: Name | UnsetType = UNSET
     alias: _Alias | UnsetType = UNSET
+    sensitive: Annotated[bool | UnsetType, _Sensitive] = UNSET
 
 
 class ProjectPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +89,7 @@ def routes(
     async def create(
         request: CallerRequest, data: JSONBody[ProjectInput], idempotency_key: IdempotencyKey
     ) -> Created[Project]:
-        asked = NewProject(name=data.name, alias=data.alias, status=Status(data.status))
+        asked = NewProject(name=data.name, alias=data.alias, status=Status(data.status), sensitive=data.sensitive)
         project, replayed = await projects.create(request.user, idempotency_key, asked)
         return Created(project, location=f"/v1/projects/{project.id}", replayed=replayed)
 
@@ -119,15 +125,17 @@ def routes(
     @patch(
         "/v1/projects/{project:uuid}",
         before_request=access.only(Scope.SCHEME),
-        summary="Rename a project",
+        summary="Change a project",
         responses=refused(400, 401, 403, 404, 422, 503),
         tags=_TAG,
     )
-    async def rename(project: FromPath[Identifier], data: JSONBody[ProjectChange]) -> Project:
-        return await projects.rename(
+    async def rewrite(request: CallerRequest, project: FromPath[Identifier], data: JSONBody[ProjectChange]) -> Project:
+        return await projects.rewrite(
+            request.user,
             project,
-            None if data.name is UNSET else data.name,
-            None if data.alias is UNSET else data.alias,
+            name=None if data.name is UNSET else data.name,
+            alias=None if data.alias is UNSET else data.alias,
+            sensitive=None if data.sensitive is UNSET else data.sensitive,
         )
 
     @post(
@@ -139,8 +147,8 @@ def routes(
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def activate(project: FromPath[Identifier]) -> Project:
-        return await projects.change(project, Status.ACTIVE)
+    async def activate(request: CallerRequest, project: FromPath[Identifier]) -> Project:
+        return await projects.change(request.user, project, Status.ACTIVE)
 
     @post(
         "/v1/projects/{project:uuid}/suspend",
@@ -154,8 +162,8 @@ def routes(
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def suspend(project: FromPath[Identifier]) -> Project:
-        return await projects.change(project, Status.SUSPENDED)
+    async def suspend(request: CallerRequest, project: FromPath[Identifier]) -> Project:
+        return await projects.change(request.user, project, Status.SUSPENDED)
 
     @post(
         "/v1/projects/{project:uuid}/end",
@@ -166,8 +174,8 @@ def routes(
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def end(project: FromPath[Identifier]) -> Project:
-        return await projects.change(project, Status.ENDED)
+    async def end(request: CallerRequest, project: FromPath[Identifier]) -> Project:
+        return await projects.change(request.user, project, Status.ENDED)
 
     @post(
         "/v1/projects/{project:uuid}/allocations",
@@ -208,4 +216,4 @@ def routes(
         shown, following = cursors.page(cursor_secret, place, grants, page_size)
         return AllocationPage(allocation=found, grants=list(shown), next=following)
 
-    return [create, index, read, rename, activate, suspend, end, allot, allocation]
+    return [create, index, read, rewrite, activate, suspend, end, allot, allocation]

@@ -1,7 +1,8 @@
 """Routes of the proof: the log's newest checkpoint and its key, consistency, and receipts.
 
 What stands under /log is for anyone who doubts us, without a key: it tells sizes and hashes and nothing else. A receipt
-holds a whole leaf, with balances, and so is given to the scheme only, for the person whose entry it is.
+holds a whole leaf, with balances, and so is given to the scheme and its auditor, and besides to the person alone whose
+entry it is.
 """
 
 from typing import Annotated, Final
@@ -12,11 +13,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from ledger.database import Database, driver
-from ledger.doors.api.access import Access
+from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import refused
-from ledger.doors.api.inputs import Identifier
+from ledger.doors.fields import Identifier
 from ledger.journal import log
 from ledger.scheme.keys import Scope
+from ledger.scheme.receipts import Receipts
 from ledger.scheme.refusals import Declined, Refusal
 
 _TAG: Final = ["proof"]
@@ -40,7 +42,7 @@ class Consistency(msgspec.Struct, frozen=True, kw_only=True):
     path: list[bytes]
 
 
-def routes(access: Access, database: Database, verifier: str) -> list[HTTPRouteHandler]:
+def routes(access: Access, database: Database, receipts: Receipts, verifier: str) -> list[HTTPRouteHandler]:
     """Return the routes of the proof; `verifier` is the key that checkpoints are signed with."""
 
     @get(
@@ -88,18 +90,17 @@ def routes(access: Access, database: Database, verifier: str) -> list[HTTPRouteH
 
     @get(
         "/v1/entries/{entry:uuid}/receipt",
-        before_request=access.only(Scope.SCHEME),
+        before_request=access.only(Scope.AUDITOR, Scope.PERSON, Scope.SCHEME),
         media_type=MediaType.TEXT,
         summary="Read an entry's receipt",
-        description="A proof (C2SP) that the entry is in the log. It verifies offline, with the published format.",
+        description=(
+            "A proof (C2SP) that the entry is in the log. It verifies offline, with the published format. A person's"
+            " key reads those of entries that move that person's credits."
+        ),
         responses=refused(401, 403, 404),
         tags=_TAG,
     )
-    async def receipt(entry: FromPath[Identifier]) -> Response[str]:
-        async with database.reading() as connection:
-            text = await log.receipt(driver(connection), entry)
-        if text is None:
-            raise Declined(Refusal.NOT_FOUND, f"There is no such entry. Or: {_NOT_YET}")
-        return Response(text, media_type=MediaType.TEXT)
+    async def receipt(request: CallerRequest, entry: FromPath[Identifier]) -> Response[str]:
+        return Response(await receipts.text(request.user, entry), media_type=MediaType.TEXT)
 
     return [checkpoint, key, consistency, receipt]

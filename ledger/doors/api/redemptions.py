@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from ledger.doors.api.access import Access, CallerRequest, admitted
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import IdempotencyKey, Identifier, Input, Minutes
+from ledger.doors.api.inputs import IdempotencyKey, Input
+from ledger.doors.fields import Identifier, Minutes
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Scope
 from ledger.scheme.redemptions import Redemption, Redemptions, Step

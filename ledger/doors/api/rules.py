@@ -9,8 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from msgspec import UNSET, UnsetType
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import refused
 from ledger.doors.api.inputs import Cursor, Input, page_size
 from ledger.scheme.keys import Scope
@@ -55,7 +55,7 @@ def routes(access: Access, rulebook: Rulebook, cursor_secret: bytes) -> list[HTT
 
     @get(
         "/v1/rules",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Read the rules",
         description=(
             "Each with its value, default, unit, bounds and meaning. What isn't `enforced` is of a later release, and"

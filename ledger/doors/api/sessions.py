@@ -10,11 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.days import DAY_PATTERN, day
-from ledger.doors.api.inputs import Cursor, IdempotencyKey, Identifier, Input, Moment, page_size
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.attendances import Attendance, Attendances
 from ledger.scheme.keys import Scope
 from ledger.scheme.sessions import REPEAT_MAX, Period, Plan, Session, Sessions
@@ -141,7 +142,7 @@ def _sessions(access: Access, sessions: Sessions, cursor_secret: bytes) -> list[
 
     @get(
         "/v1/opportunities/{opportunity:uuid}/sessions",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="See when one can come",
         description="The sessions of a published opportunity that aren't over or cancelled, by time.",
         responses=refused(400, 401, 403, 404),

@@ -9,18 +9,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from ledger.doors.api import cursors
-from ledger.doors.api.access import Access, CallerRequest
+from ledger.doors import cursors
+from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
-from ledger.doors.api.inputs import (
-    POSTCODE_PATTERN,
-    Cursor,
-    IdempotencyKey,
-    Identifier,
-    Input,
-    Name,
-    page_size,
-)
+from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
+from ledger.doors.fields import POSTCODE_PATTERN, Identifier, Name
 from ledger.scheme.districts import Latitude, Longitude
 from ledger.scheme.keys import Scope
 from ledger.scheme.sites import NewSite, Place, Site, Sites
@@ -126,7 +119,7 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
 
     @get(
         "/v1/venues/{venue:uuid}",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="Read a venue",
         description="One that isn't active is there for itself and the scheme alone.",
         responses=refused(400, 401, 403, 404),
@@ -142,8 +135,8 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         responses=refused(400, 401, 403, 404, 422, 503),
         tags=_TAG,
     )
-    async def rename(venue: FromPath[Identifier], data: JSONBody[VenueChange]) -> Venue:
-        return await venues.rename(venue, data.name)
+    async def rename(request: CallerRequest, venue: FromPath[Identifier], data: JSONBody[VenueChange]) -> Venue:
+        return await venues.rename(request.user, venue, data.name)
 
     @post(
         "/v1/venues/{venue:uuid}/activate",
@@ -154,8 +147,8 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def activate(venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(venue, Status.ACTIVE)
+    async def activate(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
+        return await venues.change(request.user, venue, Status.ACTIVE)
 
     @post(
         "/v1/venues/{venue:uuid}/suspend",
@@ -166,8 +159,8 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def suspend(venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(venue, Status.SUSPENDED)
+    async def suspend(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
+        return await venues.change(request.user, venue, Status.SUSPENDED)
 
     @post(
         "/v1/venues/{venue:uuid}/end",
@@ -178,8 +171,8 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def end(venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(venue, Status.ENDED)
+    async def end(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
+        return await venues.change(request.user, venue, Status.ENDED)
 
     return [create, index, read, rename, activate, suspend, end]
 
@@ -205,7 +198,7 @@ def _of_sites(access: Access, sites: Sites, cursor_secret: bytes) -> list[HTTPRo
 
     @get(
         "/v1/venues/{venue:uuid}/sites",
-        before_request=access.only(*Scope),
+        before_request=access.only(*TAKING_PART),
         summary="List a venue's sites",
         description=(
             "By name; those that are closed for the venue itself and the scheme alone. Give `next` as `cursor` to"
@@ -232,8 +225,8 @@ def _of_sites(access: Access, sites: Sites, cursor_secret: bytes) -> list[HTTPRo
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )
-    async def change(site: FromPath[Identifier], data: JSONBody[SiteChange]) -> Site:
-        return await sites.change(site, _told(data))
+    async def change(request: CallerRequest, site: FromPath[Identifier], data: JSONBody[SiteChange]) -> Site:
+        return await sites.change(request.user, site, _told(data))
 
     @post(
         "/v1/sites/{site:uuid}/close",
@@ -244,8 +237,8 @@ def _of_sites(access: Access, sites: Sites, cursor_secret: bytes) -> list[HTTPRo
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )
-    async def close(site: FromPath[Identifier]) -> Site:
-        return await sites.close(site)
+    async def close(request: CallerRequest, site: FromPath[Identifier]) -> Site:
+        return await sites.close(request.user, site)
 
     return [add, index, change, close]
 

@@ -18,7 +18,7 @@ Exit codes:
 Commands work on LEDGER_DSN or, without one, on the embedded PostgreSQL in LEDGER_DATA: on the running one if a service
 runs (`serve` itself refuses that), else on one started for as long as the command takes. `bench` has one of its own. To
 be read in this order: `answers` (what every command shares), `server` (where the database is), then the commands:
-`serving`, `books`, `scheme`, `desk`, `till`, `paper`.
+`serving`, `books`, `scheme`, `desk`, `till`, `paper`, `roles`.
 """
 
 import click
@@ -29,6 +29,7 @@ from ledger.doors.cli.desk import card
 from ledger.doors.cli.districts import districts
 from ledger.doors.cli.paper import opening, voucher
 from ledger.doors.cli.person import person
+from ledger.doors.cli.roles import audit, role
 from ledger.doors.cli.running import outbox, rules, work
 from ledger.doors.cli.scheme import balance, key, register, statement
 from ledger.doors.cli.serving import migrate, serve
@@ -52,6 +53,7 @@ for command in (
     *(serve, migrate),
     *(register, balance, statement, quote, redeem, card, key, person),
     *(voucher, opening),
+    *(role, audit),
     *(districts, rules, work, outbox),
     *(verify, checkpoint, receipt, export, bench),
 ):

@@ -1,9 +1,12 @@
-"""Commands of the books: verify, checkpoint, receipt, export. They read, and trust nothing that they can recompute."""
+"""Commands of the books: verify, checkpoint, receipt, export. They read, and trust nothing that they can recompute.
+
+That the whole journal was verified, and with what result, is kept for the staff's page.
+"""
 
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import UUID
@@ -17,6 +20,8 @@ from ledger.journal.checkpoint import Checkpoint, Verifier
 from ledger.journal.verifying import Broken, open_notes, verify_account, verify_journal, verify_receipt
 from ledger.scheme.chart import COMMODITIES
 from ledger.scheme.clock import system_clock
+from ledger.scheme.overview import record_verification
+from ledger.scheme.refusals import OUTAGES
 
 if TYPE_CHECKING:
     from ledger.database import Database
@@ -56,6 +61,9 @@ def verify_journal_(against: tuple[Path, ...], keys: tuple[str, ...]) -> Answer:
         async with log.long_reading(database.connect) as connection:
             with progress("Verifying") as told:
                 found = await verify_journal(connection, verifiers=verifiers, against=checkpoints, progress=told)
+        # For the staff's page; where it can't be kept, what was found is said all the same.
+        with suppress(*OUTAGES):
+            await record_verification(database, system_clock(), sound=not isinstance(found, Broken))
         if isinstance(found, Broken):
             return _broken(found)
         remarks = "" if verifiers else "\nCheckpoints were not looked at: there is no key to trust (--verifier)."

@@ -28,18 +28,22 @@ from ledger.scheme.demo.making import OFFICE, Making, Present
 from ledger.scheme.demo.places import VENUES
 from ledger.scheme.demo.plan import (
     ANN,
+    AUDITOR,
     BILAL,
     CHILDREN,
     GUARDIAN_BEFORE,
     PEOPLE,
     SPAN,
+    STAFF,
     TEENAGERS,
     WITHOUT_CONSENT,
     Plan,
     Step,
     coordinator_of,
+    deputy_of,
     has_card,
     has_pass,
+    manager_of,
 )
 from ledger.scheme.directory import Directory
 from ledger.scheme.districts import District, Districts
@@ -48,6 +52,7 @@ from ledger.scheme.offers import NewOffer, Offer
 from ledger.scheme.people import AgeBand, Channel, NewPerson, Person, Reach
 from ledger.scheme.projects import NewProject, Project
 from ledger.scheme.projects import Status as ProjectStatus
+from ledger.scheme.roles import Role
 from ledger.scheme.venues import NewVenue, Venue, Venues
 from ledger.scheme.venues import Status as VenueStatus
 
@@ -106,6 +111,7 @@ async def load(database: Database, clock: Clock, environment: str, told: Told = 
             await _at_once(partial(_take, now, step) for step in at_once)
             done += len(at_once)
             told(100 * done // len(steps))
+        await making.kiosk(0, "The tablet by the tea urn")
         shown = await _shown(making, plan, Keys(database, now, environment))
         await making.expected_till(_LAST, 0, "The new till by the turnstile")
     return shown
@@ -154,6 +160,18 @@ async def _parties(making: Making) -> None:
         partial(making.occasions_of, number, history.occasions(times, making.now()))
         for number, times in enumerate(all_times)
         if times is not None
+    )
+    await _at_once(
+        [
+            *(
+                partial(making.role, coordinator_of(n), Role.COORDINATOR, project=n)
+                for n in range(len(making.projects))
+            ),
+            *(partial(making.role, deputy_of(n), Role.APPROVER, project=n) for n in range(len(making.projects))),
+            *(partial(making.role, manager_of(n), Role.MANAGER, venue=n) for n in range(len(making.venues))),
+            *(partial(making.role, who, Role.STAFF) for who in STAFF),
+            partial(making.role, AUDITOR, Role.AUDITOR),
+        ]
     )
     await _at_once(
         partial(making.guardian, child, child - GUARDIAN_BEFORE, consents=child != WITHOUT_CONSENT)

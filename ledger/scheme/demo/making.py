@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.batcher import Batcher
-from ledger.scheme import devices, lapses
+from ledger.scheme import devices, lapses, roles
 from ledger.scheme.allocations import Allocations, Allot
 from ledger.scheme.approvals import Approvals, Approve
 from ledger.scheme.attendances import Attendances, Presence
@@ -121,6 +121,7 @@ class Making:
         self._vouchers = Vouchers(database, now)
         self._sessions = Sessions(database, now)
         self._attendances = Attendances(database, now)
+        self._roles = roles.Roles(database, now)
 
     # --- in whose name ------------------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class Making:
         ]
         new = NewDevice(venue=venue.id, name="The front desk", site=ids[0] if len(ids) == 1 else None)
         expected, _ = await self._devices.create(OFFICE, f"demo till {name}", new)
-        (device,) = await self._devices.of(venue.id, after=None, limit=1)
+        (device,) = await self._devices.of_venue(OFFICE, venue.id, after=None, limit=1)
         if device.enrolled_at is None:
             await self._devices.enrol(expected.code)
         async with self.database.reading() as connection:
@@ -163,8 +164,8 @@ class Making:
         """An offer that is published; or was, and is paused."""
         offers = Offers(self.database, self.now)
         made, _ = await offers.create(OFFICE, f"demo offer {key}", asked)
-        offer = await offers.change(made.id, Status.PUBLISHED)
-        return await offers.change(made.id, Status.PAUSED) if paused else offer
+        offer = await offers.change(OFFICE, made.id, Status.PUBLISHED)
+        return await offers.change(OFFICE, made.id, Status.PAUSED) if paused else offer
 
     async def occasions_of(self, offer: int, times: Sequence[OccasionTimes]) -> None:
         """When a show or a course is."""
@@ -173,6 +174,16 @@ class Making:
             OFFICE, f"demo occasions {offer}", asked
         )
         self.occasions[offer] = [occasion.id for occasion in added]
+
+    async def role(self, who: int, role: roles.Role, *, project: int | None = None, venue: int | None = None) -> None:
+        """Give somebody a role."""
+        grant = roles.Grant(
+            person=self.people[who].id,
+            role=role,
+            project=None if project is None else self.projects[project].id,
+            venue=None if venue is None else self.venues[venue].id,
+        )
+        await self._roles.grant(OFFICE, f"demo {role} {who}", grant)
 
     async def guardian(self, child: int, guardian: int, *, consents: bool) -> None:
         """Somebody who answers for a child, with their consent or not yet."""
@@ -185,6 +196,11 @@ class Making:
         """A printed card."""
         issued, _ = await self._credentials.issue_card(OFFICE, f"demo card {who}", self.people[who].id)
         self.cards[who] = str(issued.code)
+
+    async def project_card(self, project: int, coordinator: int, who: int) -> None:
+        """A printed card, by the desk of a project that they come to."""
+        caller = self.coordinator(project, coordinator)
+        await self._credentials.issue_card(caller, f"demo card {who}", self.people[who].id)
 
     async def new_card(self, who: int) -> None:
         """Another card in the stead of one that was lost."""
@@ -425,6 +441,14 @@ class Making:
         async with self.database.transaction() as connection:
             while await lapses.lapse_due(driver(connection), self.now()):
                 pass
+
+    async def kiosk(self, project: int, name: str) -> None:
+        """A tablet at a project's door, in use."""
+        id_ = self.projects[project].id
+        expected, _ = await self._devices.create(OFFICE, f"demo kiosk {project}", NewDevice(project=id_, name=name))
+        (device,) = await self._devices.of_project(OFFICE, id_, after=None, limit=1)
+        if device.enrolled_at is None:
+            await self._devices.enrol_here(expected.code)
 
     async def expected_till(self, key: str, venue: int, name: str) -> None:
         """A till that is to be enrolled."""

@@ -109,6 +109,16 @@ def deputy_of(project: int) -> int:
     return 120 + project
 
 
+def manager_of(venue: int) -> int:
+    """Who sees to the venue's side of it."""
+    return 140 + venue
+
+
+STAFF: Final = (165, 166)
+"""Two, for some things need both."""
+AUDITOR: Final = 167
+
+
 def has_card(who: int) -> bool:
     """Whether somebody carries a card: three of four."""
     return who < CHILDREN.start and (who == ANN or who % 4 > 0)

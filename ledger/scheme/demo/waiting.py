@@ -2,8 +2,9 @@
 
 For a coordinator: claims, one that needs a second approver, one that was queried, lines that need a look, a sign-out
 that was forgotten. For a volunteer: a gift to accept, a booking tomorrow, sessions to come. For a keyholder: a spend
-that the other must agree to. For a guardian: a consent. For a till: who comes tomorrow. For the office: a project and
-a venue that applied, a till to be enrolled, a funder's cap that is nearly used up, and notices in the outbox.
+that the other must agree to. For a guardian: a consent. For a till: who comes today and tomorrow. For a kiosk: who is
+expected now. For the office: a project and a venue that applied, a till to be enrolled, a funder's cap that is nearly
+used up, and notices in the outbox.
 """
 
 from datetime import date, datetime, timedelta
@@ -31,7 +32,7 @@ _OPEN_DAY: Final = "demo vouchers of the open day"
 def begin(plan: Plan) -> None:
     """Plan what was brought along from before, and lay by what is spent at the end."""
     _beginnings(plan)
-    for who, minutes in ((ANN, 60), (BILAL, 180), (6, 60), (18, 180), (27, 60)):
+    for who, minutes in ((ANN, 60), (BILAL, 180), (6, 60), (18, 180), (27, 60), (33, 60), (41, 60)):
         plan.purses[who] -= minutes
 
 
@@ -41,6 +42,7 @@ def add(plan: Plan) -> None:
     _hours_waiting(plan)
     _lists_to_come(plan)
     _bookings_to_come(plan)
+    _today(plan)
 
 
 def _beginnings(plan: Plan) -> None:
@@ -89,7 +91,9 @@ def _last(plan: Plan, weekday: int, *, weeks: int = 0) -> date:
 def _pots(plan: Plan) -> None:
     making = plan.making
     for number, (name, members) in enumerate(GROUPS):
-        plan.add(plan.began + timedelta(days=15 + number), making.group, name, members[:2], members[2:])
+        # Ann keeps the gardeners' pot with them, so there is something for her to agree to.
+        keyholders = (*members[:2], ANN) if number == 0 else members[:2]
+        plan.add(plan.began + timedelta(days=15 + number), making.group, name, keyholders, members[2:])
     printed = plan.now - timedelta(days=17)
     last_day = plan.today + timedelta(days=60)
     printing = Printing(group=None, label="Open day at the Saturday menders", minutes=60, count=10, last_day=last_day)
@@ -130,6 +134,8 @@ def _hours_waiting(plan: Plan) -> None:
     plan.add(moment(plan.today - timedelta(days=5), 560), making.query, "demo queried", 0, chair, text)
     plan.add(moment(plan.today - timedelta(days=1), 1200), making.claim, "demo draft", 0, ANN,
              _evening(plan, 13, 1080, 45), draft=True)  # fmt: skip
+    for who in (52, 104):
+        plan.add(plan.now - timedelta(hours=2), making.project_card, 0, chair, who)
     # A stocktake that two lists tell of: one line is queried, one is long, one is the coordinator's own.
     stocktake, told_at = _evening(plan, 2, 600, 435), moment(plan.today - timedelta(days=2), 1140)
     lines = [(11, 435), (24, 240), (37, 180), (coordinator_of(8), 240)]
@@ -155,6 +161,15 @@ def _lists_to_come(plan: Plan) -> None:
     for who in (104, 117):
         plan.add(yesterday[0] + timedelta(minutes=2 + who % 3), making.came, "demo open bench", who)
     plan.add(yesterday[1], making.left, "demo open bench", 104)
+
+
+def _today(plan: Plan) -> None:
+    """What goes on at a kiosk and at a till, at whatever time of day the county is loaded."""
+    making, now, swim = plan.making, plan.now.replace(second=0, microsecond=0), plan.named("A swim")
+    open_door = (now - timedelta(minutes=45), now + timedelta(hours=2))
+    plan.add(plan.now - timedelta(days=2), making.sessions, "demo open door", 0, open_door, 1, [ANN, BILAL, 26])
+    plan.add(plan.now - timedelta(days=1), making.book, "demo swim today", swim.number, 33, Party(), visit_at=now)
+    plan.add(plan.now, making.visit, "demo visit today", swim.venue, swim.number, 41, Party(), by_pass=False)
 
 
 def _bookings_to_come(plan: Plan) -> None:

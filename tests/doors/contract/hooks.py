@@ -19,8 +19,8 @@ import schemathesis
 from hypothesis import strategies as st
 
 from ledger.doors.api.answers import KINDS
-from ledger.doors.api.inputs import CURSOR_PATTERN, KEY_PATTERN
 from ledger.doors.api.problems import MEDIA_TYPE, PAGE
+from ledger.doors.fields import CURSOR_PATTERN, KEY_PATTERN
 from tests.doors.contract.known import Known
 from tests.doors.contract.links import examples
 from tests.doors.contract.service import NOW

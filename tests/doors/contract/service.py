@@ -78,6 +78,7 @@ class Scheme:
             "project": {"object": project},
             "venue": {"object": venue},
             "person": {"person": ann["id"]},
+            "auditor": {"person": bilal["id"]},
         }
         keys = {
             scope: self._sent("/v1/keys", {"scope": scope, "label": "fuzzing", **rest}) for scope, rest in whose.items()

@@ -31,6 +31,10 @@ async def a_device(house: House) -> Request:
     return Request(f"/v1/venues/{house.venue}/devices", {"name": "the kiosk"})
 
 
+async def a_kiosk(house: House) -> Request:
+    return Request(f"/v1/projects/{house.project}/devices", {"name": "the tablet at the door"})
+
+
 async def an_enrolment(house: House) -> Request:
     made = await house.api.made(f"/v1/venues/{house.venue}/devices", {"name": "the kiosk"})
     return Request("/v1/devices/enrol", {"code": made["code"]}, repeats=False)
@@ -61,6 +65,7 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("POST", "/v1/credentials/{credential}/unblock"): a_card_to("unblock", "active"),
     ("POST", "/v1/credentials/{credential}/revoke"): a_card_to("revoke", "revoked"),
     ("POST", "/v1/venues/{venue}/devices"): a_device,
+    ("POST", "/v1/projects/{project}/devices"): a_kiosk,
     ("POST", "/v1/devices/enrol"): an_enrolment,
     ("PATCH", "/v1/devices/{device}"): another_name,
     ("POST", "/v1/devices/{device}/revoke"): a_revoked_device,

@@ -17,6 +17,11 @@ async def a_birthday(house: House) -> Request:
     return Request(f"/v1/people/{child['id']}", body, entries=1, repeats=False)
 
 
+async def a_preference(house: House) -> Request:
+    ann = await house.person()
+    return Request(f"/v1/people/{ann['id']}/preferences", {"large_print": True, "milestones": [10]}, repeats=False)
+
+
 async def a_helper(house: House) -> Request:
     helped, helper = await house.person(), await house.person()
     return Request(f"/v1/people/{helped['id']}/helpers", {"helper": helper["id"], "may": ["balance", "claim"]})
@@ -29,6 +34,30 @@ async def an_end_of_help(house: House) -> Request:
     return Request(
         f"/v1/helpers/{made['id']}/end",
         changed=count("scheme.helping", f"id = '{made['id']}' AND ended_at IS NOT NULL"),
+    )
+
+
+async def a_role(house: House) -> Request:
+    person = await house.person()
+    return Request("/v1/roles", {"person": person["id"], "role": "coordinator", "project": house.project})
+
+
+async def an_end_of_a_role(house: House) -> Request:
+    asked = await a_role(house)
+    made = await house.api.made(asked.path, asked.body)
+    return Request(
+        f"/v1/roles/{made['id']}/end",
+        changed=count("scheme.role", f"id = '{made['id']}' AND ended_at IS NOT NULL"),
+    )
+
+
+async def somebody_who_leaves(house: House) -> Request:
+    asked = await a_role(house)
+    made = await house.api.made(asked.path, asked.body)
+    await house.api.key("project", house.project, person=made["person"])
+    return Request(
+        f"/v1/people/{made['person']}/leave",
+        changed=count("scheme.api_key", "revoked_at IS NOT NULL"),
     )
 
 
@@ -116,8 +145,12 @@ async def a_revocation(house: House) -> Request:
 ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("POST", "/v1/people"): a_person,
     ("PATCH", "/v1/people/{person}"): a_birthday,
+    ("PATCH", "/v1/people/{person}/preferences"): a_preference,
     ("POST", "/v1/people/{person}/helpers"): a_helper,
     ("POST", "/v1/helpers/{helper}/end"): an_end_of_help,
+    ("POST", "/v1/roles"): a_role,
+    ("POST", "/v1/roles/{role}/end"): an_end_of_a_role,
+    ("POST", "/v1/people/{person}/leave"): somebody_who_leaves,
     ("PUT", "/v1/people/{person}/eligibility/{word}"): a_word,
     ("DELETE", "/v1/people/{person}/eligibility/{word}"): a_withdrawn_word,
     ("POST", "/v1/people/{child}/guardians"): a_guardian,

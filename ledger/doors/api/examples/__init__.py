@@ -19,6 +19,7 @@ from ledger.doors.api.examples import (
     paper,
     people,
     places,
+    roles,
     running,
     venues,
 )
@@ -34,6 +35,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
     **paper.EXAMPLES,
     **people.EXAMPLES,
     **places.EXAMPLES,
+    **roles.EXAMPLES,
     **running.EXAMPLES,
     **venues.EXAMPLES,
 }

@@ -97,6 +97,7 @@ _act: Final = {
     "at": _NOW,
     "by": _KEY,
     "key": _KEY,
+    "scope": "project",
     "holder": _HOLDER,
     "verb": "contact_read",
     "object": None,
@@ -106,6 +107,7 @@ _lists: Final = (
     *("corrections", "vouchers", "notes", "credentials", "bookings"),
     *("gifts_given", "gifts_received", "pot_spends"),
     *("held", "keys", "acted", "cut"),
+    *("roles", "passkeys", "recoveries", "vouched", "sign_ins", "letters"),
 )
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
@@ -127,6 +129,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         "made_at": _NOW,
         "person": {"id": _ANN, "holder": _HOLDER, "name": "Ann", "age_band": None, "created_at": _BEGAN},
         "contact": None,
+        "preference": None,
         "available": 150,
         "on_hold": 0,
         **{name: [] for name in _lists},

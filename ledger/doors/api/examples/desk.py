@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from ledger.doors.api.credentials import CardInput, CredentialPage
-from ledger.doors.api.devices import DeviceChange, DeviceInput, DevicePage, EnrolmentInput
+from ledger.doors.api.devices import DeviceChange, DeviceInput, DevicePage, EnrolmentInput, KioskInput
 from ledger.scheme.credentials import CardCode, Credential, IssuedCredential, ShownPass
 from ledger.scheme.devices import Device, EnrolledDevice, ExpectedDevice
 
@@ -24,8 +24,10 @@ _card: Final = {
 }
 _device: Final = {
     "id": "0e1f2a3b-4c5d-4e6f-8a7b-9c0d1e2f3a15",
+    "kind": "till",
     "venue": "c3a9d7e5-2f41-4b6c-9d8e-3f4a5b6c7d04",
     "site": None,
+    "project": None,
     "name": "the till at the pool",
     "status": "active",
     "created_at": _THEN,
@@ -48,6 +50,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         "ends_at": "2026-11-21T16:40:30Z",
     },
     DeviceInput: {"name": "the till at the pool", "site": None},
+    KioskInput: {"name": "the tablet at the door"},
     DeviceChange: {"name": "the till at the café"},
     EnrolmentInput: {"code": _code},
     Device: _device,

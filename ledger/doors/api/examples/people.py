@@ -17,10 +17,12 @@ from ledger.doors.api.people import (
     Statement,
     StatementLine,
 )
+from ledger.doors.api.preferences import PreferenceChange
 from ledger.scheme.acts import Act
 from ledger.scheme.groups import Group, Member, Membership
 from ledger.scheme.helping import Helper
 from ledger.scheme.people import Balance, Contact, Person
+from ledger.scheme.preferences import Preference
 
 _ANN: Final = "5d0c6b1e-6a53-4f0e-9a4e-0c6f2f6b8a01"
 _BOB: Final = "8c7d6e5f-4a3b-4c2d-9e1f-0a1b2c3d4e0b"
@@ -70,6 +72,7 @@ _act: Final = {
     "key": "2c3d4e5f-6a7b-4c8d-9e0f-1a2b3c4d5e13",
     "scope": "person",
     "verb": "balance_read",
+    "holder": "9b2f3c44-1d7a-4c58-8f0b-7a1e5d3c2b02",
     "object": None,
 }
 _group: Final = {"id": "3d4e5f6a-7b8c-4d9e-8f0a-2b3c4d5e6f14", "name": "Tuesday gardeners", "created_at": _THEN}
@@ -91,6 +94,15 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
     HelperInput: {"helper": _BOB, "may": ["balance", "book"]},
     Helper: _helper,
     HelperList: {"helpers": [_helper]},
+    PreferenceChange: {"large_print": True, "milestones": [10, 50, 100]},
+    Preference: {
+        "language": "en",
+        "large_print": True,
+        "quiet": False,
+        "paused_at": None,
+        "named": True,
+        "milestones": [10, 50, 100],
+    },
     GroupInput: {"name": "Tuesday gardeners"},
     Group: _group,
     GroupPage: {"groups": [_group], "next": None},

@@ -34,6 +34,7 @@ _project: Final = {
     "name": "Repair cafe",
     "alias": "Saturdays",
     "status": "active",
+    "sensitive": False,
     "created_at": _THEN,
 }
 _grant: Final = {"id": _GRANT, "funder": "The county council", "minutes": 60_000, "at": _THEN}
@@ -83,7 +84,7 @@ _attendance: Final = {
 }
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
-    ProjectInput: {"name": "Repair cafe", "alias": "Saturdays", "status": "active"},
+    ProjectInput: {"name": "Repair cafe", "alias": "Saturdays", "status": "active", "sensitive": False},
     ProjectChange: {"alias": "The long table"},
     Project: _project,
     ProjectPage: {"projects": [_project], "next": None},

@@ -1,0 +1,234 @@
+"""Who may open a page: every route of the pages names them with `only`, and a test walks all of them.
+
+    who is signed in? -> may they, here? -> a `Caller` for the verb: exactly what an API key of that scope would be
+
+    nobody is       -> to the sign-in page, and back; a form that was sent is kept on the page that says so
+    not theirs      -> 404 where the address names somebody's object, 403 where it is a part of the house
+    not sure enough -> roles other than a volunteer's take a passkey or the organisation's sign-in (not in the demo)
+
+Rights are read anew for every request: whoever leaves is out at once. What changes something (anything but GET) is
+heard only from our own pages: the browser says so in `Sec-Fetch-Site`, or else in `Origin`; a form on another site,
+which would be sent with the reader's cookie, gets 403.
+
+Somebody who helps another, or a guardian, opens that person's pages as themselves: the verb looks whether they may.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from litestar import Request
+from litestar.datastructures import Cookie
+from litestar.exceptions import NotFoundException, PermissionDeniedException
+
+from ledger.doors.web.forms import Form
+from ledger.doors.web.pages import LANGUAGE_COOKIE, Visit
+from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.roles import Role
+from ledger.scheme.sign_ins import Present, SignIns, Strength
+
+PageRequest = Request[Visit, Any, Any]
+"""A request that was admitted: `user` is the visit."""
+
+_STRONG: Final = frozenset({Strength.PASSKEY, Strength.ORGANISATION})
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_YEAR_SECONDS: Final = 365 * 24 * 3600
+
+
+class Who(StrEnum):
+    """Who may open a page, in the capacity in which they do."""
+
+    ANYBODY = "anybody"
+    PERSON = "person"
+    SURELY = "surely"  # the person in the address and nobody for them, by more than a link
+    COORDINATOR = "coordinator"  # of the project in the address
+    APPROVER = "approver"  # likewise
+    MANAGER = "manager"  # of the venue in the address
+    STAFF = "staff"
+    AUDITOR = "auditor"
+    TILL = "till"
+    KIOSK = "kiosk"
+
+
+class SignInNeeded(Exception):  # noqa: N818  # not an error: nobody is signed in
+    """The page is for somebody, and nobody is signed in. ``form`` is what was sent, if anything was."""
+
+    def __init__(self, form: Form | None) -> None:
+        super().__init__()
+        self.form = form
+
+
+class PasskeyNeeded(Exception):  # noqa: N818  # likewise
+    """The page takes a stronger sign-in than the one that there is; ``form`` likewise."""
+
+    def __init__(self, form: Form | None) -> None:
+        super().__init__()
+        self.form = form
+
+
+Admit = Callable[[Request[Any, Any, Any]], Awaitable[None]]
+
+ADMITTED: Final[MutableMapping[Admit, tuple[Who, ...]]] = WeakKeyDictionary()
+"""Who may, by what admits them: for the test that walks all routes."""
+
+
+class Access:
+    """Admits requests to pages by who is signed in."""
+
+    def __init__(self, sign_ins: SignIns, environment: str, url: str) -> None:
+        self._sign_ins = sign_ins
+        self._trusting = environment == "demo"
+        self._secure = url.startswith("https:")
+        # The prefix ties a cookie to this very host; browsers take it from https only.
+        prefix = "__Host-" if self._secure else ""
+        self.cookie = prefix + "sign-in"
+        self.browser_cookie = prefix + "browser"
+        self.next_cookie = prefix + "next"
+        self.turn_cookie = prefix + "turn"
+        self.language_cookie = prefix + LANGUAGE_COOKIE
+
+    def only(self, *who: Who) -> Admit:
+        """Return what admits these to a route, in this order of capacity."""
+        assert who, "a page says who may open it"
+
+        async def admit(request: Request[Any, Any, Any]) -> None:
+            await self._admit(request, who)
+
+        ADMITTED[admit] = who
+        return admit
+
+    async def _admit(self, request: Request[Any, Any, Any], who: tuple[Who, ...]) -> None:
+        """Make `request.user` the visit of one of these; or raise what keeps them out."""
+        if request.method not in _SAFE and not _is_ours(request):
+            raise PermissionDeniedException(detail="This form was sent from another site.")
+        present = await self._present(request)
+        request.scope["user"] = Visit(present, None)
+        if present is None:
+            if Who.ANYBODY not in who:
+                raise SignInNeeded(await _kept(request))
+            return
+        caller, is_weak = self._caller(request, present, who)
+        if is_weak:
+            raise PasskeyNeeded(await _kept(request))
+        request.scope["user"] = Visit(present, caller)
+
+    def signed_in(self, token: str, *, lasts_seconds: int = _YEAR_SECONDS) -> Cookie:
+        """Return the cookie of a browser that is signed in; it ends when the service says so, not by itself."""
+        return self._made(self.cookie, token, lasts_seconds)
+
+    def signed_out(self) -> Cookie:
+        """Return the cookie that takes it away."""
+        return self._made(self.cookie, "", 0)
+
+    def browser(self, value: str) -> Cookie:
+        """Return the cookie by which a browser is known that asked for a link; it says nothing of anybody."""
+        return self._made(self.browser_cookie, value, 24 * 3600)
+
+    def next(self, path: str) -> Cookie:
+        """Return the cookie with where they were going when they had to sign in; it is believed in nothing."""
+        return self._made(self.next_cookie, path, 3600 if path else 0)
+
+    def turn(self, key: str) -> Cookie:
+        """Return the cookie of whose turn it is at a kiosk: the key of the form that the next person will send."""
+        return self._made(self.turn_cookie, key, _YEAR_SECONDS)
+
+    def language(self, chosen: str) -> Cookie:
+        """Return the cookie of the language that was chosen here."""
+        return self._made(self.language_cookie, chosen, _YEAR_SECONDS)
+
+    def _made(self, name: str, value: str, seconds: int) -> Cookie:
+        return Cookie(
+            key=name, value=value, path="/", max_age=seconds, secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    async def _present(self, request: Request[Any, Any, Any]) -> Present | None:
+        token = request.cookies.get(self.cookie, "")
+        return await self._sign_ins.who(token) if token else None
+
+    def _caller(
+        self, request: Request[Any, Any, Any], present: Present, who: tuple[Who, ...]
+    ) -> tuple[Caller | None, bool]:
+        """As whom they act here; or that they would, had they signed in with more than a link."""
+        weak = False
+        for capacity in who:
+            caller = _as(capacity, present, request.path_params)
+            if caller is None:
+                continue
+            if capacity in _WEAK or is_strong(present) or self._trusting:
+                return caller, False
+            weak = True
+        if weak or Who.ANYBODY in who:
+            return None, weak and Who.ANYBODY not in who
+        if request.path_params:
+            raise NotFoundException
+        raise PermissionDeniedException(
+            detail="This part is for others. If you think it should be open to you, ask us."
+        )
+
+
+def is_strong(present: Present) -> bool:
+    """Whether they signed in with more than a link: with what roles other than a volunteer's take."""
+    return present.strength in _STRONG
+
+
+# What a link by mail, or a device, is enough for.
+_WEAK: Final = frozenset({Who.ANYBODY, Who.PERSON, Who.TILL, Who.KIOSK})
+
+
+def _as(who: Who, present: Present, address: dict[str, Any]) -> Caller | None:
+    """Whom they act as in that capacity; None if it isn't theirs here."""
+    here: UUID | None = None
+    scope: Scope | None = None
+    match who:
+        case Who.PERSON:
+            scope = Scope.PERSON if present.holder is not None else None
+        case Who.SURELY:
+            scope = Scope.PERSON if present.person is not None and present.person == address.get("person") else None
+        case Who.COORDINATOR | Who.APPROVER:
+            here = address.get("project")
+            scope = Scope.PROJECT if _holds(present, Role(who.value), here) else None
+        case Who.MANAGER:
+            here = address.get("venue")
+            scope = Scope.VENUE if _holds(present, Role.MANAGER, here) else None
+        case Who.STAFF:
+            scope = Scope.SCHEME if _holds(present, Role.STAFF, None) else None
+        case Who.AUDITOR:
+            scope = Scope.AUDITOR if _holds(present, Role.AUDITOR, None) else None
+        case Who.TILL:
+            here, scope = present.venue, Scope.VENUE if present.device and present.venue else None
+        case Who.KIOSK:
+            here, scope = present.project, Scope.PROJECT if present.device and present.project else None
+        case Who.ANYBODY:
+            pass
+    if scope is None:
+        return None
+    return Caller(
+        key=present.sign_in,
+        scope=scope,
+        object=here,
+        holder=present.holder,
+        device=present.device,
+        site=present.site,
+        locked_until=present.locked_until,
+    )
+
+
+def _holds(present: Present, role: Role, place: UUID | None) -> bool:
+    return any(held.role is role and (held.project or held.venue) == place for held in present.roles)
+
+
+async def _kept(request: Request[Any, Any, Any]) -> Form | None:
+    """What was sent, if anything was: it may have been long."""
+    return None if request.method in _SAFE else await Form.sent(request)
+
+
+def _is_ours(request: Request[Any, Any, Any]) -> bool:
+    """Whether a page of ours sent this."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = urlsplit(request.headers.get("origin", ""))
+    return bool(origin.netloc) and origin.netloc == request.headers.get("host")

@@ -1,0 +1,56 @@
+"""Coming in: however somebody proved who they are, their browser is signed in from then on, where they were going.
+
+Until then a browser is known by a random value in a cookie of its own, which says nothing of anybody: links, codes and
+challenges hold in the browser that asked for them. Where somebody was going stands in a second cookie meanwhile; it is
+believed in nothing, and is a path of this site or the start page.
+"""
+
+import secrets
+from typing import Any, Final
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+from litestar import Response
+
+from ledger.doors.web.access import Access, PageRequest
+from ledger.doors.web.pages import go
+from ledger.doors.web.refused import plain_path
+from ledger.scheme.sign_ins import SignIns, Strength
+
+_BROWSER_BYTES: Final = 16
+
+
+class Entering:
+    """What all ways of signing in have in common."""
+
+    def __init__(self, access: Access, sign_ins: SignIns) -> None:
+        self._access = access
+        self._sign_ins = sign_ins
+
+    def browser(self, request: PageRequest) -> str:
+        """The value by which this browser is known, or empty: nothing was asked for in it."""
+        return request.cookies.get(self._access.browser_cookie, "")
+
+    def browser_or_new(self, request: PageRequest) -> str:
+        """The same, or a new one: to be `remembered` with the answer."""
+        return self.browser(request) or secrets.token_urlsafe(_BROWSER_BYTES)
+
+    def remembered(self, answer: Response[Any], browser: str) -> None:
+        """Let the browser be known by it."""
+        answer.set_cookie(self._access.browser(browser))
+
+    def going(self, request: PageRequest, answer: Response[Any], otherwise: str = "") -> None:
+        """Remember where they were going, as the address says in `next`; or that other path, if it says nothing."""
+        wanted = request.query_params.get("next", otherwise)
+        if wanted:
+            answer.set_cookie(self._access.next(quote(plain_path(wanted))))
+
+    async def begun(self, request: PageRequest, holder: UUID, strength: Strength) -> Response[Any]:
+        """Signed in from here on, and on the way; the sign-in before, if any, ends."""
+        if request.user.present is not None:
+            await self._sign_ins.end(request.user.present.sign_in)
+        token = await self._sign_ins.begin(strength, holder=holder)
+        answer = go(plain_path(unquote(request.cookies.get(self._access.next_cookie, "/"))))
+        answer.set_cookie(self._access.signed_in(token))
+        answer.set_cookie(self._access.next(""))
+        return answer

@@ -1,0 +1,244 @@
+"""Forms: what somebody typed, field by field; what is wrong with it; and the key under which it is done once.
+
+    typed text -> `take` -> a Struct with every field of its own type, or None and a sentence at each wrong field
+                             the verb is called in `with form.heeding():` -> its refusal becomes sentences, too
+
+Promises: nothing typed is lost: a form that can't be taken is shown again as it was, with all that is wrong at once and
+not one thing after the other. Text is trimmed, its line breaks are plain, and it holds no control character. The key is
+made when a form is first shown and travels in it, so that a second click, Back and send again, or a second tab with the
+same form do what was asked once.
+
+Bounds: `FIELDS_MAX` fields of a body that the guard has bounded (64 KiB). What isn't a form at all (broken UTF-8, a
+form without its key) raises a 400: no page of ours sends it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time
+from typing import Any, Final, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import ClientException
+from msgspec import UNSET, Struct, UnsetType
+
+from ledger.doors.fields import KEY_PATTERN, in_plain_words
+from ledger.journal.entries import new_key
+from ledger.scheme.clock import LONDON
+from ledger.scheme.refusals import TABLE, Declined
+
+# A register of 100 people has 500; a page of preferences 20.
+FIELDS_MAX: Final = 2_000
+_KEY_MAX: Final = 255
+_KEY_SHARED_MAX: Final = 100  # leaves room for two ids and a word
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MISSING: Final = "is needed"
+_Taken = TypeVar("_Taken", bound=Struct)
+
+
+class Form:
+    """One form: as it is first shown (`Form.blank`) or as it came back (`Form.sent`)."""
+
+    def __init__(self, key: str, typed: Mapping[str, list[str]]) -> None:
+        self.key = key
+        """Travels in the form as `key`, and is the Idempotency-Key of what it asks."""
+        self.faults: dict[str, str] = {}
+        """What is wrong, by field, as a sentence without its subject: "must be at least 1"."""
+        self.said = ""
+        """What is wrong with the whole."""
+        self.status = 200
+        self._typed = typed
+
+    @classmethod
+    def blank(cls, **values: str | list[str] | bool | None) -> "Form":
+        """A form that nobody filled in yet, but for these values."""
+        typed = {}
+        for name, value in values.items():
+            if isinstance(value, list):
+                typed[name] = value
+            elif isinstance(value, bool):
+                typed[name] = ["yes"] if value else []
+            elif value is not None:
+                typed[name] = [value]
+        return cls(new_key(), typed)
+
+    @classmethod
+    async def sent(cls, request: Request[Any, Any, Any], *, keyed: bool = True) -> "Form":
+        """The form that was sent; not `keyed`, where doing it twice is doing it once (signing out)."""
+        try:
+            pairs = parse_qsl(
+                (await request.body()).decode("ascii"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=FIELDS_MAX,
+            )
+        except ValueError:
+            raise ClientException("This form can't be read.") from None
+        typed: dict[str, list[str]] = {}
+        for name, value in pairs:
+            typed.setdefault(name, []).append(_plain(value))
+        key = typed.pop("key", [""])[0] if keyed else new_key()
+        if len(key) > _KEY_MAX or not re.match(KEY_PATTERN, key):
+            raise ClientException("This form came without its key.")
+        form = cls(key, typed)
+        for name, values in typed.items():
+            if any(map(_CONTROL.search, values)):
+                form.fault(name, "holds a character that can't be shown")
+                typed[name] = [_CONTROL.sub("", value) for value in values]
+        return form
+
+    @classmethod
+    def asked(cls, request: Request[Any, Any, Any]) -> "Form":
+        """What a search was asked for, in its address."""
+        typed: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            typed.setdefault(name, []).append(_plain(_CONTROL.sub("", value)))
+        return cls(new_key(), typed)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is wrong."""
+        return bool(self.faults or self.said)
+
+    def value(self, name: str) -> str:
+        """What stands in a field; nothing if it is empty."""
+        return next(iter(self._typed.get(name, ())), "")
+
+    def values(self, name: str) -> list[str]:
+        """All that was chosen in a group of boxes."""
+        return [value for value in self._typed.get(name, ()) if value]
+
+    def key_for(self, *what: object) -> str:
+        """The key of one of the things that a page of many buttons asks: they share the page's, each is done once."""
+        return ":".join([self.key[:_KEY_SHARED_MAX], *map(str, what)])
+
+    def names(self) -> Iterator[str]:
+        """The fields that came."""
+        return iter(self._typed)
+
+    def fault(self, name: str, says: str) -> None:
+        """Say what is wrong with a field; the first word stands."""
+        self.faults.setdefault(name, says)
+        self.status = 422
+
+    def refuse(self, said: str, status: int = 409) -> None:
+        """Say what is wrong with the whole."""
+        self.said, self.status = said, status
+
+    def heeding(self) -> "_Heeding":
+        """Turn a refusal of the verb within into words on this form."""
+        return _Heeding(self)
+
+    def heed(self, declined: Declined) -> None:
+        """Say what was refused: at the fields that it names, and above them."""
+        row = TABLE[declined.reason]
+        for name, says in declined.fields:
+            self.fault(name, says)
+        placed = {name.removesuffix(part) for name in self._typed for part in ("", "_hours", "_day")}
+        unplaced = "; ".join(f"{name}: {says}" for name, says in declined.fields if name not in placed)
+        self.refuse(declined.detail or unplaced or ("" if declined.fields else f"{row.staff}."), row.status)
+
+    def take(self, wanted: type[_Taken]) -> _Taken | None:
+        """The fields as the Struct that the verb takes; None, with a sentence at each, if any is wrong.
+
+        An empty field is its default; a box that isn't ticked is False. `x_hours` and `x_minutes` make minutes `x`,
+        `x_day` and `x_time` a moment `x` in London.
+        """
+        found: dict[str, Any] = {}
+        for field in msgspec.structs.fields(wanted):
+            value = self._taken(field)
+            if value is not UNSET:
+                found[field.name] = value
+        if self.faults:
+            return None
+        try:
+            return wanted(**found)
+        except (ValueError, TypeError) as error:  # from a Struct's own `__post_init__`
+            fault = in_plain_words(str(error))[1]
+            self.fault(fault.field, fault.message)
+            return None
+
+    def minutes(self, name: str) -> int | None:
+        """Hours and minutes from two fields, in minutes; None, with a sentence, if they are no such time."""
+        hours, minutes = self.value(f"{name}_hours"), self.value(f"{name}_minutes")
+        if not hours and not minutes:
+            self.fault(name, _MISSING)
+            return None
+        if not all(part.isascii() and (part.isdigit() or not part) and len(part) <= 4 for part in (hours, minutes)):  # noqa: PLR2004
+            self.fault(name, "must be whole hours and minutes, such as 2 and 30")
+            return None
+        return int(hours or 0) * 60 + int(minutes or 0)
+
+    def moment(self, name: str) -> datetime | None:
+        """A day and a time of day in London from two fields."""
+        try:
+            day = date.fromisoformat(self.value(f"{name}_day"))
+            at = time.fromisoformat(self.value(f"{name}_time"))
+        except ValueError:
+            self.fault(name, "must be a day and a time, such as 22 November 2026 and 14:30")
+            return None
+        return datetime.combine(day, at.replace(tzinfo=None), LONDON)
+
+    def _taken(self, field: msgspec.structs.FieldInfo) -> Any:  # noqa: ANN401  # of the field's own type
+        name, kinds = field.name, _kinds(field.type)
+        if f"{name}_hours" in self._typed:
+            is_empty = not (self.value(f"{name}_hours") or self.value(f"{name}_minutes"))
+            if is_empty and not field.required:
+                return UNSET
+            minutes = self.minutes(name)
+            return None if minutes is None else self._typed_as(field, minutes)
+        if f"{name}_time" in self._typed:
+            return self.moment(name)
+        if bool in kinds:
+            return bool(self.value(name))
+        value: str | list[str] = self.values(name) if kinds & {list, tuple} else self.value(name)
+        if not value and (not field.required or type(None) in kinds):
+            return UNSET if not field.required else None
+        return self._typed_as(field, value)
+
+    def _typed_as(self, field: msgspec.structs.FieldInfo, value: str | list[str] | int) -> Any:  # noqa: ANN401  # its own
+        """The value as the field's type takes it, or a fault at the field."""
+        try:
+            return msgspec.convert(value, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            is_missing = value in ("", [])
+            self.fault(field.name, _MISSING if is_missing else _for_people(in_plain_words(str(error))[1].message))
+            return UNSET
+
+
+class _Heeding:
+    """See `Form.heeding`."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, exc: BaseException | None, __: object) -> bool:
+        if not isinstance(exc, Declined):
+            return False
+        self._form.heed(exc)
+        return True
+
+
+def _for_people(message: str) -> str:
+    """Without what only programs send: "must be a whole number or null, not text"."""
+    return message.partition(", not ")[0].replace(" or null", "")
+
+
+def _plain(value: str) -> str:
+    return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n").strip())
+
+
+def _kinds(annotation: Any) -> set[Any]:  # noqa: ANN401  # any type at all
+    """The plain types that an annotation is made of."""
+    origin = get_origin(annotation)
+    if origin is None:
+        return {annotation}
+    if origin in {list, tuple}:
+        return {origin}
+    return {
+        kind for part in get_args(annotation) if isinstance(part, type) or get_origin(part) for kind in _kinds(part)
+    } - {UnsetType}

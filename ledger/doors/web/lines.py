@@ -1,0 +1,63 @@
+"""A line of a statement in a person's words: why it stands there, in at most twelve of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ledger.doors.web.pages import _
+from ledger.scheme.lines import Line, Why
+
+# A sentence must be taken in at a glance; what it names is cut to what the rest of it leaves.
+WORDS_MAX: Final = 12
+
+_SAYS: Final[Mapping[Why, str]] = {
+    Why.HOURS: _("You helped at %(project)s"),
+    Why.SLIP: _("You helped at %(project)s, by your slip"),
+    Why.CORRECTION: _("Your hours at %(project)s were put right"),
+    Why.SPENT: _("%(offer)s at %(venue)s"),
+    Why.ON_HOLD: _("On hold for %(offer)s"),
+    Why.CANCELLED: _("Back again: %(offer)s was cancelled"),
+    Why.LAPSED: _("Back again: %(offer)s was not used"),
+    Why.REST: _("Back again: %(offer)s came to less"),
+    Why.REFUND: _("%(venue)s gave it back"),
+    Why.GIFT_OFFERED: _("A gift from you, not answered yet"),
+    Why.GIFT_GIVEN: _("Your gift to %(other)s"),
+    Why.GIFT_DECLINED: _("Your gift came back, with thanks"),
+    Why.GIFT_TAKEN_BACK: _("You took your gift back"),
+    Why.GIFT_LAPSED: _("Your gift came back after 30 days"),
+    Why.GIFT_RECEIVED: _("A gift from %(other)s"),
+    Why.TO_POT: _("Your gift to %(group)s"),
+    Why.FROM_COMMUNITY: _("From the community pot"),
+    Why.VOUCHER: _("From a printed voucher"),
+    Why.NOTE: _("Your paper notes"),
+    Why.OPENING: _("What you had before"),
+    Why.EXPIRED: _("Reached their end date"),
+    Why.REINSTATED: _("Ended credits came back"),
+    Why.GOODWILL: _("From the scheme"),
+    Why.CLOSED: _("This account was closed"),
+    Why.OTHER: _("Put right by the scheme"),
+}
+_CAME_BACK: Final = _("A gift from you that came back since")
+_BACK_SINCE: Final = _("On hold for %(offer)s, and back since")
+_NAMELESS: Final[Mapping[str, str]] = {
+    "project": _("a project"),
+    "venue": _("a venue"),
+    "offer": _("a visit"),
+    "other": _("somebody"),
+    "group": _("the community pot"),
+}
+
+
+def why(line: Line, said: Callable[[str], str]) -> str:
+    """Return the sentence, in the language of `said`."""
+    sentence = _SAYS[line.why]
+    if not line.is_open:
+        sentence = {Why.GIFT_OFFERED: _CAME_BACK, Why.ON_HOLD: _BACK_SINCE}.get(line.why, sentence)
+    said_so = said(sentence)
+    named = [field for field in _NAMELESS if f"%({field})s" in said_so]
+    room = (WORDS_MAX - len(said_so.split()) + len(named)) // (len(named) or 1)
+    return said_so % {field: _short(getattr(line, field), room) or said(_NAMELESS[field]) for field in named}
+
+
+def _short(name: str | None, room: int) -> str:
+    words = (name or "").split()
+    return " ".join(words[:room]).rstrip(",;:") + ("\u2026" if len(words) > room else "")

@@ -1,0 +1,54 @@
+"""Signing in by the organisation's own way (`oidc`): a link leads there, and it sends people back with a code.
+
+Both are GET, as the protocol has it. The one changes nothing but a challenge; the other signs in only who comes back in
+the browser that went, once. What fails is said on a page with a way on.
+"""
+
+from typing import Any, Final
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.entering import Entering
+from ledger.doors.web.oidc import Oidc
+from ledger.doors.web.pages import page
+from ledger.scheme.refusals import TABLE, Declined
+from ledger.scheme.sign_ins import Strength
+from ledger.scheme.vouching import Vouching
+
+BACK: Final = "/sign-in/organisation/back"
+"""Where the organisation sends people back to: what it has to know of us."""
+
+
+def routes(access: Access, entering: Entering, oidc: Oidc, vouching: Vouching) -> list[HTTPRouteHandler]:
+    """Return the routes of signing in by the organisation."""
+
+    def failed(request: PageRequest, declined: Declined) -> Response[Any]:
+        status = TABLE[declined.reason].status
+        return page(request, "sign_in/organisation.html", status=status, says=declined.detail)
+
+    @get("/sign-in/organisation", before_request=access.only(Who.ANYBODY))
+    async def begin(request: PageRequest) -> Response[Any]:
+        browser = entering.browser_or_new(request)
+        try:
+            address = await oidc.begin(browser)
+        except Declined as declined:
+            return failed(request, declined)
+        answer: Response[Any] = Response(
+            None, status_code=303, headers={"location": address, "cache-control": "no-store"}
+        )
+        entering.remembered(answer, browser)
+        entering.going(request, answer)
+        return answer
+
+    @get(BACK, before_request=access.only(Who.ANYBODY))
+    async def back(request: PageRequest) -> Response[Any]:
+        try:
+            vouched = await oidc.finish(dict(request.query_params.items()), entering.browser(request))
+            holder = await vouching.holder(vouched)
+        except Declined as declined:
+            return failed(request, declined)
+        return await entering.begun(request, holder, Strength.ORGANISATION)
+
+    return [begin, back]

@@ -1,0 +1,355 @@
+"""Pages: templates filled in, in the reader's language, with the headers that keep them private.
+
+`page(request, "person/home.html", ...)` gives every template what the layout needs: who is signed in, where they can
+go, the language, whether print is to be large. All text of templates is looked up in the catalogue of the language
+(`locale/<language>/LC_MESSAGES/messages.po`, read as it is at start, so there is nothing to compile).
+
+A page's policy (CSP) permits our own style sheet, script and pictures, and nothing else: no inline script or style, no
+frame, no other origin. Private pages are never stored; files of `static/` have their hash in their address and are kept
+for ever.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Request, Response
+from litestar.exceptions import NotFoundException
+
+from ledger.doors.web.places import navigation
+from ledger.doors.web.times import opening
+from ledger.scheme.clock import LONDON, day_of
+from ledger.scheme.sign_ins import Present
+from ledger.scheme.windows import Window
+
+HERE: Final = Path(__file__).parent
+LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "cy": "Cymraeg"}
+_LOCALES: Final = {"en": Locale("en", "GB"), "cy": Locale("cy", "GB")}
+HTML: Final = "text/html"
+LANGUAGE_COOKIE: Final = "language"
+
+_HEADERS: Final = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+
+class Visit(NamedTuple):
+    """Whose request this is: who is signed in, if anybody, and as whom they act on this page."""
+
+    present: Present | None
+    caller: Any  # a Caller where the route has one; see `access`
+
+
+def page(
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: object,
+) -> Response[bytes]:
+    """Return a filled-in template as an answer."""
+    visit: Visit = request.scope.get("user") or Visit(None, None)
+    present = visit.present
+    language = language_of(request, present)
+    said = SAID.get(request.query_params.get("done", ""))
+    environment = _environment(language)
+    html = environment.get_template(template).render(
+        visit=visit,
+        navigation=navigation(present, request.scope["path"], translations(language).gettext),
+        language=language,
+        languages=LANGUAGES,
+        large_print=bool(present and present.large_print),
+        public=present is None,
+        static=static_url,
+        path=request.scope["path"],
+        flash=said and translations(language).gettext(said),
+        **context,
+    )
+    return Response(html.encode(), media_type=HTML, status_code=status, headers={**_HEADERS, **(headers or {})})
+
+
+def go(path: str, done: str = "") -> Response[None]:
+    """Return a redirect to one of our own pages, after something was done (`done` is one of `SAID`)."""
+    assert path.startswith("/"), "only to a page of this site"
+    assert not done or done in SAID, f"say in pages.SAID what {done!r} means"
+    return Response(None, status_code=303, headers={"location": path + (f"?done={done}" if done else "")})
+
+
+def pdf(data: bytes, name: str) -> Response[bytes]:
+    """Return a document to be printed."""
+    return Response(
+        data,
+        media_type="application/pdf",
+        headers={"cache-control": "no-store", "content-disposition": f'inline; filename="{name}.pdf"'},
+    )
+
+
+def language_of(request: Request[Any, Any, Any], present: Present | None) -> str:
+    """The reader's language: as they chose here, as they prefer, or as their browser asks."""
+    chosen = request.cookies.get(f"__Host-{LANGUAGE_COOKIE}") or request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in LANGUAGES:
+        return str(chosen)
+    if present is not None:
+        return present.language
+    asked = request.headers.get("accept-language", "")[:100].lower()
+    return "cy" if asked.startswith("cy") else "en"
+
+
+def gettext(request: Request[Any, Any, Any]) -> Callable[[str], str]:
+    """Return what translates a sentence for this reader, for words that are made outside a template."""
+    present = (request.scope.get("user") or Visit(None, None)).present
+    return translations(language_of(request, present)).gettext
+
+
+def said_in(request: Request[Any, Any, Any]) -> "Said":
+    """Return what says minutes and moments in this reader's language, for what is printed."""
+    language = language_of(request, (request.scope.get("user") or Visit(None, None)).present)
+    return Said(translations(language), _LOCALES[language])
+
+
+# What is said once at the top of the page that follows something done.
+def _(message: str) -> str:
+    """Mark a sentence for the catalogue; it is looked up when it is shown."""
+    return message
+
+
+SAID: Final[dict[str, str]] = {
+    "saved": _("Saved."),
+    "recorded": _("The register is recorded."),
+    "planned": _("It is planned."),
+    "draft_kept": _("Kept as a draft. Look at it, and open it when it is right."),
+    "planned_all": _("They are all planned. This is the first."),
+    "session_cancelled": _("It is cancelled, and whoever was expected is told."),
+    "hours_approved": _("Approved. They have their credits."),
+    "hours_approved_first": _("Approved. Now a second person has a look."),
+    "hours_approved_for_consent": _("Approved. The credits wait for a guardian, and are safe until then."),
+    "hours_asked": _("Your question is on its way."),
+    "hours_not_approved": _("These hours are not approved. They can read why."),
+    "hours_put_right": _("It is put right, and they are told."),
+    "batch_made": _("They are made. Now print them."),
+    "batch_ended": _("They have ended, and the rest is back in the pot."),
+    "pot_booked": _("It is booked, and the pot pays."),
+    "pot_proposed": _("It is proposed. Now another keyholder has to agree."),
+    "pot_declined": _("It is not booked, and the credits stay in the pot."),
+    "welcomed": _("They are on the list. Welcome them from us."),
+    "card_made": _("The card is made. Now print it."),
+    "card_replaced_here": _("The old card has stopped. Now print the new one."),
+    "card_blocked_here": _("The card is blocked. Nobody can use it."),
+    "card_unblocked_here": _("The card works again."),
+    "booked": _("It is booked. Your code is below."),
+    "changed": _("Your booking is changed. The code is the same."),
+    "cancelled": _("It is cancelled, and the credits are back."),
+    "kept": _("Kept as a draft. Nobody sees it until you send it."),
+    "taken_back": _("You took it back."),
+    "coming": _("You are on the list. See you there."),
+    "on_the_list": _("They are on the list."),
+    "not_coming": _("You are off the list. Nobody minds."),
+    "given": _("Offered. It is theirs as soon as they accept it."),
+    "in_the_pot": _("It is in the pot. Thank you."),
+    "accepted": _("The credits are yours."),
+    "gift_declined": _("The gift has gone back, with thanks."),
+    "helper_added": _("They can help you now."),
+    "helper_ended": _("That has ended, from this moment."),
+    "consented": _("Thank you. They can go ahead."),
+    "withdrawn": _("Your consent is withdrawn."),
+    "sent": _("Sent."),
+    "signed_in": _("You are signed in."),
+    "signed_out": _("You are signed out."),
+    "stopped": _("It is stopped. Nobody can use it, and your credits are safe."),
+    "signed_out_everywhere": _("You are signed out everywhere."),
+    "passkey_added": _("Your new passkey works from now on."),
+    "passkey_removed": _("That passkey does not work any more."),
+    "enrolled": _("This is set up. You can start."),
+    "refunded": _("Given back."),
+    "put_back": _("The credits went back. Nobody is told off."),
+    "revoked": _("It is out of use."),
+    "person_added": _("They are known now."),
+    "card_replaced": _("The old card does not work any more. Print the new one."),
+    "card_blocked": _("It is blocked: nobody can use it until you unblock it."),
+    "card_unblocked": _("It works again."),
+    "card_ended": _("It has ended. You can give them another."),
+    "erased": _("They are erased."),
+    "done": _("Done."),
+    "approved": _("Approved."),
+    "second_needed": _("Noted. Somebody else has to approve it too."),
+    "asked_another": _("Asked. Somebody else of the staff has to agree."),
+    "declined": _("Declined. Nothing has changed."),
+}
+
+
+# --- languages ----------------------------------------------------------------------------------------
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """The catalogue of a language; English is the templates' own."""
+    source = HERE / "locale" / language / "LC_MESSAGES" / "messages.po"
+    if language == "en" or not source.is_file():
+        return NullTranslations()
+    with source.open("rb") as file:
+        catalogue = read_po(file, locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def say(language: str, sentence: str) -> str:
+    """The sentence in a language: for letters, which are written in that of whom they are for."""
+    return translations(language).gettext(sentence)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    words = translations(language)
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    said = Said(words, _LOCALES[language])
+    for name in ("credits", "duration", "day", "dated", "month", "clock", "moment", "opening", "period"):
+        environment.filters[name] = getattr(said, name)
+    return environment
+
+
+class Said:
+    """Minutes and moments as a language says them; the filters of the templates."""
+
+    def __init__(self, words: NullTranslations, locale: Locale) -> None:
+        self._words = words
+        self._locale = locale
+
+    def credits(self, minutes: int) -> str:
+        """Minutes of credit: "2 credits 45 minutes"."""
+        whole, rest = divmod(abs(minutes), 60)
+        parts = []
+        if whole or not rest:
+            parts.append(
+                self._words.ngettext("%(number)s credit", "%(number)s credits", whole) % {"number": f"{whole:,}"}
+            )
+        if rest:
+            parts.append(self._minutes(rest))
+        return ("\u2212" if minutes < 0 else "") + " ".join(parts)
+
+    def duration(self, minutes: int) -> str:
+        """Minutes of time: "2 hours 45 minutes"."""
+        whole, rest = divmod(minutes, 60)
+        parts = []
+        if whole:
+            parts.append(self._words.ngettext("%(number)s hour", "%(number)s hours", whole) % {"number": f"{whole:,}"})
+        if rest or not whole:
+            parts.append(self._minutes(rest))
+        return " ".join(parts)
+
+    def day(self, moment: datetime | date) -> str:
+        """Such as "Sunday 22 November"."""
+        return _format_date(_local(moment), "EEEE d MMMM", self._locale)
+
+    def dated(self, moment: datetime | date) -> str:
+        """Such as "22 November 2026"."""
+        return _format_date(_local(moment), "d MMMM yyyy", self._locale)
+
+    def month(self, moment: datetime | date) -> str:
+        """Such as "November 2026"."""
+        return _format_date(_local(moment), "MMMM yyyy", self._locale)
+
+    def clock(self, moment: datetime) -> str:
+        """Such as "2:30pm", or "2pm"."""
+        said = format_time(moment.astimezone(LONDON), "h:mma", tzinfo=LONDON, locale=self._locale)
+        return said.lower().replace(":00", "")
+
+    def moment(self, moment: datetime) -> str:
+        """Such as "Sunday 22 November, 2:30pm"."""
+        return f"{self.day(moment)}, {self.clock(moment)}"
+
+    def opening(self, windows: Sequence[Window]) -> list[str]:
+        """Such as "Monday to Friday, 9am to 4pm", for each time of day."""
+        return opening(windows, self._words.gettext, self._locale)
+
+    def period(self, began: datetime, ended: datetime) -> str:
+        """Such as "Sunday 22 November, 2pm to 4:30pm"; a night says the second day, too."""
+        until = self.clock(ended) if day_of(began) == day_of(ended) else self.moment(ended)
+        return self._words.gettext("%(began)s to %(ended)s") % {"began": self.moment(began), "ended": until}
+
+    def _minutes(self, number: int) -> str:
+        return self._words.ngettext("%(number)s minute", "%(number)s minutes", number) % {"number": number}
+
+
+def _local(moment: datetime | date) -> date:
+    return moment.astimezone(LONDON).date() if isinstance(moment, datetime) else moment
+
+
+# Babel takes 15 us for a date, and a page shows the same few again and again: some years of days in both languages.
+_format_date: Final = lru_cache(maxsize=4096)(format_date)
+
+
+# --- static files -------------------------------------------------------------------------------------
+
+
+class _File(NamedTuple):
+    content: bytes
+    media_type: str
+
+
+_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+@cache
+def _files() -> dict[str, _File]:
+    """The files of `static/` under their addresses: their hash stands in it."""
+    found = {}
+    for path in sorted((HERE / "static").iterdir()):
+        content = _light(path.read_bytes()) if path.suffix == ".js" else path.read_bytes()
+        mark = hashlib.sha256(content).hexdigest()[:16]
+        found[f"{path.stem}.{mark}{path.suffix}"] = _File(content, _TYPES[path.suffix])
+    return found
+
+
+def _light(script: bytes) -> bytes:
+    """Return it without what only its readers need: indents, and remarks on lines of their own."""
+    lines = (line.strip() for line in script.splitlines())
+    return b"\n".join(line for line in lines if line and not line.startswith((b"//", b"/*")))
+
+
+@cache
+def static_url(name: str) -> str:
+    """The address of a file of `static/`."""
+    stem, _, suffix = name.rpartition(".")
+    return "/static/" + next(
+        address for address in _files() if address.startswith(f"{stem}.") and address.endswith(suffix)
+    )
+
+
+def static_file(address: str) -> Response[bytes]:
+    """Return a file of `static/`, to be kept for ever; raises 404."""
+    found = _files().get(address)
+    if found is None:
+        raise NotFoundException
+    return Response(
+        found.content,
+        media_type=found.media_type,
+        headers={"cache-control": "public, max-age=31536000, immutable"},
+    )

@@ -1,0 +1,50 @@
+"""Pages for everybody: what this is, the files of the pages, and the choice of language."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.forms import Form
+from ledger.doors.web.pages import LANGUAGES, go, page, static_file
+from ledger.doors.web.refused import plain_path
+
+
+def routes(access: Access) -> list[HTTPRouteHandler]:
+    """Return the routes of the public pages."""
+
+    @get("/", before_request=access.only(Who.ANYBODY))
+    async def home(request: PageRequest) -> Response[Any]:
+        present = request.user.present
+        if present is not None and present.person is not None:
+            return go(f"/people/{present.person}")
+        return page(request, "public/home.html")
+
+    @get("/how-it-works", before_request=access.only(Who.ANYBODY))
+    async def how(request: PageRequest) -> Response[Any]:
+        return page(request, "public/how.html")
+
+    @get("/accessibility", before_request=access.only(Who.ANYBODY))
+    async def accessibility(request: PageRequest) -> Response[Any]:
+        return page(request, "public/accessibility.html")
+
+    @get("/privacy", before_request=access.only(Who.ANYBODY))
+    async def privacy(request: PageRequest) -> Response[Any]:
+        return page(request, "public/privacy.html")
+
+    @post("/language", before_request=access.only(Who.ANYBODY), status_code=303)
+    async def language(request: PageRequest) -> Response[Any]:
+        form = await Form.sent(request, keyed=False)
+        answer = go(plain_path(form.value("back")))
+        chosen = form.value("language")
+        if chosen in LANGUAGES:
+            answer.set_cookie(access.language(chosen))
+        return answer
+
+    @get("/static/{name:str}", sync_to_thread=False)
+    def static(name: FromPath[str]) -> Response[bytes]:
+        return static_file(name)
+
+    return [home, how, accessibility, privacy, language, static]

@@ -1,0 +1,118 @@
+"""Pages for what can't be done: not found, not yours, sign in first, and our own failures; in words, with a way on."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from structlog.contextvars import get_contextvars
+
+from ledger.doors.cursors import WrongCursor
+from ledger.doors.web.access import PasskeyNeeded, SignInNeeded
+from ledger.doors.web.pages import _ as marked
+from ledger.doors.web.pages import gettext, page
+from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
+
+_Request = Request[Any, Any, Any]
+
+_TITLES: Final[Mapping[int, str]] = {
+    400: marked("That could not be read"),
+    403: marked("This page is for others"),
+    404: marked("There is nothing here"),
+    405: marked("There is nothing here"),
+    409: marked("That can't be done as it stands"),
+    410: marked("This is over"),
+    413: marked("That is too much at once"),
+    422: marked("Something needs another look"),
+    429: marked("Please wait a moment"),
+    500: marked("We failed, and are sorry"),
+    503: marked("We are busy just now"),
+}
+_SAYS: Final[Mapping[int, str]] = {
+    404: marked("The address may be mistyped, or the page is for somebody else."),
+    405: marked("The address may be mistyped, or the page is for somebody else."),
+    500: marked("The fault is ours, and we have a record of it. Nothing of yours is lost; please try once more."),
+    503: marked("Nothing is lost. Please try again in a moment."),
+}
+
+
+def _shown(request: _Request, status: int, says: str = "", headers: Mapping[str, str] | None = None) -> Response[bytes]:
+    title = _TITLES.get(status) or HTTPStatus(status).phrase
+    return page(
+        request,
+        "refused.html",
+        status=status,
+        headers=headers,
+        title=title,
+        # Here and not in the template, where what somebody typed would be taken for markup and for a format.
+        says=gettext(request)(_SAYS.get(status) or says),
+        request_id=get_contextvars().get("request_id", "") if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "",
+    )
+
+
+def _on_sign_in_needed(request: _Request, exc: SignInNeeded | PasskeyNeeded) -> Response[Any]:
+    """To where they sign in and back; a form that was sent is kept on a page, for it may have been long."""
+    path = request.scope["path"]
+    is_weak = isinstance(exc, PasskeyNeeded)
+    way = "/sign-in/passkey" if is_weak else "/sign-in"
+    if exc.form is None:
+        query = request.scope["query_string"].decode("latin-1")
+        return go_with_next(way, f"{path}?{query}" if query else path)
+    kept = [(name, value) for name in exc.form.names() for value in exc.form.values(name)]
+    status = HTTPStatus.FORBIDDEN if is_weak else HTTPStatus.UNAUTHORIZED
+    return page(request, "sign_in/again.html", status=status, key=exc.form.key, action=path, kept=kept, way=way)
+
+
+def go_with_next(path: str, next_: str) -> Response[None]:
+    """Return a redirect that says where to go on afterwards."""
+    return Response(None, status_code=303, headers={"location": f"{path}?next={quote(next_)}"})
+
+
+def plain_path(wanted: str) -> str:
+    """Where to go on: a path of this site; the start page for anything else."""
+    is_path = wanted.startswith("/") and not wanted.startswith("//")
+    return wanted if is_path and wanted.isascii() and wanted.isprintable() and "\\" not in wanted else "/"
+
+
+def _on_declined(request: _Request, exc: Declined) -> Response[bytes]:
+    row = TABLE[exc.reason]
+    return _shown(request, row.status, exc.detail or f"{row.staff}.")
+
+
+def _on_outage(request: _Request, exc: Exception) -> Response[bytes]:
+    refusal: Refusal = next(OUTAGES[kind] for kind in type(exc).__mro__ if kind in OUTAGES)
+    structlog.get_logger(__name__).warning("outage", refusal=refusal.value, error=repr(exc))
+    row = TABLE[refusal]
+    return _shown(request, row.status, f"{row.staff}.", {"retry-after": str(row.retry_after or 1)})
+
+
+def _on_http(request: _Request, exc: HTTPException) -> Response[bytes]:
+    status = exc.status_code
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return _on_failure(request, exc)
+    return _shown(request, status, exc.detail, exc.headers)
+
+
+def _on_wrong_cursor(request: _Request, _: WrongCursor) -> Response[bytes]:
+    return _shown(request, HTTPStatus.BAD_REQUEST, marked("This page of the list is not there any more."))
+
+
+def _on_failure(request: _Request, exc: Exception) -> Response[bytes]:
+    structlog.get_logger(__name__).error(
+        "request_failed", method=request.method, route=request.scope.get("path_template", ""), exc_info=exc
+    )
+    return _shown(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+HANDLERS: Final[dict[type[Exception] | int, Callable[[_Request, Any], Any]]] = {
+    SignInNeeded: _on_sign_in_needed,
+    PasskeyNeeded: _on_sign_in_needed,
+    Declined: _on_declined,
+    WrongCursor: _on_wrong_cursor,
+    HTTPException: _on_http,
+    Exception: _on_failure,
+    **dict.fromkeys(OUTAGES, _on_outage),
+}

@@ -1,0 +1,89 @@
+"""Finding somewhere to spend, for everybody: by place, day and need; and one offer with all that is to know of it.
+
+What is looked for stands in the address, so a search can be kept, sent to somebody and gone back to. Nothing of it is
+written down.
+"""
+
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Meta, Struct
+
+from ledger.doors import cursors
+from ledger.doors.fields import NEAR_PATTERN
+from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.forms import Form
+from ledger.doors.web.pages import page
+from ledger.scheme.clock import Clock, day_of
+from ledger.scheme.finding import Finding, Found, Wanted
+from ledger.scheme.terms import Reach
+
+# What a phone shows in five screens.
+OFFERS: Final = 12
+
+Near = Annotated[str, Meta(max_length=10, pattern=NEAR_PATTERN)]
+Words = Annotated[str, Meta(max_length=60)]
+
+
+class Search(Struct, frozen=True):
+    """What somebody looks for."""
+
+    near: Near | None = None
+    words: Words | None = None
+    reach: Reach | None = None
+    today: bool = False
+    quiet: bool = False
+    step_free: bool = False
+    companion_free: bool = False
+
+
+def routes(access: Access, finding: Finding, clock: Clock, secret: bytes) -> list[HTTPRouteHandler]:
+    """Return the routes of finding offers."""
+
+    @get("/spend", before_request=access.only(Who.ANYBODY))
+    async def spend(request: PageRequest) -> Response[Any]:
+        form, found, more = Form.asked(request), list[Found](), None
+        search = form.take(Search)
+        if search is not None:
+            wanted = Wanted(
+                near=search.near,
+                words=search.words,
+                reach=search.reach,
+                open_on=day_of(clock()) if search.today else None,
+                quiet=search.quiet,
+                step_free=search.step_free,
+                companion_free=search.companion_free,
+            )
+            with form.heeding():
+                place = "/spend?" + repr(search)
+                after = cursors.read_named(secret, place, form.value("after") or None)
+                all_ = await finding.search(wanted, after=after, limit=OFFERS + 1)
+                shown, more = cursors.page_named(secret, place, all_, OFFERS, lambda one: one.place)
+                found = list(shown)
+        return page(
+            request,
+            "spend/search.html",
+            status=form.status,
+            form=form,
+            found=found,
+            more=more and "?" + urlencode([*_asked(form), ("after", more)]),
+            is_filtered=any(name != "near" for name, _ in _asked(form)),
+            is_first=not form.value("after"),
+        )
+
+    @get("/spend/{offer:uuid}", before_request=access.only(Who.ANYBODY))
+    async def offer(request: PageRequest, offer: FromPath[UUID]) -> Response[Any]:
+        return page(
+            request, "spend/offer.html", offer=await finding.show(offer, near=request.query_params.get("near") or None)
+        )
+
+    return [spend, offer]
+
+
+def _asked(form: Form) -> list[tuple[str, str]]:
+    """The filters that are set, for an address."""
+    return [(name, form.value(name)) for name in Search.__struct_fields__ if form.value(name)]

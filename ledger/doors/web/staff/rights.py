@@ -1,0 +1,173 @@
+"""What people may do at work, and how they sign in for it: roles, invitations, recoveries, and the end of it all.
+
+Nobody of the staff does these for themselves. A lost passkey takes two of them: one asks, another agrees. Links to make
+a passkey are shown once, on the page that follows, for whoever sits beside them; they stand in no address of ours.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from msgspec import Struct
+
+from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.forms import Form
+from ledger.doors.web.pages import go, page
+from ledger.scheme import projects as project_states
+from ledger.scheme import venues as venue_states
+from ledger.scheme.desk import Desk
+from ledger.scheme.one_time import OneTime
+from ledger.scheme.projects import Projects
+from ledger.scheme.recoveries import Recoveries
+from ledger.scheme.roles import OF_PROJECT, Grant, Role, Roles
+from ledger.scheme.venues import Venues
+
+# What a list to choose from can hold; of a nation's projects more are added by the API.
+PLACES_MAX: Final = 200
+
+
+class RoleForm(Struct, frozen=True):
+    """Which role, and where."""
+
+    role: Role
+    project: UUID | None = None
+    venue: UUID | None = None
+
+
+def routes(  # noqa: PLR0917  # one for each page; each argument has its own type
+    access: Access,
+    desk: Desk,
+    roles: Roles,
+    projects: Projects,
+    venues: Venues,
+    one_time: OneTime,
+    recoveries: Recoveries,
+    url: str,
+) -> list[HTTPRouteHandler]:
+    """Return the routes of rights. ``url`` is the service's public address."""
+    staff = access.only(Who.STAFF)
+
+    async def places(role: Role | None) -> list[tuple[str, str]]:
+        """Where that role can be held, to choose from."""
+        if role in OF_PROJECT:
+            running = await projects.page(status=project_states.Status.ACTIVE, after=None, limit=PLACES_MAX)
+            return [(str(each.id), each.name) for each in running]
+        if role is Role.MANAGER:
+            open_ = await venues.page(status=venue_states.Status.ACTIVE, after=None, limit=PLACES_MAX)
+            return [(str(each.id), each.name) for each in open_]
+        return []
+
+    async def roles_page(request: PageRequest, person: UUID, form: Form, role: Role | None) -> Response[Any]:
+        return page(
+            request,
+            "staff/roles.html",
+            status=form.status,
+            form=form,
+            choice=Form.blank(role=role.value if role else ""),
+            person=await desk.of(request.user.caller, person),
+            role=role.value if role else "",
+            places=await places(role),
+        )
+
+    @get("/staff/people/{person:uuid}/roles", before_request=staff)
+    async def held(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        asked = request.query_params.get("role", "")
+        role = Role(asked) if asked in set(Role) else None
+        return await roles_page(request, person, Form.blank(), role)
+
+    @post("/staff/people/{person:uuid}/roles", before_request=staff, status_code=303)
+    async def grant(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        typed = form.take(RoleForm)
+        if typed is not None:
+            with form.heeding():
+                asked = Grant(person=person, role=typed.role, project=typed.project, venue=typed.venue)
+                await roles.grant(request.user.caller, form.key, asked)
+                return go(f"/staff/people/{person}/roles", "saved")
+        return await roles_page(request, person, form, typed.role if typed is not None else None)
+
+    @post("/staff/people/{person:uuid}/roles/{role:uuid}/end", before_request=staff, status_code=303)
+    async def end(request: PageRequest, person: FromPath[UUID], role: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        with form.heeding():
+            await roles.end(request.user.caller, form.key_for("end", role.hex), role)
+            return go(f"/staff/people/{person}/roles", "done")
+        return await roles_page(request, person, form, None)
+
+    @get("/staff/people/{person:uuid}/leave", before_request=staff)
+    async def before_leaving(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        found = await desk.of(request.user.caller, person)
+        return page(request, "staff/leave.html", form=Form.blank(), person=found)
+
+    @post("/staff/people/{person:uuid}/leave", before_request=staff, status_code=303)
+    async def leave(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        with form.heeding():
+            await roles.leave(request.user.caller, form.key, person)
+            return go(f"/staff/people/{person}", "done")
+        found = await desk.of(request.user.caller, person)
+        return page(request, "staff/leave.html", status=form.status, form=form, person=found)
+
+    @post("/staff/people/{person:uuid}/sign-out", before_request=staff, status_code=303)
+    async def sign_out(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        await Form.sent(request)
+        await desk.sign_out(request.user.caller, person)
+        return go(f"/staff/people/{person}", "done")
+
+    # --- passkeys ----------------------------------------------------------------------------------------
+
+    def link_page(request: PageRequest, name: str, back: str, made: Any) -> Response[Any]:  # noqa: ANN401  # of two kinds
+        return page(request, "staff/invitation.html", name=name, back_to=back, made=made)
+
+    @post("/staff/people/{person:uuid}/invitation", before_request=staff, status_code=200)
+    async def invite(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        found = await desk.of(request.user.caller, person)
+        with form.heeding():
+            made, _ = await one_time.invite(request.user.caller, form.key_for("invite"), person, address_of_link=url)
+            return link_page(request, found.name, f"/staff/people/{person}", made)
+        return page(request, "staff/refused.html", status=form.status, form=form, person=found)
+
+    @post("/staff/people/{person:uuid}/recovery", before_request=staff, status_code=303)
+    async def ask(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        with form.heeding():
+            await recoveries.ask(request.user.caller, form.key_for("recovery"), person)
+            return go("/staff/recoveries", "asked_another")
+        found = await desk.of(request.user.caller, person)
+        return page(request, "staff/refused.html", status=form.status, form=form, person=found)
+
+    async def waiting_page(request: PageRequest, form: Form) -> Response[Any]:
+        found = await recoveries.waiting(request.user.caller)
+        own = request.user.caller.holder
+        return page(request, "staff/recoveries.html", status=form.status, form=form, recoveries=found, own=own)
+
+    @get("/staff/recoveries", before_request=staff)
+    async def waiting(request: PageRequest) -> Response[Any]:
+        return await waiting_page(request, Form.blank())
+
+    @post("/staff/recoveries/{recovery:uuid}/agree", before_request=staff, status_code=200)
+    async def agree(request: PageRequest, recovery: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        name = form.value("name")
+        with form.heeding():
+            made, _ = await recoveries.agree(
+                request.user.caller, form.key_for("agree", recovery.hex), recovery, address_of_link=url
+            )
+            return link_page(request, name, "/staff/recoveries", made)
+        return await waiting_page(request, form)
+
+    @post("/staff/recoveries/{recovery:uuid}/decline", before_request=staff, status_code=303)
+    async def decline(request: PageRequest, recovery: FromPath[UUID]) -> Response[Any]:
+        form = await Form.sent(request)
+        with form.heeding():
+            await recoveries.decline(request.user.caller, recovery)
+            return go("/staff/recoveries", "declined")
+        return await waiting_page(request, form)
+
+    return [
+        *(held, grant, end, before_leaving, leave, sign_out),
+        *(invite, ask, waiting, agree, decline),
+    ]

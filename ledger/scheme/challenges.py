@@ -1,0 +1,90 @@
+"""Challenges: 32 random bytes that a browser is given to have answered, taken back once, within five minutes.
+
+    make -> the browser, its authenticator or its organisation -> take: there no more, whatever it was taken for
+
+A challenge is bound to the browser that it was made for, by the hash of that browser's cookie; to a purpose; and, where
+somebody adds something, to that holder. Who answers in another browser, or for another purpose, finds none.
+
+What bounds it: `EACH_BROWSER` at a time in one browser, of which the oldest goes when another is made; and with each
+that is made, some of those that are over go. So no more are kept than were made within the last minutes.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+
+LASTS: Final = timedelta(minutes=5)
+# A form that is open in some tabs; whoever opens more begins anew in the oldest.
+EACH_BROWSER: Final = 10
+_BYTES: Final = 32
+_FORGOTTEN_AT_ONCE: Final = 10
+
+
+class Purpose(StrEnum):
+    """What a challenge is answered for."""
+
+    ADD = "add"
+    SIGN_IN = "sign_in"
+    ORGANISATION = "organisation"
+
+
+async def make(
+    raw: asyncpg.Connection, purpose: Purpose, browser: str, now: datetime, *, holder: UUID | None = None
+) -> bytes:
+    """A new challenge for that browser, by its cookie's value; for that holder, if they add something."""
+    challenge = os.urandom(_BYTES)
+    await raw.execute(_FORGET, now, _FORGOTTEN_AT_ONCE)
+    await raw.execute(_FORGET_OLDEST, _hash(browser), EACH_BROWSER - 1)
+    await raw.execute(_MAKE, uuid4(), purpose.value, challenge, holder, _hash(browser), now + LASTS)
+    return challenge
+
+
+async def take(
+    raw: asyncpg.Connection,
+    purpose: Purpose,
+    browser: str,
+    now: datetime,
+    *,
+    holder: UUID | None = None,
+    is_it: Callable[[bytes], bool],
+) -> bytes | None:
+    """The challenge of that browser, purpose and holder which `is_it`; None if there is none, or it is over.
+
+    It is used up with the transaction: so let that commit, whatever the answer turns out to be worth.
+    """
+    for row in await raw.fetch(_MADE, _hash(browser), purpose.value, holder):
+        if is_it(row["challenge"]) and await raw.fetchval(_TAKE, row["id"]):
+            challenge: bytes = row["challenge"]
+            return challenge if row["ends_at"] > now else None
+    return None
+
+
+def _hash(browser: str) -> bytes:
+    return hashlib.sha256(browser.encode()).digest()
+
+
+# What another transaction is about to delete is left to it, so that nobody waits.
+_FORGET = """
+DELETE FROM scheme.challenge WHERE id = ANY(ARRAY(
+    SELECT id FROM scheme.challenge WHERE ends_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+"""
+_FORGET_OLDEST = """
+DELETE FROM scheme.challenge WHERE id = ANY(ARRAY(
+    SELECT id FROM scheme.challenge WHERE browser_hash = $1 ORDER BY ends_at DESC, id OFFSET $2 FOR UPDATE SKIP LOCKED
+))
+"""
+_MAKE = """
+INSERT INTO scheme.challenge (id, purpose, challenge, holder, browser_hash, ends_at) VALUES ($1, $2, $3, $4, $5, $6)
+"""
+_MADE = """
+SELECT id, challenge, ends_at FROM scheme.challenge
+WHERE browser_hash = $1 AND purpose = $2 AND holder IS NOT DISTINCT FROM $3
+"""
+_TAKE = "DELETE FROM scheme.challenge WHERE id = $1 RETURNING true"

@@ -1,0 +1,336 @@
+"""Roles: what somebody may do besides being a volunteer, for a project, a venue or the whole scheme.
+
+    grant: lock the person -> one live role of a kind and place -> row, act, event
+    end: lock the scheme's staff -> row, act, event        leave: the same for all of it, and how they signed in
+
+Staff grant and end them, to others than themselves; rights are read at each request, so what ended stops working at
+once. The scheme keeps at least one of its staff: the last one's role ends after another was granted one. A role stays
+when its project or venue ends, where there is then nothing to do with it, and is kept when it ended, for what was done
+under it is recorded.
+
+Who leaves stays a volunteer, with their wallet. In one transaction all their roles, sign-ins, passkeys, open links and
+codes, the organisations that vouched for them and their API keys end; under the lock that whoever signs them in takes,
+so that none begins meanwhile.
+
+What bounds it: ``ROLES_MAX`` live roles of somebody.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from ledger.database import Database, driver
+from ledger.journal.entries import new_key
+from ledger.scheme import acts, outbox
+from ledger.scheme.acts import is_own
+from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller, Scope
+from ledger.scheme.clock import Clock
+from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.refusals import Declined, Refusal
+
+# Somebody who coordinates and approves at twenty projects; with more nobody knows any longer who may do what.
+ROLES_MAX: Final = 40
+
+
+class Role(StrEnum):
+    """What somebody may do. Everybody is a volunteer; helpers and guardians stand in tables of their own."""
+
+    COORDINATOR = "coordinator"
+    APPROVER = "approver"
+    MANAGER = "manager"
+    STAFF = "staff"
+    AUDITOR = "auditor"
+
+
+OF_PROJECT: Final = frozenset({Role.COORDINATOR, Role.APPROVER})
+"""What is held at a project; a manager is a venue's, the others are the whole scheme's."""
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """A role as somebody holds it: of which project or venue, and ``place``, the name of that."""
+
+    id: UUID
+    role: Role
+    project: UUID | None = None
+    venue: UUID | None = None
+    place: str | None = None
+
+
+class Assignment(Struct, frozen=True, kw_only=True):
+    """A role, whose it is, and since when; ``person`` is None once they were erased."""
+
+    id: UUID
+    person: UUID | None
+    role: Role
+    project: UUID | None
+    venue: UUID | None
+    granted_at: datetime
+    ended_at: datetime | None = None
+
+
+class Holding(Assignment, frozen=True, kw_only=True):
+    """The same with the name of whoever has it, and of the project or venue."""
+
+    name: str
+    place: str | None
+
+
+class Grant(Struct, frozen=True, kw_only=True, tag="role_grant", tag_field="operation"):
+    """Who shall have which role, and where."""
+
+    person: UUID
+    role: Role
+    project: UUID | None = None
+    venue: UUID | None = None
+
+
+class Left(Struct, frozen=True, kw_only=True):
+    """Somebody left: how much of each ended."""
+
+    person: UUID
+    left_at: datetime
+    roles: int
+    sign_ins: int
+    passkeys: int
+    codes: int
+    organisations: int
+    keys: int
+
+
+class _End(Struct, frozen=True, kw_only=True, tag="role_end", tag_field="operation"):
+    role: UUID
+
+
+class _Leave(Struct, frozen=True, kw_only=True, tag="leave", tag_field="operation"):
+    person: UUID
+
+
+class Roles:
+    """Granting roles and ending them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._answers = Answers(database, clock)
+
+    async def grant(self, caller: Caller, key: str, grant: Grant) -> tuple[Assignment, bool]:
+        """Give somebody a role, and whether this is the replay of an answer. The same again finds the live role."""
+        _check_place(grant)
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Assignment:
+            return await _granted(raw, caller, grant, now)
+
+        return await self._answers.once(caller, key, grant, work, Assignment)
+
+    async def end(self, caller: Caller, key: str, role: UUID) -> tuple[Assignment, bool]:
+        """End a role now, for good; ending it again changes nothing. Declines the last one of the scheme's staff."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Assignment:
+            return await _ended(raw, caller, role, now)
+
+        return await self._answers.once(caller, key, _End(role=role), work, Assignment)
+
+    async def leave(self, caller: Caller, key: str, person: UUID) -> tuple[Left, bool]:
+        """Take all that somebody may do here from them, but being a volunteer. Declines the last one of the staff."""
+
+        async def work(raw: asyncpg.Connection, now: datetime) -> Left:
+            return await _left(raw, caller, person, now)
+
+        return await self._answers.once(caller, key, _Leave(person=person), work, Left)
+
+    async def of(self, caller: Caller, person: UUID) -> Sequence[Held]:
+        """The roles that the person has, for themselves and for staff."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)
+            if holder is None or not (caller.scope is Scope.SCHEME or is_own(caller, holder)):
+                raise Declined(Refusal.NOT_FOUND)
+            return await held(raw, holder)
+
+    async def page(
+        self, *, project: UUID | None = None, venue: UUID | None = None, after: UUID | None, limit: int
+    ) -> Sequence[Holding]:
+        """Who has which role, of a project, a venue or everywhere, in the order they were granted; for staff."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            if project is not None:
+                rows = await raw.fetch(_OF_PROJECT, after, limit, project)
+            elif venue is not None:
+                rows = await raw.fetch(_OF_VENUE, after, limit, venue)
+            else:
+                rows = await raw.fetch(_ALL, after, limit)
+        return [Holding(**{**row, "role": Role(row["role"])}) for row in rows]
+
+
+async def held(raw: asyncpg.Connection, holder: UUID) -> Sequence[Held]:
+    """The roles that this holder has now."""
+    return [Held(**{**row, "role": Role(row["role"])}) for row in await raw.fetch(_OF, holder)]
+
+
+async def end_all(raw: asyncpg.Connection, holder: UUID, by: UUID, now: datetime) -> int:
+    """End all roles of that holder, in the caller's transaction, and return how many they were."""
+    return int((await raw.execute(_END_ALL, holder, now, by)).split()[-1])
+
+
+def _check_place(grant: Grant) -> None:
+    wanted = "project" if grant.role in OF_PROJECT else "venue" if grant.role is Role.MANAGER else None
+    faults = []
+    for field, given in (("project", grant.project), ("venue", grant.venue)):
+        if field == wanted and given is None:
+            faults.append((field, f"must say of which {field} they are {grant.role}"))
+        if field != wanted and given is not None:
+            faults.append((field, f"must be absent: {grant.role} is no role of a {field}"))
+    if faults:
+        raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults))
+
+
+async def _granted(raw: asyncpg.Connection, caller: Caller, grant: Grant, now: datetime) -> Assignment:
+    # They stay where they are until the end: nobody is erased meanwhile, and two grants see each other.
+    holder = await raw.fetchval(_LOCK, grant.person)
+    if holder is None:
+        raise Declined(Refusal.WRONG_VALUES, fields=(("person", "is nobody of this scheme"),))
+    if holder == caller.holder:
+        raise Declined(Refusal.WRONG_STATE, "Nobody gives themselves a role: somebody else of the staff does.")
+    for field, place, found in (
+        ("project", grant.project, await raw.fetchval(_PROJECT, grant.project)),
+        ("venue", grant.venue, await raw.fetchval(_VENUE, grant.venue)),
+    ):
+        if place is not None and found is None:
+            raise Declined(Refusal.WRONG_VALUES, fields=((field, f"is no {field} of this scheme"),))
+        if found == "ended":
+            raise Declined(Refusal.WRONG_STATE, f"That {field} has ended.")
+    live = [_assignment(row) for row in await raw.fetch(_LIVE, holder)]
+    for one in live:
+        if (one.role, one.project, one.venue) == (grant.role, grant.project, grant.venue):
+            return one
+    if len(live) >= ROLES_MAX:
+        raise Declined(Refusal.WRONG_STATE, f"They have {ROLES_MAX} roles already, which is the most: end one first.")
+    id_ = UUID(new_key())
+    await raw.execute(_GRANT, id_, holder, grant.role.value, grant.project, grant.venue, now, caller.identity)
+    await acts.record(raw, caller, holder, Topic.ROLE_GRANTED.value, id_, now)
+    await outbox.put(raw, [Event(topic=Topic.ROLE_GRANTED, holder=holder, project=grant.project, object=id_)], now)
+    return Assignment(
+        id=id_, person=grant.person, role=grant.role, project=grant.project, venue=grant.venue, granted_at=now
+    )
+
+
+async def _ended(raw: asyncpg.Connection, caller: Caller, id_: UUID, now: datetime) -> Assignment:
+    staff = await raw.fetch(_STAFF)
+    row = await raw.fetchrow(_ONE, id_)
+    if row is None:
+        raise Declined(Refusal.NOT_FOUND)
+    role = _assignment(row)
+    if role.ended_at is not None:
+        return role
+    if [one["id"] for one in staff] == [id_]:
+        raise _last()
+    await raw.execute(_END, id_, now, caller.identity)
+    await acts.record(raw, caller, row["holder"], Topic.ROLE_ENDED.value, id_, now)
+    event = Event(topic=Topic.ROLE_ENDED, holder=row["holder"], project=role.project, object=id_)
+    await outbox.put(raw, [event], now)
+    return msgspec.structs.replace(role, ended_at=now)
+
+
+async def _left(raw: asyncpg.Connection, caller: Caller, person: UUID, now: datetime) -> Left:
+    staff = await raw.fetch(_STAFF)
+    # Whoever signs them in or gives them a key locks this row: it is done before, and ends, or comes after.
+    holder = await raw.fetchval(_LOCK, person)
+    if holder is None:
+        raise Declined(Refusal.NOT_FOUND)
+    if [one["holder"] for one in staff] == [holder]:
+        raise _last()
+    roles = await end_all(raw, holder, caller.identity, now)
+    ended = [int((await raw.execute(statement, holder, now)).split()[-1]) for statement in _LEAVING]
+    sign_ins, passkeys, codes, keys, _ = ended
+    organisations = int((await raw.execute("DELETE FROM scheme.vouched WHERE holder = $1", holder)).split()[-1])
+    await acts.record(raw, caller, holder, Topic.LEFT.value, None, now)
+    await outbox.put(raw, [Event(topic=Topic.LEFT, holder=holder)], now)
+    return Left(
+        person=person,
+        left_at=now,
+        roles=roles,
+        sign_ins=sign_ins,
+        passkeys=passkeys,
+        codes=codes,
+        organisations=organisations,
+        keys=keys,
+    )
+
+
+def _last() -> Declined:
+    return Declined(Refusal.WRONG_STATE, "They are the last of the scheme's staff: give somebody else that role first.")
+
+
+def _assignment(row: asyncpg.Record) -> Assignment:
+    return Assignment(
+        id=row["id"],
+        person=row["person"],
+        role=Role(row["role"]),
+        project=row["project"],
+        venue=row["venue"],
+        granted_at=row["granted_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+_LOCK = "SELECT id FROM scheme.holder WHERE person = $1 FOR NO KEY UPDATE"
+_PROJECT = "SELECT status FROM scheme.project WHERE id = $1 FOR SHARE"
+_VENUE = "SELECT status FROM scheme.venue WHERE id = $1 FOR SHARE"
+# Locked in one order, so that of two who end each other's role the second sees that they are the last.
+_STAFF = """
+SELECT id, holder FROM scheme.role
+WHERE role = 'staff' AND ended_at IS NULL AND project IS NULL AND venue IS NULL
+ORDER BY id FOR NO KEY UPDATE
+"""
+_LIVE = """
+SELECT r.id, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at
+FROM scheme.role r JOIN scheme.holder h ON h.id = r.holder
+WHERE r.holder = $1 AND r.ended_at IS NULL
+"""
+_ONE = """
+SELECT r.id, r.holder, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at
+FROM scheme.role r JOIN scheme.holder h ON h.id = r.holder
+WHERE r.id = $1
+FOR NO KEY UPDATE OF r
+"""
+_OF = """
+SELECT r.id, r.role, r.project, r.venue, coalesce(p.name, v.name) AS place
+FROM scheme.role r
+LEFT JOIN scheme.project p ON p.id = r.project
+LEFT JOIN scheme.venue v ON v.id = r.venue
+WHERE r.holder = $1 AND r.ended_at IS NULL
+ORDER BY r.role, place, r.id
+"""
+_HOLDINGS = """
+SELECT r.id, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at, who.name,
+    coalesce(p.name, v.name) AS place
+FROM scheme.role r
+JOIN scheme.holder h ON h.id = r.holder
+JOIN scheme.person who ON who.id = h.person
+LEFT JOIN scheme.project p ON p.id = r.project
+LEFT JOIN scheme.venue v ON v.id = r.venue
+WHERE r.ended_at IS NULL AND r.id > coalesce($1::uuid, '00000000-0000-0000-0000-000000000000') {}
+ORDER BY r.id LIMIT $2
+"""
+_ALL = _HOLDINGS.format("")
+_OF_PROJECT = _HOLDINGS.format("AND r.project = $3")
+_OF_VENUE = _HOLDINGS.format("AND r.venue = $3")
+_GRANT = """
+INSERT INTO scheme.role (id, holder, role, project, venue, granted_at, granted_by) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+_END = "UPDATE scheme.role SET ended_at = $2, ended_by = $3 WHERE id = $1"
+_END_ALL = "UPDATE scheme.role SET ended_at = $2, ended_by = $3 WHERE holder = $1 AND ended_at IS NULL"
+# All by whose they are. A key that has expired ends nothing; nor does it hurt.
+_LEAVING = (
+    "UPDATE scheme.sign_in SET ended_at = $2 WHERE holder = $1 AND ended_at IS NULL",
+    "UPDATE scheme.passkey SET ended_at = $2 WHERE holder = $1 AND ended_at IS NULL",
+    "UPDATE scheme.one_time SET used_at = $2 WHERE holder = $1 AND used_at IS NULL",
+    "UPDATE scheme.api_key SET revoked_at = $2 WHERE holder = $1 AND revoked_at IS NULL",
+    "UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL AND ended_at IS NULL",
+)

@@ -1,0 +1,267 @@
+"""Sign-ins: a browser in which somebody is known, by a cookie, for a time.
+
+    begin -> the cookie's value, told only here      who: each request      of: a list
+    end, end_all: it stops at once
+
+The value has 256 random bits, and only its SHA-256 is stored; it is new with each sign-in, so none can be set
+beforehand. How somebody proved who they are is its strength, which decides how long it lasts (`LIVES`). Who somebody
+is and what they may is read with each request, by one query: a role that ended, a device that was revoked and somebody
+who was erased are known as such at the next click.
+
+``seen_at`` is written once an hour at most, in a transaction of its own, and moves the end along with it: so a page
+that is read costs no write, and a sign-in may end up to an hour before its time.
+
+What bounds it: `LIVE_MAX` sign-ins of somebody, and one of a device; the oldest ends when another begins. What ended or
+ran out is deleted `_KEPT` later.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+from msgspec import Struct
+
+from ledger.database import Database, driver
+from ledger.scheme.clock import Clock
+from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.roles import Held, Role
+
+
+class Strength(StrEnum):
+    """How somebody proved who they are."""
+
+    LINK = "link"
+    PASSKEY = "passkey"
+    ORGANISATION = "organisation"
+    DEVICE = "device"
+
+
+class Life(NamedTuple):
+    """How long a sign-in lasts: so long without use, and so long in all, if that is bounded."""
+
+    unused: timedelta
+    most: timedelta | None
+
+
+LIVES: Final[Mapping[Strength, Life]] = MappingProxyType(
+    {
+        # Somebody who looks once a season stays signed in on their own phone; once a year they show it is still theirs.
+        Strength.LINK: Life(timedelta(days=90), timedelta(days=365)),
+        # Whoever may change what is others' proves it anew each working day; 12 hours cover the longest.
+        Strength.PASSKEY: Life(timedelta(hours=12), timedelta(hours=12)),
+        Strength.ORGANISATION: Life(timedelta(hours=12), timedelta(hours=12)),
+        # A till must work on the first morning of the season. It ends by being revoked, or was forgotten in a drawer.
+        Strength.DEVICE: Life(timedelta(days=365), None),
+    }
+)
+# A phone, a tablet, some computers, and each with a browser or two; what is above it was forgotten somewhere.
+LIVE_MAX: Final = 20
+_SEEN: Final = timedelta(hours=1)
+# As long as somebody may want to be told which browsers they had been signed in with.
+_KEPT: Final = timedelta(days=30)
+_FORGOTTEN_AT_ONCE: Final = 500
+_TOKEN_BYTES: Final = 32
+_TOKEN_CHARACTERS: Final = 43
+
+
+class Present(Struct, frozen=True, kw_only=True):
+    """Who is signed in in a browser, as of this request: somebody with their live roles, or a device.
+
+    ``venue`` and ``site`` are a till's, ``project`` a kiosk's. ``locked_until`` is set where too many codes were wrong,
+    at the device or at its venue.
+    """
+
+    sign_in: UUID
+    strength: Strength
+    holder: UUID | None
+    person: UUID | None
+    name: str | None
+    roles: tuple[Held, ...]
+    device: UUID | None
+    device_name: str | None
+    venue: UUID | None
+    site: UUID | None
+    project: UUID | None
+    locked_until: datetime | None
+    language: str = "en"
+    large_print: bool = False
+
+
+class SignIn(Struct, frozen=True, kw_only=True):
+    """A browser in which somebody is signed in; ``seen_at`` is when it was last used, to the hour."""
+
+    id: UUID
+    strength: Strength
+    made_at: datetime
+    seen_at: datetime
+
+
+class SignIns:
+    """Beginning sign-ins, knowing them again, and ending them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def begin(self, strength: Strength, *, holder: UUID | None = None, device: UUID | None = None) -> str:
+        """The cookie's value of a new sign-in. Declines somebody who was erased, and a device that isn't in use."""
+        async with self._database.transaction() as connection:
+            return await begin(driver(connection), strength, self._clock(), holder=holder, device=device)
+
+    async def who(self, token: str) -> Present | None:
+        """Who is signed in with that cookie's value; None if nobody is any more."""
+        if len(token) != _TOKEN_CHARACTERS or not token.isascii():
+            return None
+        now = self._clock()
+        async with self._database.reading() as connection:
+            row = await driver(connection).fetchrow(_WHO, _hash(token), now)
+        if row is None:
+            return None
+        if row["seen_at"] <= now - _SEEN:
+            async with self._database.transaction() as connection:
+                ends_at = _ends_at(Strength(row["strength"]), row["made_at"], now)
+                await driver(connection).execute(_SAW, row["id"], now, ends_at, now - _SEEN)
+        return _present(row)
+
+    async def of(self, holder: UUID) -> Sequence[SignIn]:
+        """Where somebody is signed in, the last used first: `LIVE_MAX` at most."""
+        async with self._database.reading() as connection:
+            rows = await driver(connection).fetch(_OF, holder, self._clock())
+        return [
+            SignIn(id=row["id"], strength=Strength(row["strength"]), made_at=row["made_at"], seen_at=row["seen_at"])
+            for row in rows
+        ]
+
+    async def end(self, sign_in: UUID) -> None:
+        """Sign out that browser; again, and nothing changes."""
+        async with self._database.transaction() as connection:
+            await driver(connection).execute(_END, sign_in, self._clock())
+
+    async def end_all(self, holder: UUID) -> int:
+        """Sign that holder out everywhere, and return in how many browsers they had been signed in."""
+        async with self._database.transaction() as connection:
+            return await end_all(driver(connection), holder, self._clock())
+
+
+async def begin(
+    raw: asyncpg.Connection,
+    strength: Strength,
+    now: datetime,
+    *,
+    holder: UUID | None = None,
+    device: UUID | None = None,
+) -> str:
+    """The same in the caller's transaction."""
+    assert (holder is None) != (device is None), "a sign-in is somebody's or a device's"
+    # Locked, so that none begins while they are erased or it is revoked, and so that they are counted one by one.
+    if not await raw.fetchval(_OF_DEVICE if holder is None else _OF_HOLDER, device if holder is None else holder):
+        raise Declined(Refusal.NOT_FOUND)
+    await raw.execute(_END_OLDEST, holder, device, now, LIVE_MAX - 1 if device is None else 0)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    ends_at = _ends_at(strength, now, now)
+    await raw.execute(_BEGIN, uuid4(), _hash(token), holder, device, strength.value, now, ends_at)
+    return token
+
+
+async def end_all(raw: asyncpg.Connection, holder: UUID, now: datetime) -> int:
+    """Sign that holder out everywhere, in the caller's transaction; for an erasure, and where staff leave."""
+    return int((await raw.execute(_END_ALL, holder, now)).split()[-1])
+
+
+async def forget(raw: asyncpg.Connection, now: datetime) -> int:
+    """Delete some of what ended or ran out so long ago, and return how many they were."""
+    return int((await raw.execute(_FORGET, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
+
+
+def _ends_at(strength: Strength, made_at: datetime, seen_at: datetime) -> datetime:
+    life = LIVES[strength]
+    ends_at = seen_at + life.unused
+    return ends_at if life.most is None else min(ends_at, made_at + life.most)
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _present(row: asyncpg.Record) -> Present:
+    return Present(
+        sign_in=row["id"],
+        strength=Strength(row["strength"]),
+        holder=row["holder"],
+        person=row["person"],
+        name=row["name"],
+        roles=tuple(
+            Held(id=id_, role=Role(role), project=project, venue=venue, place=place)
+            for id_, role, project, venue, place in row["roles"]
+        ),
+        device=row["device"],
+        device_name=row["device_name"],
+        venue=row["venue"],
+        site=row["site"],
+        project=row["project"],
+        locked_until=row["locked_until"],
+        language=row["language"],
+        large_print=row["large_print"],
+    )
+
+
+_OF_HOLDER = "SELECT true FROM scheme.holder WHERE id = $1 AND person IS NOT NULL FOR NO KEY UPDATE"
+_OF_DEVICE = "SELECT true FROM scheme.device WHERE id = $1 AND status = 'active' FOR NO KEY UPDATE"
+_BEGIN = """
+INSERT INTO scheme.sign_in (id, token_hash, holder, device, strength, made_at, seen_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+"""
+_END_OLDEST = """
+UPDATE scheme.sign_in SET ended_at = $3, ends_at = least(ends_at, $3) WHERE id = ANY(ARRAY(
+    SELECT id FROM scheme.sign_in
+    WHERE ended_at IS NULL AND (holder = $1 OR device = $2)
+    ORDER BY seen_at DESC, made_at DESC, id OFFSET $4
+))
+"""
+# One look-up by the cookie's hash, and from there by primary keys; roles by their index on whose they are.
+_WHO = """
+SELECT s.id, s.strength, s.made_at, s.seen_at, s.holder, p.id AS person, p.name,
+    coalesce(c.language, 'en') AS language, coalesce(c.large_print, false) AS large_print,
+    s.device, d.name AS device_name, d.venue, d.site, d.project,
+    greatest(d.locked_until, v.locked_until) AS locked_until,
+    ARRAY(
+        SELECT (r.id, r.role, r.project, r.venue, coalesce(rp.name, rv.name))
+        FROM scheme.role r
+        LEFT JOIN scheme.project rp ON rp.id = r.project
+        LEFT JOIN scheme.venue rv ON rv.id = r.venue
+        WHERE r.holder = s.holder AND r.ended_at IS NULL
+        ORDER BY r.role, coalesce(rp.name, rv.name), r.id
+    ) AS roles
+FROM scheme.sign_in s
+LEFT JOIN scheme.holder h ON h.id = s.holder
+LEFT JOIN scheme.person p ON p.id = h.person
+LEFT JOIN scheme.preference c ON c.person = p.id
+LEFT JOIN scheme.device d ON d.id = s.device
+LEFT JOIN scheme.venue v ON v.id = d.venue
+WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.ends_at > $2
+    AND CASE WHEN s.device IS NULL THEN p.id IS NOT NULL ELSE d.status = 'active' END
+"""
+_OF = """
+SELECT id, strength, made_at, seen_at FROM scheme.sign_in
+WHERE holder = $1 AND ended_at IS NULL AND ends_at > $2 ORDER BY seen_at DESC, made_at DESC, id
+"""
+# Of requests that come at once the first writes it.
+_SAW = """
+UPDATE scheme.sign_in SET seen_at = $2, ends_at = $3 WHERE id = $1 AND seen_at <= $4 AND ended_at IS NULL
+"""
+# Its end comes with it, by which it is forgotten.
+_END = """
+UPDATE scheme.sign_in SET ended_at = $2, ends_at = least(ends_at, $2) WHERE id = $1 AND ended_at IS NULL
+"""
+_END_ALL = """
+UPDATE scheme.sign_in SET ended_at = $2, ends_at = least(ends_at, $2) WHERE holder = $1 AND ended_at IS NULL
+"""
+_FORGET = """
+DELETE FROM scheme.sign_in WHERE id = ANY(ARRAY(SELECT id FROM scheme.sign_in WHERE ends_at <= $1 LIMIT $2))
+"""

@@ -1,0 +1,267 @@
+"""Roles: given and ended by staff, and all of it at once when somebody leaves."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from ledger.database import Database
+from ledger.scheme.clock import system_clock
+from ledger.scheme.roles import ROLES_MAX
+from ledger.scheme.sign_ins import SignIns, Strength
+from tests.doors.house import Api
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+async def granted(api: Api, person: str, role: str = "staff", **place: str) -> dict[str, Any]:
+    return await api.made("/v1/roles", {"person": person, "role": role, **place})
+
+
+async def roles_of(api: Api, person: str, token: str | None = None) -> list[tuple[str, str | None]]:
+    answer = await api.get(f"/v1/people/{person}/roles", token)
+    assert answer.status_code == 200, answer.text
+    return [(role["role"], role["place"]) for role in answer.json()["roles"]]
+
+
+async def staff(api: Api, name: str) -> tuple[str, str]:
+    """One of the staff, and a key of theirs that speaks for the scheme."""
+    person = (await api.person(name))["id"]
+    await granted(api, person)
+    return person, await api.key("scheme", person=person)
+
+
+async def test_a_role_is_granted_at_its_place_and_ended(api: Api, owner: asyncpg.Connection) -> None:
+    ann, project, venue = await api.person(), await api.project(), await api.venue()
+    await granted(api, ann["id"], "manager", venue=venue)
+    for role in ("coordinator", "approver"):
+        await granted(api, ann["id"], role, project=project)
+    made = await granted(api, ann["id"], "auditor")
+    assert (made["person"], made["project"], made["venue"], made["ended_at"]) == (ann["id"], None, None, None)
+    own = await api.key("person", person=ann["id"])
+    assert await roles_of(api, ann["id"], own) == [
+        ("approver", "Repair cafe"),
+        ("auditor", None),
+        ("coordinator", "Repair cafe"),
+        ("manager", "Parkside pool"),
+    ]
+    ended = await api.made(f"/v1/roles/{made['id']}/end")
+    assert ended["ended_at"]
+    assert await api.made(f"/v1/roles/{made['id']}/end") == ended
+    assert ("auditor", None) not in await roles_of(api, ann["id"])
+    rows = await owner.fetch(
+        "SELECT verb, holder, object FROM scheme.act WHERE object = $1 ORDER BY id", UUID(made["id"])
+    )
+    assert [tuple(row) for row in rows] == [
+        (verb, UUID(ann["holder"]), UUID(made["id"])) for verb in ("role_granted", "role_ended")
+    ]
+    topics = await owner.fetch(
+        "SELECT topic, holder FROM scheme.outbox WHERE object = $1 ORDER BY id", UUID(made["id"])
+    )
+    assert [tuple(row) for row in topics] == [tuple(row)[:2] for row in rows]
+
+
+async def test_the_same_again_finds_the_role_that_they_have(api: Api, owner: asyncpg.Connection) -> None:
+    ann, project = (await api.person())["id"], await api.project()
+    first = await granted(api, ann, "coordinator", project=project)
+    assert await granted(api, ann, "coordinator", project=project) == first
+    assert await owner.fetchval("SELECT count(*) FROM scheme.role") == 1
+    await api.made(f"/v1/roles/{first['id']}/end")
+    assert (await granted(api, ann, "coordinator", project=project))["id"] != first["id"]
+
+
+@pytest.mark.parametrize(
+    ("role", "place", "fields"),
+    [
+        ("coordinator", {}, ["project"]),
+        ("approver", {"venue": "venue"}, ["project", "venue"]),
+        ("coordinator", {"project": NOBODY}, ["project"]),
+        ("manager", {}, ["venue"]),
+        ("manager", {"venue": NOBODY}, ["venue"]),
+        ("manager", {"venue": "venue", "project": "project"}, ["project"]),
+        ("staff", {"project": "project"}, ["project"]),
+        ("auditor", {"venue": "venue"}, ["venue"]),
+    ],
+)
+async def test_a_role_names_its_place(api: Api, role: str, place: dict[str, str], fields: list[str]) -> None:
+    places = {"project": await api.project(), "venue": await api.venue(), NOBODY: NOBODY}
+    body = {"person": (await api.person())["id"], "role": role, **{name: places[of] for name, of in place.items()}}
+    answer = await api.post("/v1/roles", body)
+    assert refusal(answer) == (422, "wrong_values"), answer.text
+    assert [fault["field"] for fault in answer.json()["fields"]] == fields
+
+
+async def test_nobody_has_a_role_who_is_not_there_or_at_what_has_ended(api: Api) -> None:
+    answer = await api.post("/v1/roles", {"person": NOBODY, "role": "staff"})
+    assert (refusal(answer), answer.json()["fields"][0]["field"]) == ((422, "wrong_values"), "person")
+    ann, project = (await api.person())["id"], await api.project()
+    await api.made(f"/v1/projects/{project}/end")
+    answer = await api.post("/v1/roles", {"person": ann, "role": "approver", "project": project})
+    assert refusal(answer) == (409, "wrong_state")
+    assert await roles_of(api, ann) == []
+
+
+async def test_nobody_gives_themselves_a_role(api: Api) -> None:
+    ann, anns = await staff(api, "Ann")
+    answer = await api.post("/v1/roles", {"person": ann, "role": "auditor"}, anns)
+    assert refusal(answer) == (409, "wrong_state")
+    assert await roles_of(api, ann) == [("staff", None)]
+
+
+async def test_the_scheme_keeps_one_of_its_staff(api: Api) -> None:
+    ann, anns = await staff(api, "Ann")
+    [role] = (await api.get(f"/v1/people/{ann}/roles")).json()["roles"]
+    for path in (f"/v1/roles/{role['id']}/end", f"/v1/people/{ann}/leave"):
+        answer = await api.post(path, token=anns)
+        assert refusal(answer) == (409, "wrong_state")
+        assert "the last of the scheme's staff" in answer.json()["detail"]
+    await staff(api, "Bob")
+    assert (await api.made(f"/v1/roles/{role['id']}/end", token=anns))["ended_at"]
+
+
+async def test_of_two_who_end_each_others_role_at_once_one_stays(api: Api) -> None:
+    people = [await staff(api, name) for name in ("Ann", "Bob")]
+    found = {each["person"]: each["id"] for each in (await api.get("/v1/roles")).json()["roles"]}
+    answers = await asyncio.gather(
+        api.post(f"/v1/roles/{found[people[1][0]]}/end", token=people[0][1]),
+        api.post(f"/v1/people/{people[0][0]}/leave", token=people[1][1]),
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409], [answer.text for answer in answers]
+    assert len((await api.get("/v1/roles")).json()["roles"]) == 1
+
+
+async def test_nobody_has_more_roles_than_can_be_told(api: Api) -> None:
+    ann = (await api.person())["id"]
+    for number in range(ROLES_MAX):
+        await granted(api, ann, "coordinator", project=await api.project(f"Project {number}"))
+    assert refusal(await api.post("/v1/roles", {"person": ann, "role": "staff"})) == (409, "wrong_state")
+
+
+async def test_roles_are_listed_by_their_place_in_pages(api: Api) -> None:
+    project, other, venue = await api.project(), await api.project("Choir"), await api.venue()
+    ann, bob = await api.person("Ann"), await api.person("Bob")
+    for person in (ann, bob):
+        await granted(api, person["id"], "coordinator", project=project)
+    await granted(api, bob["id"], "approver", project=other)
+    await granted(api, bob["id"], "manager", venue=venue)
+    gone = await granted(api, ann["id"], "manager", venue=venue)
+    await api.made(f"/v1/roles/{gone['id']}/end")
+
+    async def names(**wanted: str) -> list[tuple[str, str, str | None]]:
+        found: list[tuple[str, str, str | None]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (await api.get("/v1/roles", limit=1, **wanted, **cursor)).json()
+            found += [(role["name"], role["role"], role["place"]) for role in page["roles"]]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    ours = [("Ann", "coordinator", "Repair cafe"), ("Bob", "coordinator", "Repair cafe")]
+    pool = [("Bob", "manager", "Parkside pool")]
+    assert await names(project=project) == ours
+    assert await names(venue=venue) == pool
+    assert await names() == [*ours, ("Bob", "approver", "Choir"), *pool]
+    cursor = (await api.get("/v1/roles", limit=1)).json()["next"]
+    assert (await api.get("/v1/roles", project=project, cursor=cursor)).status_code == 400
+
+
+async def test_anothers_roles_are_not_there(api: Api) -> None:
+    ann, bob = (await api.person())["id"], await api.key("person", person=(await api.person("Bob"))["id"])
+    await granted(api, ann)
+    for person in (ann, NOBODY):
+        assert refusal(await api.get(f"/v1/people/{person}/roles", bob)) == (404, "not_found")
+
+
+async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
+    api: Api, database: Database, owner: asyncpg.Connection
+) -> None:
+    project = await api.project()
+    ann, bob = await api.person(), await api.person("Bob")
+    await granted(api, bob["id"])
+    for person in (ann, bob):
+        await granted(api, person["id"], "coordinator", project=project)
+    await api.give(project, {ann["id"]: 60})
+    sign_ins = SignIns(database, system_clock)
+    cookies = {
+        person["holder"]: await sign_ins.begin(Strength.PASSKEY, holder=UUID(person["holder"])) for person in (ann, bob)
+    }
+    keys = {
+        person["holder"]: [
+            await api.key("person", person=person["id"]),
+            await api.key("project", project, person=person["id"]),
+        ]
+        for person in (ann, bob)
+    }
+    for person in (ann, bob):
+        await proofs_of(owner, UUID(person["holder"]))
+
+    left = await api.made(f"/v1/people/{ann['id']}/leave", key="leaves")
+
+    counts = {"roles": 1, "sign_ins": 1, "passkeys": 1, "codes": 1, "organisations": 1, "keys": 2}
+    assert {name: left[name] for name in counts} == counts
+    assert await api.made(f"/v1/people/{ann['id']}/leave", key="leaves") == left
+    assert await sign_ins.who(cookies[ann["holder"]]) is None
+    assert await sign_ins.who(cookies[bob["holder"]]) is not None
+    for holder, expected in ((ann["holder"], 401), (bob["holder"], 200)):
+        for key in keys[holder]:
+            assert (await api.get("/v1/rules", key)).status_code == expected
+    for table, live in LIVE.items():
+        found = await owner.fetch(f"SELECT holder FROM scheme.{table} WHERE {live}")
+        assert {row["holder"] for row in found} == {UUID(bob["holder"])}, table
+    assert await roles_of(api, ann["id"]) == []
+    assert await api.balance(ann["id"]) == (60, 0)
+    act = await owner.fetchrow("SELECT holder, object FROM scheme.act WHERE verb = 'left'")
+    assert act is not None
+    assert tuple(act) == (UUID(ann["holder"]), None)
+    assert await owner.fetchval("SELECT holder FROM scheme.outbox WHERE topic = 'left'") == UUID(ann["holder"])
+    again = await api.made(f"/v1/people/{ann['id']}/leave")
+    assert {name: again[name] for name in counts} == dict.fromkeys(counts, 0)
+
+
+async def test_nobody_leaves_who_is_not_there(api: Api) -> None:
+    assert refusal(await api.post(f"/v1/people/{NOBODY}/leave")) == (404, "not_found")
+    assert refusal(await api.post(f"/v1/roles/{NOBODY}/end")) == (404, "not_found")
+
+
+async def test_who_is_erased_has_no_role_any_more(api: Api, owner: asyncpg.Connection) -> None:
+    ann = await api.person()
+    await granted(api, ann["id"], "coordinator", project=await api.project())
+    await api.made(f"/v1/people/{ann['id']}/erasure", {"give_to": "community"})
+    assert await owner.fetchval("SELECT count(*) FROM scheme.role WHERE ended_at IS NULL") == 0
+    assert (await api.get("/v1/roles")).json()["roles"] == []
+
+
+LIVE = {
+    "role": "ended_at IS NULL AND role = 'coordinator'",
+    "sign_in": "ended_at IS NULL",
+    "passkey": "ended_at IS NULL",
+    "one_time": "used_at IS NULL",
+    "vouched": "true",
+    "api_key": "revoked_at IS NULL AND holder IS NOT NULL",
+    "recovery": "ended_at IS NULL AND agreed_at IS NULL",
+}
+"""By which somebody can act, or come to: each table, and what is live in it."""
+
+
+async def proofs_of(owner: asyncpg.Connection, holder: UUID) -> None:
+    """A passkey, an open link, an organisation that vouches for them, and a recovery that somebody asked for."""
+    now = datetime.now(UTC)
+    passkey = "INSERT INTO scheme.passkey VALUES ($1, $2, '\\x00', 0, 'my phone', $3)"
+    await owner.execute(passkey, uuid4().bytes, holder, now)
+    columns = "id, purpose, holder, link_hash, made_at, ends_at"
+    link = f"INSERT INTO scheme.one_time ({columns}) VALUES ($1, 'sign_in', $2, $3, $4, $4)"
+    await owner.execute(link, uuid4(), holder, uuid4().bytes * 2, now)
+    await owner.execute(
+        "INSERT INTO scheme.vouched VALUES ('https://id.example', $1, $2, $3)", str(holder), holder, now
+    )
+    asked = "INSERT INTO scheme.recovery (id, holder, asked_at, asked_by) VALUES ($1, $2, $3, $4)"
+    await owner.execute(asked, uuid4(), holder, now, uuid4())

@@ -1,0 +1,1 @@
+"""The pages: as whoever uses them sees them, with and without script."""

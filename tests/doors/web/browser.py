@@ -1,0 +1,279 @@
+"""Real Chromium on the running service: contexts of the sizes that people have, and what only a browser can judge.
+
+Every context is held to its own origin: a request that leaves it fails the test, as does an error of script or policy
+in the console. `every_size` looks at a page as phones, tables and desks see it, in light and dark, with small and
+large text.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Route, async_playwright
+
+from tests.doors.web.client import cookie_at
+
+ARGUMENTS: Final = (
+    "--no-sandbox",  # Chromium refuses to run as root with it
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PHONE: Final = (390, 844)
+DESKTOP: Final = (1280, 900)
+NARROW: Final = (320, 640)
+WAIT_MS: Final = 10_000  # of what takes a tenth of a second on a quiet machine
+
+_AXE: Final = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
+_SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+_LEFT_OUT: Final = (
+    "LEFT OUT: there is no Chromium (apt-get install chromium, or set CHROMIUM), so no page was looked at"
+)
+
+
+def chromium() -> str | None:
+    """Where Chromium is."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+def left_out(environment: Mapping[str, str] = os.environ) -> None:
+    """Say that browser tests are left out; where that may not be, in CI, fail."""
+    if environment.get("CI"):
+        pytest.fail(f"{_LEFT_OUT}; in CI that is a failure", pytrace=False)
+    pytest.skip(_LEFT_OUT)
+
+
+@contextlib.asynccontextmanager
+async def launched(executable: str) -> AsyncIterator[Browser]:
+    """A browser without a window."""
+    async with async_playwright() as playwright:
+        browser = await _launch(playwright, executable)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def _launch(playwright: Playwright, executable: str) -> Browser:
+    return await playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
+
+
+def listening() -> socket.socket:
+    """A port of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    # asyncio sets it only where a socket says it is TCP; without it each answer waits 40 ms for an acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def served(application: Callable[..., Any], listener: socket.socket) -> AsyncIterator[str]:
+    """Any application there. By the name localhost, which browsers hold for as safe as https: cookies are Secure."""
+    server = uvicorn.Server(uvicorn.Config(application, lifespan="off", ws="none", log_config=None, access_log=False))
+    # Not `serve`, which would take Ctrl-C away from pytest.
+    running = asyncio.create_task(server._serve([listener]), name="server")
+    try:
+        yield f"http://localhost:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True  # connections that browsers keep open
+        await running
+
+
+# One that verifies its user, and finds a passkey without being told whose.
+_AUTHENTICATOR: Final = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+class Window:
+    """A browser's context, held to one origin; `page` is its tab."""
+
+    def __init__(self, base: str, context: BrowserContext, page: Page) -> None:
+        self.base = base
+        self.context = context
+        self.page = page
+        self.left: list[str] = []
+        """Addresses elsewhere that were asked for."""
+        self.complained: list[str] = []
+        """Errors of script and of the policy."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls, browser: Browser, base: str, size: tuple[int, int] = DESKTOP, *, script: bool = True, dark: bool = False
+    ) -> AsyncIterator["Window"]:
+        """A window with no cookies; whatever left or complained fails at its end."""
+        context = await browser.new_context(
+            base_url=base,
+            viewport={"width": size[0], "height": size[1]},
+            java_script_enabled=script,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="Europe/London",
+            has_touch=size[0] < DESKTOP[0],
+        )
+        try:
+            context.set_default_timeout(WAIT_MS)
+            window = cls(base, context, await context.new_page())
+            await context.route("**/*", window._judged)
+            context.on("page", window._listen)
+            window._listen(window.page)
+            yield window
+            assert not window.left, f"asked elsewhere: {window.left}"
+            assert not window.complained, "\n".join(window.complained)
+        finally:
+            await context.close()
+
+    def _listen(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.complained.append(f"{page.url}: {error}"))
+        page.on("console", lambda told: self._heard(page, told.type, told.text))
+
+    def _heard(self, page: Page, kind: str, words: str) -> None:
+        # A refused form is answered 4xx, which Chromium notes as an error; a file that is missing fails elsewhere.
+        if kind == "error" and not words.startswith("Failed to load resource: the server responded with a status of 4"):
+            self.complained.append(f"{page.url}: {words}")
+
+    async def _judged(self, route: Route) -> None:
+        address = route.request.url
+        if address.startswith(("data:", "blob:")) or urlsplit(address)[:2] == urlsplit(self.base)[:2]:
+            await route.continue_()
+        else:
+            self.left.append(address)
+            await route.abort()
+
+    async def sign_in(self, token: str) -> None:
+        """Be whoever has that cookie (see `entrance.py`)."""
+        await self.context.add_cookies(
+            [{"name": cookie_at(self.base), "value": token, "url": self.base, "httpOnly": True, "sameSite": "Lax"}]
+        )
+
+    async def authenticator(self) -> str:
+        """Give the tab a fingerprint reader that agrees to every passkey; its id, for more of CDP's WebAuthn."""
+        devtools = await self.context.new_cdp_session(self.page)
+        await devtools.send("WebAuthn.enable")
+        made = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})
+        return str(made["authenticatorId"])
+
+    async def go(self, path: str) -> Page:
+        """Open that path; the page that stands there then."""
+        answer = await self.page.goto(path)
+        assert answer is not None
+        assert answer.ok, f"{answer.status} {answer.url}"
+        return self.page
+
+    async def press(self, words: str) -> Page:
+        """Press the button of these words; the page that stands there then."""
+        async with self.page.expect_navigation():
+            await self.page.get_by_role("button", name=words, exact=True).click()
+        return self.page
+
+    async def links(self) -> list[str]:
+        """Where the links of the page lead, as it says it."""
+        found: list[str] = await self.page.eval_on_selector_all(
+            "a[href]", "links => links.map(link => link.getAttribute('href'))"
+        )
+        return found
+
+
+async def axe(page: Page) -> list[str]:
+    """What axe finds on a page as it stands: a line for each place, with what to do about it."""
+    if not await page.evaluate("typeof axe === 'object'"):
+        await page.evaluate(AXE_SCRIPT)
+    # Only what is wrong leaves the page: the rest is megabytes.
+    found = await page.evaluate("options => axe.run(options).then(results => results.violations)", _AXE)
+    return [
+        f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:200]}: {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+async def overflowing(page: Page) -> list[str]:
+    """What makes a page wider than its window: nobody should have to scroll sideways to read."""
+    found: list[str] = await page.evaluate(_OVERFLOWING)
+    return found
+
+
+async def every_size(page: Page) -> None:
+    """Look at a page, where it stands, at every width, in light and dark, with text at 100 and 200 %; fail with all.
+
+    What is within something that scrolls by itself, as a wide table may, isn't too wide.
+    """
+    faults = []
+    size = page.viewport_size
+    for width, height in (NARROW, PHONE, DESKTOP):
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in _SCHEMES:
+            await page.emulate_media(color_scheme=scheme)
+            where = f"{urlsplit(page.url).path} at {width} px, {scheme}"
+            faults += [f"{where}: {fault}" for fault in [*await axe(page), *await overflowing(page)]]
+        # As a browser with a larger font does: sizes in rem follow, others stay too small.
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        where = f"{urlsplit(page.url).path} at {width} px with text at 200 %"
+        faults += [f"{where}: {fault}" for fault in [*await overflowing(page), *await _small(page)]]
+        await page.evaluate("document.documentElement.style.fontSize = ''")
+    await page.emulate_media(color_scheme="light")
+    if size is not None:
+        await page.set_viewport_size(size)
+    assert not faults, "\n" + "\n".join(dict.fromkeys(faults))
+
+
+async def _small(page: Page) -> list[str]:
+    found: list[str] = await page.evaluate(_SMALL)
+    return found
+
+
+# An element that ends beyond the window, and that nothing around it cuts off or lets scroll.
+_OVERFLOWING: Final = """() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= width) return [];
+    const told = element => element.outerHTML.slice(0, 160);
+    const kept = element => {
+        for (let up = element; up; up = up.parentElement)
+            if (up !== document.documentElement && up !== document.body
+                && getComputedStyle(up).overflowX !== 'visible') return true;
+        return false;
+    };
+    const wide = [...document.body.querySelectorAll('*')].filter(
+        element => element.getBoundingClientRect().right > width + 1 && !kept(element)
+    );
+    const inmost = wide.filter(element => !wide.some(other => other !== element && element.contains(other)));
+    return [
+        `scrolls sideways: ${document.documentElement.scrollWidth} px in ${width}`,
+        ...inmost.slice(0, 5).map(element => `too wide: ${told(element)}`)
+    ];
+}"""
+
+# Words that didn't grow with the rest: below what 200 % of the smallest text, 14 px, would be.
+_SMALL: Final = """() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const small = new Set();
+    while (walker.nextNode()) {
+        const element = walker.currentNode.parentElement;
+        const read = walker.currentNode.data.trim() && !element.closest('svg, script, style, noscript');
+        if (read && element.checkVisibility() && parseFloat(getComputedStyle(element).fontSize) < 26)
+            small.add(element);
+    }
+    return [...small].slice(0, 5).map(element => `text doesn't grow: ${element.outerHTML.slice(0, 160)}`);
+}"""

@@ -1,0 +1,255 @@
+"""Every page there is: its address as the route has it, who opens it, and where an example of it is linked.
+
+`test_places` compares it with the application's routes and opens each; `scripts/shots` takes their pictures. A page
+that isn't here fails.
+
+An address with parameters is filled in from what the tests know (`{person}`, `{project}`, `{venue}`, `{offer}`); of
+others an example is found as people find it: by a link, of the page that `by` names.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, NamedTuple
+
+
+class Place(NamedTuple):
+    """A page."""
+
+    path: str
+    who: str
+    """One of `ledger.doors.web.access.Who`, by which it is opened in tests and pictures."""
+    by: str = ""
+    """The path of a place where an example of it is linked, if its parameters aren't known."""
+    dark: bool = False
+    """Whether its pictures are taken in dark as well."""
+    press: str = ""
+    """The button to press on it as it stands, for the page with what is wrong (422)."""
+
+    @property
+    def name(self) -> str:
+        """Of its pictures: person-people-person-pass."""
+        words = re.findall(r"\w+", re.sub(r":\w+", "", self.path)) or ["start"]
+        return "-".join([self.who, *words, *re.findall(r"\w+", self.press.lower())])
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What its address looks like."""
+        return re.compile(re.sub(r"\\\{[^}]+\\\}", "[^/?#]+", re.escape(self.path)))
+
+    def filled(self, known: Mapping[str, str]) -> str | None:
+        """Its address; None if a parameter isn't known."""
+        names = re.findall(r"\{(\w+)[^}]*\}", self.path)
+        if self.by or any(name not in known for name in names):
+            return None
+        return re.sub(r"\{(\w+)[^}]*\}", lambda found: known[found[1]], self.path)
+
+
+async def address(place: Place, known: Mapping[str, str], links: Callable[[str], Awaitable[Iterable[str]]]) -> str:
+    """The address of an example of it: filled in, or found among the links of the page that it says."""
+    path = place.filled(known)
+    if path is not None:
+        return path
+    above = next(each for each in PLACES if each.path == place.by)
+    opened = await address(above, known, links)
+    # .../claims/new is no example of .../claims/{claim}.
+    plainer = [each.pattern for each in PLACES if each.path.count("{") < place.path.count("{")]
+    for link in await links(opened):
+        path = link.partition("?")[0].partition("#")[0]
+        if place.pattern.fullmatch(path) and not any(pattern.fullmatch(path) for pattern in plainer):
+            return link
+    raise LookupError(f"{opened} has no link to {place.path}: in the demo there should be an example of everything")
+
+
+PLACES: Final = (
+    # for everybody
+    Place("/", "anybody"),
+    Place("/how-it-works", "anybody"),
+    Place("/accessibility", "anybody"),
+    Place("/privacy", "anybody"),
+    Place("/verify", "anybody", press="Check it"),
+    Place("/goodbye", "anybody"),
+    Place("/style", "anybody", dark=True),
+    Place("/sign-in", "anybody"),
+    Place("/sign-in/code", "anybody"),
+    Place("/sign-in/passkey", "anybody"),
+    # somebody's own
+    Place("/people/{person:uuid}", "person"),
+    Place("/people/{person:uuid}/statement", "person"),
+    # finding, booking, telling, giving
+    Place("/do", "anybody"),
+    Place("/do/{opportunity:uuid}", "person", by="/do"),
+    Place("/spend", "anybody", dark=True),
+    Place("/spend/{offer:uuid}", "anybody"),
+    Place("/spend/{offer:uuid}/book", "person", press="Go on"),
+    Place("/people/{person:uuid}/bookings", "person"),
+    Place("/people/{person:uuid}/bookings/{booking:uuid}", "person", by="/people/{person:uuid}/bookings", dark=True),
+    Place(
+        "/people/{person:uuid}/bookings/{booking:uuid}/cancel",
+        "person",
+        by="/people/{person:uuid}/bookings/{booking:uuid}",
+    ),
+    Place(
+        "/people/{person:uuid}/bookings/{booking:uuid}/change",
+        "person",
+        by="/people/{person:uuid}/bookings/{booking:uuid}",
+    ),
+    Place("/people/{person:uuid}/claims", "person"),
+    Place("/people/{person:uuid}/claims/new", "person", press="Go on"),
+    Place("/people/{person:uuid}/claims/{claim:uuid}", "person", by="/people/{person:uuid}/claims"),
+    Place("/people/{person:uuid}/claims/{claim:uuid}/edit", "person", by="/people/{person:uuid}/claims/{claim:uuid}"),
+    Place("/people/{person:uuid}/sessions", "person"),
+    Place("/people/{person:uuid}/gifts", "person"),
+    Place("/people/{person:uuid}/gifts/new", "person", press="Go on"),
+    Place("/people/{person:uuid}/helpers", "person"),
+    Place("/people/{person:uuid}/helpers/new", "person", press="Let them help"),
+    Place("/people/{person:uuid}/pass", "person", dark=True),
+    Place("/people/{person:uuid}/preferences", "person"),
+    Place("/people/{person:uuid}/data", "person"),
+    Place("/people/{person:uuid}/certificates", "person"),
+    Place("/people/{person:uuid}/data/acts", "person"),
+    Place("/people/{person:uuid}/data/erase", "person", press="Erase me"),
+    Place("/people/{person:uuid}/receipts/{entry:uuid}", "person", by="/people/{person:uuid}/statement"),
+    Place("/people/{person:uuid}/sign-ins", "person"),
+    Place("/people/{person:uuid}/passkeys/new", "person"),  # which is the page that asks for a passkey first
+    # a project's day
+    Place("/projects/{project:uuid}", "coordinator", dark=True),
+    Place("/projects/{project:uuid}/sessions/new", "coordinator", press="Plan it"),
+    Place("/projects/{project:uuid}/sessions/{session:uuid}", "coordinator", by="/projects/{project:uuid}"),
+    Place(
+        "/projects/{project:uuid}/sessions/{session:uuid}/register",
+        "coordinator",
+        by="/projects/{project:uuid}/sessions/{session:uuid}",
+        dark=True,
+        press="Check the register",
+    ),
+    Place(
+        "/projects/{project:uuid}/sessions/{session:uuid}/cancel",
+        "coordinator",
+        by="/projects/{project:uuid}/sessions/{session:uuid}",
+    ),
+    Place("/projects/{project:uuid}/sessions/{session:uuid}/recorded", "coordinator", by="/projects/{project:uuid}"),
+    Place("/projects/{project:uuid}/register/new", "coordinator"),
+    Place("/projects/{project:uuid}/given", "coordinator"),
+    Place("/projects/{project:uuid}/opportunities", "coordinator"),
+    Place("/projects/{project:uuid}/opportunities/new", "coordinator", press="Save"),
+    Place(
+        "/projects/{project:uuid}/opportunities/{opportunity:uuid}",
+        "coordinator",
+        by="/projects/{project:uuid}/opportunities",
+    ),
+    Place(
+        "/projects/{project:uuid}/opportunities/{opportunity:uuid}/edit",
+        "coordinator",
+        by="/projects/{project:uuid}/opportunities/{opportunity:uuid}",
+    ),
+    # the office's vouchers
+    Place("/staff/batches", "staff"),
+    Place("/staff/batches/new", "staff", press="Make them"),
+    Place("/staff/batches/{batch:uuid}", "staff", by="/staff/batches"),
+    # a group's pot
+    Place("/groups/{group:uuid}/pot", "person", by="/people/{person:uuid}"),
+    Place("/groups/{group:uuid}/pot/propose", "person", by="/groups/{group:uuid}/pot"),
+    Place(
+        "/groups/{group:uuid}/pot/propose/{offer:uuid}",
+        "person",
+        by="/groups/{group:uuid}/pot/propose",
+        press="Propose it",
+    ),
+    # a project's people and cards
+    Place("/projects/{project:uuid}/people", "coordinator"),
+    Place("/projects/{project:uuid}/people/new", "coordinator", press="Add them"),
+    Place("/projects/{project:uuid}/people/{person:uuid}", "coordinator", by="/projects/{project:uuid}/people"),
+    Place("/projects/{project:uuid}/people/cards", "coordinator", press="Go on"),
+    # a project's hours
+    Place("/projects/{project:uuid}/approvals", "coordinator", dark=True),
+    Place("/projects/{project:uuid}/claims", "coordinator"),
+    Place("/projects/{project:uuid}/claims/{claim:uuid}", "coordinator", by="/projects/{project:uuid}/claims"),
+    Place("/projects/{project:uuid}/claims/{claim:uuid}", "approver", by="/projects/{project:uuid}/approvals"),
+    Place(
+        "/projects/{project:uuid}/claims/{claim:uuid}/correction",
+        "coordinator",
+        by="/projects/{project:uuid}/claims/{claim:uuid}",
+        press="See what happens",
+    ),
+    # a venue, its till, a project's kiosk
+    Place("/enrol", "anybody", press="Set it up"),
+    Place("/venues/{venue:uuid}", "manager", dark=True),
+    Place("/venues/{venue:uuid}/month", "manager"),
+    Place("/venues/{venue:uuid}/offers", "manager"),
+    Place("/venues/{venue:uuid}/tills", "manager", press="Show its code"),
+    Place("/till", "till", dark=True),
+    Place("/till", "till", press="Check"),
+    Place("/till/take", "till"),  # which is where the language is chosen after a no, and leads back to the start
+    Place("/till/today", "till"),
+    Place("/till/visits/{redemption:uuid}", "till", by="/till/today"),
+    Place("/kiosk", "kiosk", dark=True),
+    Place("/kiosk", "kiosk", press="Go on"),
+    # the office
+    Place("/staff", "staff", dark=True),
+    Place("/staff/people", "staff"),
+    Place("/staff/people/new", "staff", press="Make them known"),
+    Place("/staff/people/{person:uuid}", "staff", dark=True),
+    Place("/staff/people/{person:uuid}/acts", "staff"),
+    Place("/staff/people/{person:uuid}/card", "staff"),
+    Place("/staff/people/{person:uuid}/details", "staff"),
+    Place("/staff/people/{person:uuid}/contact", "staff"),
+    Place("/staff/people/{person:uuid}/eligibility", "staff"),
+    Place("/staff/people/{person:uuid}/helpers", "staff"),
+    Place("/staff/people/{person:uuid}/guardians", "staff"),
+    Place("/staff/people/{person:uuid}/roles", "staff"),
+    Place("/staff/people/{person:uuid}/leave", "staff"),
+    Place("/staff/people/{person:uuid}/erase", "staff", press="Erase them"),
+    Place("/staff/recoveries", "staff"),
+    Place("/staff/approvals", "staff"),
+    Place("/staff/approvals/{claim:uuid}", "staff", by="/staff/approvals", press="Ask back"),
+    Place("/staff/figures", "staff", dark=True),
+    Place("/staff/figures/demand", "staff"),
+    Place("/staff/health", "staff"),
+    Place("/staff/settings", "staff"),
+    Place("/staff/settings/changes", "staff"),
+    Place("/staff/settings/{rule:str}", "staff", by="/staff/settings"),
+    Place("/staff/projects", "staff"),
+    Place("/staff/projects/new", "staff", press="Add it"),
+    Place("/staff/projects/{project:uuid}", "staff"),
+    Place("/staff/projects/{project:uuid}/details", "staff"),
+    Place("/staff/projects/{project:uuid}/devices/new", "staff"),
+    Place("/staff/venues", "staff"),
+    Place("/staff/venues/paused", "staff"),
+    Place("/staff/venues/new", "staff"),
+    Place("/staff/venues/{venue:uuid}", "staff"),
+    Place("/staff/venues/{venue:uuid}/details", "staff"),
+    Place("/staff/venues/{venue:uuid}/sites/new", "staff"),
+    Place("/staff/venues/{venue:uuid}/sites/{site:uuid}", "staff", by="/staff/venues/{venue:uuid}"),
+    Place("/staff/venues/{venue:uuid}/devices/new", "staff", press="Add it, and show the code"),
+    Place("/staff/venues/{venue:uuid}/offers/new", "staff", press="Save the draft"),
+    Place("/staff/offers/{offer:uuid}", "staff"),
+    Place("/staff/offers/{offer:uuid}/edit", "staff"),
+    # the audit
+    Place("/audit", "auditor"),
+    Place("/audit/books", "auditor", dark=True),
+    Place("/audit/entries", "auditor"),
+    Place("/audit/entries/{entry:uuid}", "auditor", by="/audit/entries"),
+)
+
+# Answered with a file, not with a page.
+FILES: Final = frozenset(
+    {
+        "/staff/people/{person:uuid}/card/{size:str}",
+        "/projects/{project:uuid}/people/{person:uuid}/card/{size:str}",
+        "/staff/batches/{batch:uuid}/print",
+        "/projects/{project:uuid}/people/{person:uuid}/slip",
+        "/projects/{project:uuid}/people/cards/{size:str}",
+        "/projects/{project:uuid}/sessions/{session:uuid}/sheet",
+        "/projects/{project:uuid}/sessions/{session:uuid}/slips",
+        "/staff/people/{person:uuid}/slip",
+        "/static/{name:str}",
+        "/venues/{venue:uuid}/month.pdf",
+        "/people/{person:uuid}/data/copy",
+        "/people/{person:uuid}/certificates/{hours:int}",
+        "/people/{person:uuid}/slip",
+        "/people/{person:uuid}/receipts/{entry:uuid}/file",
+    }
+)
+
+# Good once, for whom it was sent to: looked at where it is sent, in `test_sign_in` and `test_passkey`.
+ONCE: Final = frozenset({"/sign-in/{link:str}"})

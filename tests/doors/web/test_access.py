@@ -1,0 +1,430 @@
+"""Who may open which page: every route that there is, by everybody there is, with what is theirs and what is another's.
+
+The routes are the application's own, so a page that is added is in here by itself. What each visitor is answered is
+derived from whom the route names, and from nothing that the application says at the time.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from ledger.database import Database
+from ledger.doors.web import is_page
+from ledger.doors.web.access import ADMITTED, Who
+from ledger.journal import log
+from ledger.journal.entries import new_key
+from ledger.scheme.callers import OPERATOR
+from ledger.scheme.clock import system_clock
+from ledger.scheme.devices import Devices
+from ledger.scheme.roles import Roles
+from ledger.scheme.sign_ins import Strength
+from tests.conftest import Postgres
+from tests.doors.house import Api, settings_for
+from tests.doors.web import checks
+from tests.doors.web.client import URL, Pages, application_of, cookie_at
+from tests.doors.web.entrance import Entrance
+
+NOBODYS: Final = "00000000-0000-4000-8000-000000000000"
+STATIC: Final = "/static/{name:str}"
+# What a link by mail, or the device itself, is enough for.
+WEAK: Final = frozenset({Who.PERSON, Who.TILL, Who.KIOSK})
+# Whose an object in an address is, that decides who may: the rest of the address is that one's.
+SCOPES: Final = frozenset({"person", "project", "venue"})
+# Objects of one person, project or venue, which aren't there under another's address.
+OWNED: Final = frozenset(
+    {"session", "claim", "opportunity", "redemption", "booking", "entry", "device", "gift", "helper", "attendance"}
+)
+# What isn't there before a session's hours are recorded.
+NOT_YET: Final = frozenset({"/projects/{project:uuid}/sessions/{session:uuid}/slips"})
+WRITTEN: Final = """
+SELECT (SELECT count(*) FROM scheme.answer), (SELECT count(*) FROM scheme.act), (SELECT count(*) FROM scheme.outbox)
+"""
+
+
+class Route(NamedTuple):
+    """A page's address, how it is asked, and whom it names; None if it names nobody."""
+
+    method: str
+    path: str
+    who: tuple[Who, ...] | None
+
+    @property
+    def names(self) -> list[str]:
+        """Of the parameters of its address."""
+        return [part[1:-1].partition(":")[0] for part in self.path.split("/") if part.startswith("{")]
+
+    def at(self, ids: Mapping[str, str]) -> str:
+        """Its address, of these objects."""
+        parts = self.path.split("/")
+        return "/".join(_one(part, ids) if part.startswith("{") else part for part in parts)
+
+
+def _one(part: str, ids: Mapping[str, str]) -> str:
+    name, _, kind = part[1:-1].partition(":")
+    return ids.get(name, {"uuid": NOBODYS, "int": "1"}.get(kind, "x"))
+
+
+class Said(Enum):
+    """What somebody is answered."""
+
+    IN = auto()
+    SIGN_IN = auto()
+    PASSKEY = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+
+
+class Visitor(NamedTuple):
+    """Somebody: what they are, and at which objects; whether they signed in with more than a link."""
+
+    holds: Mapping[Who, Mapping[str, str]]
+    strong: bool = True
+    person: str = ""
+    helps: bool = False
+    """Whether they see some of what is the person's, as that person decided."""
+
+    def as_at(self, who: Who, ids: Mapping[str, str]) -> bool:
+        """Whether they are that at the objects of an address: a role in a place is one there only."""
+        return who in self.holds and all(ids.get(name, own) == own for name, own in self.holds[who].items())
+
+
+def expected(route: Route, visitor: Visitor, ids: Mapping[str, str]) -> tuple[Said, Who | None]:
+    """What they are to be answered, and as what they are let in."""
+    assert route.who is not None
+    here = {name: ids[name] for name in route.names if name in ids}
+    if not visitor.holds:
+        return (Said.IN, Who.ANYBODY) if Who.ANYBODY in route.who else (Said.SIGN_IN, None)
+    held = [who for who in route.who if visitor.as_at(who, here)]
+    enough = [who for who in held if who in WEAK or visitor.strong]
+    if enough:
+        return Said.IN, enough[0]
+    if Who.ANYBODY in route.who:
+        return Said.IN, Who.ANYBODY
+    if held:
+        return Said.PASSKEY, None
+    return (Said.NOT_FOUND if route.names else Said.FORBIDDEN), None
+
+
+def heard(route: Route, answer: httpx.Response) -> Said:
+    """What they were answered."""
+    location = answer.headers.get("location", "")
+    if answer.status_code == 401 or location.startswith("/sign-in?next="):
+        return Said.SIGN_IN
+    if location.startswith("/sign-in/passkey?next=") or (
+        answer.status_code == 403 and route.method == "POST" and 'href="/sign-in/passkey"' in answer.text
+    ):
+        return Said.PASSKEY
+    return {403: Said.FORBIDDEN, 404: Said.NOT_FOUND}.get(answer.status_code, Said.IN)
+
+
+# --- the world ------------------------------------------------------------------------------------------------
+
+
+class World(NamedTuple):
+    """A service with two of everything, and everybody with a cookie."""
+
+    client: httpx.AsyncClient
+    owner: asyncpg.Connection
+    routes: list[Route]
+    own: Mapping[str, str]
+    others: Mapping[str, str]
+    visitors: Mapping[str, Visitor]
+    tokens: Mapping[str, str]
+
+    async def ask(self, route: Route, ids: Mapping[str, str], visitor: str) -> httpx.Response:
+        """As a browser would; a form is empty but for its key."""
+        token = self.tokens[visitor]
+        headers = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "origin": URL}
+        headers |= {"cookie": f"{cookie_at(URL)}={token}"} if token else {}
+        if route.method == "GET":
+            return await self.client.get(route.at(ids), headers=headers)
+        return await self.client.post(route.at(ids), data={"key": new_key()}, headers=headers)
+
+    async def written(self) -> tuple[int, ...]:
+        """How much was written."""
+        return tuple(await self.owner.fetchrow(WRITTEN) or ())
+
+
+async def routes_of(api: Api) -> list[Route]:
+    """The routes of all pages, as the application that answers has them."""
+    found: list[Litestar] = []
+    application = application_of(api)
+
+    async def learning(scope: MutableMapping[str, Any], receive: object, send: object) -> None:
+        await application(scope, receive, send)
+        found.append(scope["litestar_app"])
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(learning), base_url=URL) as client:
+        await client.get("/health/live")
+    return [
+        Route(method, route.path, ADMITTED.get(handler.resolve_before_request()))  # type: ignore[arg-type]
+        for route in found[0].routes
+        if isinstance(route, HTTPRoute) and is_page(route.path) and route.path != STATIC
+        for handler in route.route_handlers
+        for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"})
+    ]
+
+
+async def objects(api: Api, name: str) -> dict[str, str]:
+    """Somebody with a project, a venue and what happens there: by the names that addresses have for it."""
+    project, venue, ann = await api.project(), await api.venue(), await api.person(name)
+    person = ann["id"]
+    draft = {"title": "Soup kitchen", "kind": "weekly"}
+    opportunity = await api.made(f"/v1/projects/{project}/opportunities", draft)
+    await api.made(f"/v1/opportunities/{opportunity['id']}/publish")
+    starts = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
+    planned = await api.made(f"/v1/projects/{project}/sessions", {**times, "opportunity": opportunity["id"]})
+    session = planned["sessions"][0]["id"]
+    await api.made(f"/v1/sessions/{session}/attendances", {"person": person})
+    given = await api.give(project, {person: 240})
+    offer, till = await api.offer(venue), await api.till(venue)
+    redemption = await api.made("/v1/redemptions", await api.visit(offer, person), token=till)
+    booking = await api.made("/v1/bookings", {"person": person, "offer": offer, "visit_at": starts.isoformat()})
+    device = await api.made(f"/v1/projects/{project}/devices", {"name": "the tablet"})
+    statement = (await api.get(f"/v1/people/{person}/statement")).json()
+    return {
+        "person": person,
+        "project": project,
+        "venue": venue,
+        "opportunity": opportunity["id"],
+        "session": session,
+        "claim": given["claims"][0],
+        "offer": offer,
+        "redemption": redemption["id"],
+        "booking": booking["id"],
+        "device": device["device"]["id"],
+        "entry": statement["lines"][0]["entry"],
+    }
+
+
+HOLDS: Final[Mapping[str, tuple[Who, str]]] = {
+    "coordinator": (Who.COORDINATOR, "project"),
+    "approver": (Who.APPROVER, "project"),
+    "manager": (Who.MANAGER, "venue"),
+    "staff": (Who.STAFF, ""),
+    "auditor": (Who.AUDITOR, ""),
+}
+VISITORS: Final = (
+    *("nobody", "the person", "the person by a passkey", "another volunteer", "a helper"),
+    *(f"{role} here" for role in HOLDS),
+    *(f"{role} here by a link" for role in HOLDS),
+    *("coordinator elsewhere", "approver elsewhere", "manager elsewhere"),
+    *("till here", "till elsewhere", "kiosk here", "kiosk elsewhere"),
+)
+# To whom the others' objects are their own.
+ELSEWHERE: Final = frozenset({"another volunteer", *(who for who in VISITORS if who.endswith("elsewhere"))})
+
+
+async def everybody(
+    api: Api, entrance: Entrance, own: Mapping[str, str], others: Mapping[str, str]
+) -> Iterator[tuple[str, Visitor, str]]:
+    """Each with what they are, and their cookie."""
+    found = [("nobody", Visitor({}), "")]
+    ann, bob = own["person"], others["person"]
+    dee = (await api.person("Dee"))["id"]
+    await api.made(f"/v1/people/{ann}/helpers", {"helper": dee, "may": ["balance"]})
+    volunteer: dict[Who, Mapping[str, str]] = {Who.PERSON: {}}
+    for who, person in (("the person", ann), ("another volunteer", bob), ("a helper", dee)):
+        visitor = Visitor({**volunteer, Who.SURELY: {"person": person}}, person=person, helps=who == "a helper")
+        found += [
+            (who, visitor._replace(strong=False), await entrance.person(person)),
+            (f"{who} by a passkey", visitor, await entrance.person(person, Strength.PASSKEY)),
+        ]
+    for where, ids in (("here", own), ("elsewhere", others)):
+        for role, (who, at) in HOLDS.items():
+            if where == "elsewhere" and not at:
+                continue
+            holds = {**volunteer, who: {at: ids[at]} if at else {}}
+            person = (await api.person(f"{role} {where}"))["id"]
+            opened = getattr(entrance, role)
+            strong = await (opened(ids[at], person) if at else opened(person))
+            found += [
+                (f"{role} {where}", Visitor(holds), strong),
+                (f"{role} {where} by a link", Visitor(holds, strong=False), await entrance.person(person)),
+            ]
+        found += [
+            (f"till {where}", Visitor({Who.TILL: {}}), await entrance.till(ids["venue"])),
+            (f"kiosk {where}", Visitor({Who.KIOSK: {}}), await entrance.kiosk(ids["project"])),
+        ]
+    return iter(found)
+
+
+@pytest.fixture(scope="module")
+async def world(postgres: Postgres) -> AsyncIterator[World]:
+    name = await postgres.create()
+    dsn = postgres.dsn(name)
+    settings = msgspec.structs.replace(settings_for(dsn), public_url=URL)
+    async with (
+        Api.running(dsn, settings=settings) as api,
+        Database.open(dsn) as database,
+        httpx.AsyncClient(transport=httpx.ASGITransport(application_of(api)), base_url=URL) as client,
+    ):
+        own, others = await objects(api, "Ann"), await objects(api, "Bob")
+        known = list(await everybody(api, Entrance(database, system_clock), own, others))
+        owner = await asyncpg.connect(dsn)
+        # What was made up to here is proven, so that its receipts are there.
+        await log.sign_next(owner, log.Notary.open(settings.signing_key_path, settings.origin), system_clock)
+        yield World(
+            client,
+            owner,
+            await routes_of(api),
+            own,
+            others,
+            {who: visitor for who, visitor, _ in known},
+            {who: token for who, _, token in known},
+        )
+        await owner.close()
+    await postgres.drop(name)
+
+
+# --- the tables -----------------------------------------------------------------------------------------------
+
+
+async def test_every_page_names_who_may_open_it(world: World) -> None:
+    assert len(world.routes) > 50
+    assert [f"{route.method} {route.path}" for route in world.routes if not route.who] == []
+
+
+@pytest.mark.parametrize("who", VISITORS)
+async def test_everybody_is_answered_as_the_page_says(world: World, who: str) -> None:
+    visitor = world.visitors[who]
+    faults = []
+    for route in world.routes:
+        for whose, ids in (("own", world.own), ("others'", world.others)):
+            said, as_what = expected(route, visitor, ids)
+            if route.method == "POST" and said is Said.IN:
+                continue  # it would be done
+            before = await world.written() if route.method == "POST" else ()
+            answer = await world.ask(route, ids, who)
+            told = f"{route.method} {route.path} ({whose}): {answer.status_code} {answer.headers.get('location', '')}"
+            faults += [f"{told}: {fault}" for fault in _headers(answer)]
+            if said is not Said.IN:
+                wrong = heard(route, answer) is not said
+                faults += [f"{told} is no {said.name}"] if wrong else []
+            else:
+                is_theirs = whose == ("others'" if who in ELSEWHERE else "own") and set(route.names) <= ids.keys()
+                faults += [
+                    f"{told} {fault}" for fault in _let_in(route, answer, as_what, visitor, ids, is_theirs=is_theirs)
+                ]
+            if before and await world.written() != before:
+                faults.append(f"{told} changed something")
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def _let_in(
+    route: Route,
+    answer: httpx.Response,
+    as_what: Who | None,
+    visitor: Visitor,
+    ids: Mapping[str, str],
+    *,
+    is_theirs: bool,
+) -> Iterator[str]:
+    """What is wrong with an answer to whom the route lets in: whether the object is theirs, the verb has seen."""
+    found = heard(route, answer)
+    if as_what in {Who.PERSON, Who.SURELY} and "person" in route.names and visitor.person != ids["person"]:
+        if found is not Said.NOT_FOUND and not visitor.helps:
+            yield "shows another's page"
+    elif found in {Said.SIGN_IN, Said.PASSKEY} or (is_theirs and found is not Said.IN and route.path not in NOT_YET):
+        yield f"is not shown to whom it is for, as {as_what}"
+
+
+@pytest.mark.parametrize(
+    "who", ["the person", *(f"{role} here" for role, (_, at) in HOLDS.items() if at), "till here", "kiosk here"]
+)
+async def test_what_is_anothers_is_not_there_under_ones_own_address(world: World, who: str) -> None:
+    faults = []
+    for route in world.routes:
+        owned = OWNED & set(route.names)
+        scopes = SCOPES & set(route.names)
+        ids = {**world.others, **{name: world.own[name] for name in SCOPES}}
+        said, as_what = expected(route, world.visitors[who], ids)
+        is_scoped = bool(scopes) or as_what in {Who.TILL, Who.KIOSK}
+        if not owned or not is_scoped or said is not Said.IN or as_what in {Who.STAFF, Who.AUDITOR, Who.ANYBODY}:
+            continue
+        before = await world.written()
+        answer = await world.ask(route, ids, who)
+        told = f"{route.method} {route.path}: {answer.status_code} {answer.headers.get('location', '')}"
+        # A form may be looked at before what it is about: it says what is missing, and nothing of the object.
+        if answer.status_code != 404 and not (route.method == "POST" and answer.status_code in {400, 422}):
+            faults.append(f"{told} is there")
+        if await world.written() != before:
+            faults.append(f"{told} changed something")
+    assert not faults, "\n" + "\n".join(faults)
+
+
+def _headers(answer: httpx.Response) -> Iterator[str]:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if "no-store" not in headers.get("cache-control", ""):
+        yield "it may be stored"
+    if headers.get("x-content-type-options") != "nosniff":
+        yield "its type may be guessed"
+    if answer.content and headers.get("content-type", "").startswith("text/html"):
+        yield from checks.has_safe_headers(headers, private=True)
+    yield from checks.has_safe_cookies(answer.headers.get_list("set-cookie"))
+
+
+# --- rights are read with each request ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["coordinator", "approver"])
+async def test_a_role_that_ended_is_over_at_the_next_click(
+    api: Api, pages: Pages, entrance: Entrance, database: Database, role: str
+) -> None:
+    project, ann = await api.project(), (await api.person())["id"]
+    pages.sign_in(await getattr(entrance, role)(project, ann))
+    path = f"/projects/{project}/approvals"
+    await pages.get(path)
+    roles = Roles(database, system_clock)
+    [held] = await roles.of(OPERATOR, UUID(ann))
+    await roles.end(OPERATOR, new_key(), held.id)
+
+    await pages.get(path, status=404)
+    assert (await pages.get(f"/people/{ann}")).status == 200, "they are a volunteer still"
+
+
+async def test_who_left_is_out_at_the_next_click(
+    api: Api, pages: Pages, entrance: Entrance, database: Database
+) -> None:
+    ann = (await api.person())["id"]
+    await entrance.staff()  # the last one can't leave
+    pages.sign_in(await entrance.staff(ann))
+    await pages.get("/staff")
+    await Roles(database, system_clock).leave(OPERATOR, new_key(), UUID(ann))
+
+    assert (await pages.get("/staff")).heading == "Sign in"
+
+
+@pytest.mark.parametrize("kind", ["till", "kiosk"])
+async def test_a_device_that_was_revoked_is_out_at_the_next_click(
+    api: Api, pages: Pages, entrance: Entrance, database: Database, kind: str
+) -> None:
+    path = f"/{kind}"
+    place = await (api.venue() if kind == "till" else api.project())
+    pages.sign_in(await getattr(entrance, kind)(place))
+    await pages.get(path)
+    devices = Devices(database, system_clock, "test")
+    listed = devices.of_venue if kind == "till" else devices.of_project
+    [device] = await listed(OPERATOR, UUID(place), after=None, limit=10)
+    await devices.revoke(OPERATOR, device.id)
+
+    assert (await pages.get(path)).heading == "Sign in"
+
+
+async def test_who_was_erased_is_out_at_the_next_click(api: Api, pages: Pages, entrance: Entrance) -> None:
+    ann = (await api.person())["id"]
+    pages.sign_in(await entrance.person(ann))
+    await pages.get(f"/people/{ann}")
+    await api.made(f"/v1/people/{ann}/erasure", {"give_to": "community"})
+
+    assert (await pages.get(f"/people/{ann}")).heading == "Sign in"

@@ -1,0 +1,129 @@
+"""The audit: who did what, by ids and never by names, and the books as accountants read them."""
+
+import re
+
+import pytest
+
+from ledger.doors.web.acts import SAYS
+from tests.doors.house import Api
+from tests.doors.web.client import Pages
+from tests.doors.web.entrance import Entrance
+
+LOOKED = SAYS["eligibility_read"]
+PATHS = ("/audit", "/audit/books", "/audit/entries")
+
+
+@pytest.fixture
+async def auditor(pages: Pages, entrance: Entrance) -> Pages:
+    """A browser in which the auditor is signed in."""
+    pages.sign_in(await entrance.auditor())
+    return pages
+
+
+async def test_acts_are_read_by_number_and_nobody_is_named(api: Api, auditor: Pages) -> None:
+    ann = await api.person("Annabel Lee")
+    await api.get(f"/v1/people/{ann['id']}/eligibility")
+    page = await auditor.get("/audit")
+
+    assert page.rows()[0][1] == LOOKED
+    assert ann["holder"][-8:] in page.rows()[0][3]
+    assert "Annabel" not in page.answer.text
+
+
+async def test_acts_are_narrowed_down(api: Api, auditor: Pages) -> None:
+    ann, bob = await api.person("Ann"), await api.person("Bob")
+    for each in (ann, bob):
+        await api.get(f"/v1/people/{each['id']}/eligibility")
+    await auditor.get("/audit")
+    page = await auditor.submit("Show", verb="eligibility_read", holder=ann["holder"])
+
+    assert [row[1] for row in page.rows()] == [LOOKED]
+    assert page.filled("Show")["holder"] == [ann["holder"]]
+    page = await auditor.submit("Show", since="2099-01-01")
+    assert "Nothing like that was done." in page
+    page = await auditor.submit("Show", holder="Ann", since="", status=422)
+    assert page.alert
+    assert len((await auditor.click("Show everything")).rows()) > 2
+
+
+async def test_a_long_trail_is_read_page_by_page(api: Api, auditor: Pages) -> None:
+    ann = await api.person("Ann")
+    for _ in range(55):
+        await api.get(f"/v1/people/{ann['id']}/eligibility")
+    first = await auditor.get("/audit?verb=eligibility_read")
+    second = await auditor.click("Older")
+
+    assert (len(first.rows()), len(second.rows())) == (50, 5)
+    assert (await auditor.click("Newer")).rows() == first.rows()
+    await auditor.get("/audit?before=AAAA", status=400)
+
+
+async def test_the_books_balance_in_two_columns(api: Api, auditor: Pages) -> None:
+    ann, project = await api.person(), await api.project()
+    await api.give(project, {ann["id"]: 165})
+    page = await auditor.get("/audit/books")
+    rows = {row[0]: row[1:] for row in page.rows("Credits, in hours and minutes")}
+
+    assert "It balances: 2 credits 45 minutes on both sides." in page
+    assert rows["Given by projects, for hours issued"] == ["2:45", ""]
+    assert rows["People can spend wallet"] == ["", "2:45"]
+    assert rows["Sum"] == ["2:45", "2:45"]
+    assert "the signs that accountants use" in page
+
+
+async def test_entries_are_read_newest_first_and_each_by_itself(api: Api, auditor: Pages) -> None:
+    ann, project = await api.person(), await api.project()
+    for days in range(1, 28):
+        await api.give(project, {ann["id"]: 15}, days_ago=days)
+    first = await auditor.get("/audit/entries")
+    second = await auditor.click("Older")
+    assert ([row[0] for row in first.rows()][:2], len(second.rows())) == (["27", "26"], 2)
+    assert (await auditor.click("Newer")).rows() == first.rows()
+    entry = await auditor.click("27")
+
+    assert entry.heading == "Entry 27"
+    assert [row[4] for row in entry.rows()] == ["15"]
+    assert ann["holder"].replace("-", "")[-8:] in entry
+    assert re.search("No checkpoint covers it yet|The proof that this entry", entry.text)
+
+
+@pytest.mark.parametrize("to", ["0", "-1", "x", "1e3", "1" * 30])
+async def test_a_position_that_there_is_not_is_not_found(auditor: Pages, to: str) -> None:
+    await auditor.get(f"/audit/entries?to={to}", status=404)
+
+
+async def test_the_first_day_has_no_entry_and_says_so(auditor: Pages) -> None:
+    assert "There is no entry yet." in await auditor.get("/audit/entries")
+    assert "It balances: 0 credits" in await auditor.get("/audit/books")
+    await auditor.get("/audit/entries/00000000-0000-0000-0000-000000000001", status=404)
+
+
+async def test_what_follows_on_an_entry_is_linked_both_ways(api: Api, auditor: Pages) -> None:
+    ann, project, venue = await api.person(), await api.project(), await api.venue()
+    await api.give(project, {ann["id"]: 120})
+    offer, till = await api.offer(venue), await api.till(venue)
+    visit = await api.visit(offer, ann["id"])
+    hold = await api.made("/v1/redemptions", {**visit, "capture": False}, token=till)
+    await api.made(f"/v1/redemptions/{hold['id']}/void", token=till)
+    page = await auditor.get("/audit/entries")
+    assert [row[1] for row in page.rows()][:2] == ["Hold ended", "On hold"]
+    page = await auditor.click(page.rows()[1][0])
+    ended = await auditor.click(page.terms()["Hold ended"])
+
+    assert ended.terms()["Follows on"] == page.heading
+
+
+async def test_only_the_auditor_and_staff_open_it(api: Api, pages: Pages, entrance: Entrance) -> None:
+    ann = await api.person()
+    for token in (await entrance.person(ann["id"]), await entrance.coordinator(await api.project())):
+        pages.sign_in(token)
+        for path in PATHS:
+            await pages.get(path, status=403)
+    pages.sign_in(await entrance.staff())
+    for path in PATHS:
+        await pages.get(path)
+
+
+async def test_the_auditor_opens_nothing_of_the_office(auditor: Pages) -> None:
+    for path in ("/staff", "/staff/settings", "/staff/figures", "/staff/people", "/staff/venues"):
+        await auditor.get(path, status=403)

@@ -1,0 +1,124 @@
+"""Figures of the scheme, how it is running, and its rules: changed once the change was seen."""
+
+import pytest
+
+from ledger.scheme.rules import table
+from tests.doors.house import Api
+from tests.doors.web.client import Pages
+from tests.doors.web.entrance import Entrance
+
+
+@pytest.fixture
+async def office(pages: Pages, entrance: Entrance) -> Pages:
+    """A browser in which somebody of the staff is signed in."""
+    pages.sign_in(await entrance.staff())
+    return pages
+
+
+async def test_what_is_left_and_what_came_and_went_stands_in_tables_too(api: Api, office: Pages) -> None:
+    ann, project, venue = await api.person(), await api.project(), await api.venue()
+    await api.give(project, {ann["id"]: 240})
+    await api.made("/v1/redemptions", await api.visit(await api.offer(venue), ann["id"]), token=await api.till(venue))
+    page = await office.get("/staff/figures")
+
+    assert "3 credits in people's wallets" in page
+    ages = page.rows("By how long ago it was received, in whole credits")
+    assert (ages[0][0], ages[0][-1]) == ("This month and the 2 before", "3")
+    months = page.rows("Earned and spent, in whole credits")
+    assert (len(months), months[-1][-2:]) == (3, ["4", "1"])
+
+
+async def test_figures_of_a_new_scheme_are_noughts(office: Pages) -> None:
+    assert "0 credits in people's wallets" in await office.get("/staff/figures")
+    page = await office.get("/staff/figures/demand")
+    assert "No offer with monthly places was used then." in page
+
+
+async def test_demand_stands_beside_the_places_there_are(api: Api, office: Pages) -> None:
+    ann, project, venue = await api.person(), await api.project(), await api.venue("Parkside pool")
+    await api.give(project, {ann["id"]: 240})
+    offer = await api.offer(venue, title="A swim", quota=4)
+    await api.made("/v1/redemptions", await api.visit(offer, ann["id"]), token=await api.till(venue))
+    page = await office.get("/staff/figures/demand")
+
+    row = page.rows("Places used, of those that there are")[0]
+    assert (row[0], row[-1]) == ("A swim, Parkside pool", "1 / 4")
+    earlier = await office.click("Older")
+    assert earlier.rows("Places used, of those that there are")[0][-1] == "0 / 4"
+    assert (await office.click("Newer")).heading == page.heading
+
+
+@pytest.mark.parametrize("month", ["", "2026", "2026-13", "1026-11", "2026-11-01", "x"])
+async def test_a_month_that_there_is_not_is_not_found(office: Pages, month: str) -> None:
+    await office.get(f"/staff/figures/demand?month={month}", status=404)
+
+
+async def test_how_it_is_running_is_told_in_words(api: Api, office: Pages) -> None:
+    ann, project = await api.person(), await api.project()
+    await api.give(project, {ann["id"]: 60})
+    page = await office.get("/staff/health")
+
+    assert page.terms()["Entries"] == "1"
+    assert page.terms()["Waiting to go out"] == "0"
+    assert len(page.rows("Work in the background")) >= 10
+    assert not [row[0] for row in page.rows("Work in the background") if "_" in row[0]]
+
+
+async def test_every_rule_is_shown_with_what_it_means(office: Pages) -> None:
+    page = await office.get("/staff/settings")
+    for setting in table():
+        assert setting.meaning in page
+
+
+async def test_a_rule_is_changed_once_the_change_was_seen(api: Api, office: Pages, entrance: Entrance) -> None:
+    sam = await api.person("Sam Cole")
+    office.sign_in(await entrance.staff(sam["id"]))
+    await office.get("/staff/settings/daily_cap_minutes")
+    page = await office.submit("See what changes", value="420")
+    assert (page.terms()["Now"], page.terms()["From now on"]) == ("8 hours", "7 hours")
+    assert "Nothing has changed yet" in page
+    page = await office.submit("Change it")
+
+    assert "Saved." in page
+    history = await office.get("/staff/settings/changes")
+    assert "Sam Cole" in history
+    assert "from 8 hours to 7 hours" in history
+
+
+async def test_yes_or_no_is_chosen(office: Pages) -> None:
+    await office.get("/staff/settings/card_name_check")
+    await office.submit("See what changes", value="No")
+    await office.submit("Change it")
+    assert (await office.get("/staff/settings/card_name_check")).terms()["Now"] == "No"
+
+
+@pytest.mark.parametrize("typed", ["", "x", "-1", "14", "1441", "4.5", "480", "9" * 20])
+async def test_what_a_rule_can_not_be_is_said_and_nothing_changes(office: Pages, typed: str) -> None:
+    await office.get("/staff/settings/daily_cap_minutes")
+    page = await office.submit("See what changes", value=typed, status=422)
+    assert page.alert
+    page = await office.post("/staff/settings/daily_cap_minutes", {"key": "k", "value": "100000"}, status=422)
+    assert page.alert
+    assert "Nothing yet: the rules are as they come." in await office.get("/staff/settings/changes")
+
+
+async def test_rules_that_do_not_go_together_are_said_in_words(office: Pages) -> None:
+    page = await office.post("/staff/settings/second_above_minutes", {"key": "k", "value": "900"}, status=422)
+    assert "must be at most rule 3, which is then 480" in page.alert
+    page = await office.post("/staff/settings/daily_cap_minutes", {"key": "k", "value": "300"}, status=422)
+    assert "does not go with rule 8, which must be at most rule 3, which is then 300" in page.alert
+
+
+@pytest.mark.parametrize("rule", ["credit_minutes", "no_show", "offline_day_minutes"])
+async def test_what_can_not_be_changed_has_no_form(office: Pages, rule: str) -> None:
+    page = await office.get(f"/staff/settings/{rule}")
+    assert "can't be changed" in page
+    await office.post(f"/staff/settings/{rule}", {"key": "k", "value": "1"}, status=422)
+    await office.get("/staff/settings/nonsense", status=404)
+
+
+async def test_only_staff_open_these(api: Api, pages: Pages, entrance: Entrance) -> None:
+    for token in (await entrance.auditor(), await entrance.manager(await api.venue())):
+        pages.sign_in(token)
+        for path in ("/staff/figures", "/staff/figures/demand", "/staff/health", "/staff/settings"):
+            await pages.get(path, status=403)

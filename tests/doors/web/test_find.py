@@ -1,0 +1,320 @@
+"""Finding somewhere to spend and something to do: for everybody, by place and by need, in plain words."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from babel import Locale
+
+from ledger.database import Database, driver
+from ledger.doors.web.times import opening
+from ledger.scheme.windows import DAYS, Window
+from tests.doors.house import Api
+from tests.doors.web.client import Pages
+from tests.doors.web.entrance import Entrance
+
+WEEK = DAYS[:5]
+
+
+@pytest.mark.parametrize(
+    ("windows", "says"),
+    [
+        ([(WEEK, "09:00", "16:00")], ["Monday to Friday, 9am to 4pm"]),
+        ([(DAYS, "00:00", "24:00")], ["Every day, midnight to midnight"]),
+        ([(("wed", "sat", "sun"), "10:00", "16:30")], ["Wednesday, Saturday and Sunday, 10am to 4:30pm"]),
+        ([(("mon", "tue", "wed", "sat"), "10:00", "12:00")], ["Monday to Wednesday and Saturday, 10am to 12pm"]),
+        ([(("tue",), "10:00", "12:00"), (("mon",), "10:00", "12:00")], ["Monday and Tuesday, 10am to 12pm"]),
+        (
+            [(("sun",), "14:00", "18:00"), (("fri",), "09:00", "10:00")],
+            ["Friday, 9am to 10am", "Sunday, 2pm to 6pm"],
+        ),
+        ([], []),
+    ],
+)
+def test_opening_times_are_told_as_people_say_them(windows: list[Any], says: list[str]) -> None:
+    given = [Window(days=days, opens=opens, closes=closes) for days, opens, closes in windows]
+    assert opening(given, str, Locale("en", "GB")) == says
+
+
+@pytest.fixture
+async def districts(database: Database) -> None:
+    """Cambridge, and Ely some twenty kilometres away."""
+    async with database.transaction() as connection:
+        await driver(connection).execute(
+            "INSERT INTO scheme.district (name, latitude, longitude) VALUES ('CB4', 52.22, 0.13), ('CB7', 52.40, 0.26)"
+        )
+
+
+async def site(api: Api, venue: str, postcode: str, *, step_free: bool = True) -> None:
+    body = {"name": "The hall", "address": "High Street", "postcode": postcode, "step_free": step_free}
+    await api.made(f"/v1/venues/{venue}/sites", body)
+
+
+@pytest.mark.usefixtures("districts")
+async def test_a_stranger_finds_what_is_near_first(api: Api, pages: Pages) -> None:
+    far, near = await api.venue("Ely pool"), await api.venue("Arbury pool")
+    await site(api, far, "CB7 4AU")
+    await site(api, near, "CB4 1DQ")
+    await api.offer(far, title="A long swim", companion_free=True)
+    await api.offer(near, title="A short swim")
+    await pages.get("/spend")
+    page = await pages.submit("Find", near="cb4 1dq")
+
+    assert page.text.index("A short swim") < page.text.index("A long swim")
+    assert "close to you" in page
+    assert "about 22 kilometres away" in page
+    assert page.filled("Find")["near"] == ["cb4 1dq"], "what was asked for is kept"
+    offer = await pages.click("A long swim")
+    assert "It is about 22 kilometres away." in offer
+    assert offer.terms()["Price"] == "1 credit; a companion comes free"
+
+
+@pytest.mark.usefixtures("districts")
+@pytest.mark.parametrize("near", ["ZZ1", "12", "nowhere"])
+async def test_a_place_that_is_not_known_is_said_at_its_field(pages: Pages, near: str) -> None:
+    await pages.get("/spend")
+    page = await pages.submit("Find", near=near, status=422)
+    assert "Where are you" in page.alert
+    await pages.get("/do")
+    page = await pages.submit("Find", near=near, status=422)
+    assert "Where are you" in page.alert
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, {"A swim", "Tea dance", "A tour"}),
+        ({"words": "SWIM"}, {"A swim"}),
+        ({"companion_free": True}, {"Tea dance"}),
+        ({"quiet": True}, {"A tour"}),
+        ({"step_free": True}, {"A swim", "Tea dance", "A tour"}),
+        ({"today": True}, {"A swim", "Tea dance"}),
+        ({"reach": "In town"}, {"A swim", "Tea dance", "A tour"}),
+        ({"reach": "A day out"}, set()),
+    ],
+)
+async def test_what_somebody_needs_narrows_it(api: Api, pages: Pages, asked: dict[str, Any], found: set[str]) -> None:
+    venue = await api.venue()
+    await site(api, venue, "CB4 1DQ")
+    await api.offer(venue, title="A swim")
+    await api.offer(venue, title="Tea dance", companion_free=True)
+    today = datetime.now(UTC).astimezone().date().isoformat()
+    quiet = [{"days": ["mon"], "opens": "10:00", "closes": "12:00"}]
+    await api.offer(venue, title="A tour", quiet=quiet, closed=[today])
+    await pages.get("/spend")
+    if "reach" in asked:
+        asked = {"reach": {"In town": "local", "A day out": "national"}[asked["reach"]]}
+    page = await pages.submit("Find", asked)
+
+    assert {title for title in ("A swim", "Tea dance", "A tour") if title in page.links} == found
+    if not found:
+        assert "Fewer choices may find more" in page
+
+
+async def test_a_long_list_is_gone_through_with_its_filters(api: Api, pages: Pages) -> None:
+    venue = await api.venue()
+    for number in range(14):
+        await api.offer(venue, title=f"Swim {number:02}")
+    await api.offer(venue, title="A film")
+    await pages.get("/spend")
+    first = await pages.submit("Find", words="swim")
+    second = await pages.click("Show more")
+
+    assert [title for title in second.links if title.startswith("Swim")] == ["Swim 12", "Swim 13"]
+    assert "A film" not in {*first.links, *second.links}
+    await pages.get("/spend?after=AAAA", status=400)
+
+
+async def test_an_offer_tells_all_before_anybody_goes(api: Api, pages: Pages) -> None:
+    venue = await api.venue("Corner Theatre")
+    offer = await api.made(
+        f"/v1/venues/{venue}/offers",
+        {
+            "title": "A tour",
+            "price": 120,
+            "kind": "ticket",
+            "expect": "Three ladders.",
+            "terms": {
+                "windows": [{"days": ["wed", "fri"], "opens": "11:00", "closes": "12:30"}],
+                "quiet": [{"days": ["fri"], "opens": "11:00", "closes": "12:00"}],
+                "closed": ["2026-12-25"],
+                "child_price": 60,
+                "young_price": 0,
+                "from_years": 8,
+                "people": 4,
+                "ahead_minutes": 1440,
+                "cancel_minutes": 120,
+                "requires": ["induction"],
+                "quota": 40,
+            },
+        },
+    )
+    await api.made(f"/v1/offers/{offer['id']}/publish")
+    page = await pages.get(f"/spend/{offer['id']}")
+
+    assert page.terms() == {
+        "Price": "2 credits; children 1 credit; under 8 free",
+        "When": "Wednesday and Friday, 11am to 12:30pm",
+        "Closed on": "25 December 2026",
+        "Quiet times": "Friday, 11am to 12pm",
+        "Who it is for": "People of 8 and over",
+        "Together": "Up to 4 people",
+        "Book": "At least 24 hours before",
+        "Cancelling": "Free until 2 hours before",
+    }
+    assert "Three ladders." in page
+    assert "one step first" in page
+    assert "40" not in page.text, "how much a venue gives is its own affair"
+
+
+async def test_one_that_takes_a_break_says_so_and_a_draft_is_not_there(api: Api, pages: Pages) -> None:
+    venue = await api.venue()
+    offer = await api.offer(venue)
+    draft = await api.made(f"/v1/venues/{venue}/offers", {"title": "Soon", "price": 60})
+    await api.made(f"/v1/offers/{offer}/pause")
+
+    page = await pages.get(f"/spend/{offer}")
+    assert "having a break from credits" in page
+    assert "Book" not in page.links
+    await pages.get(f"/spend/{draft['id']}", status=404)
+
+
+# --- something to do ------------------------------------------------------------------------------------
+
+
+async def opportunity(api: Api, project: str, title: str = "Mend things", **more: object) -> str:
+    body = {"title": title, "description": "Lamps and toys.", "kind": "weekly", **more}
+    made = await api.made(f"/v1/projects/{project}/opportunities", body)
+    await api.made(f"/v1/opportunities/{made['id']}/publish")
+    return str(made["id"])
+
+
+async def session(api: Api, project: str, opportunity_: str, *, days: int = 3) -> str:
+    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    body = {
+        "opportunity": opportunity_,
+        "started_at": starts.isoformat(),
+        "ended_at": (starts + timedelta(hours=2)).isoformat(),
+    }
+    return str((await api.made(f"/v1/projects/{project}/sessions", body))["sessions"][0]["id"])
+
+
+@pytest.mark.usefixtures("districts")
+async def test_a_stranger_finds_something_to_do_by_what_helps(api: Api, pages: Pages) -> None:
+    project = await api.project()
+    await opportunity(api, project, "Dig", district="CB7", tags=["outdoors"], minutes=120)
+    await opportunity(api, project, "Sort books", district="CB4", tags=["low_talk", "seated"], minutes=60)
+    await opportunity(api, project, "Ring somebody", kind="at_home", minutes=15)
+    page = await pages.get("/do")
+    assert {"Dig", "Sort books", "Ring somebody"} <= set(page.links)
+
+    near = await pages.submit("Find", near="CB4")
+    assert near.text.index("Sort books") < near.text.index("Dig") < near.text.index("Ring somebody")
+    for asked, found in (
+        ({"low_talk": True}, {"Sort books"}),
+        ({"low_talk": True, "quiet": True}, set()),
+        ({"short": True}, {"Ring somebody"}),
+        ({"anywhere": True}, {"Ring somebody"}),
+        ({"words": "dig"}, {"Dig"}),
+    ):
+        await pages.get("/do")
+        page = await pages.submit("Find", asked)
+        assert {title for title in ("Dig", "Sort books", "Ring somebody") if title in page.links} == found, asked
+
+
+@pytest.mark.usefixtures("districts")
+async def test_a_long_list_of_things_to_do_is_gone_through_near_to_far(api: Api, pages: Pages) -> None:
+    project = await api.project()
+    for number in range(13):
+        await opportunity(api, project, f"Dig {number:02}", district="CB7")
+    await opportunity(api, project, "Sort books", district="CB4")
+    await opportunity(api, project, "Ring somebody", kind="online")
+    await pages.get("/do")
+    first = await pages.submit("Find", near="CB4")
+    second = await pages.click("Show more")
+
+    assert [title for title in first.links if title.startswith(("Dig", "Sort"))][:2] == ["Sort books", "Dig 00"]
+    assert [title for title in second.links if title.startswith(("Dig", "Ring"))] == [
+        "Dig 11",
+        "Dig 12",
+        "Ring somebody",
+    ]
+    await pages.get("/do?after=AAAA", status=400)
+
+
+async def test_what_it_costs_and_whom_it_is_for_are_said_before(api: Api, pages: Pages) -> None:
+    project = await api.project("Secret recovery cafe")
+    it = await opportunity(
+        api, project, joining_pence=1000, referral="self_or_referred", minutes=90, donation_note="Give what you like."
+    )
+    page = await pages.get(f"/do/{it}")
+
+    assert page.terms()["Joining costs"] == "£10 once, to join"
+    assert page.terms()["Who it is for"] == "Everybody: come by yourself, or be sent by somebody"
+    assert page.terms()["How long"] == "About 1 hour 30 minutes"
+    assert "No day is planned just now." in page
+    assert "Secret" not in page.answer.text, "a project is told by its alias"
+
+
+async def test_somebody_comes_with_one_press_and_stays_away_with_another(
+    api: Api, pages: Pages, entrance: Entrance
+) -> None:
+    project, ann = await api.project(), await api.person("Ann Lee")
+    it = await opportunity(api, project)
+    await session(api, project, it)
+    stranger = await pages.get(f"/do/{it}")
+    assert "Sign in first" in stranger
+    assert "I'll come" not in stranger.buttons
+
+    pages.sign_in(await entrance.person(ann["id"]))
+    await pages.get(f"/do/{it}")
+    page = await pages.submit("I'll come")
+    assert "You are on the list. See you there." in page
+    home = await pages.get(f"/people/{ann['id']}/sessions")
+    assert "Mend things" in home.links
+    page = await pages.submit("Take off the list")
+    assert "You are off the list. Nobody minds." in page
+    assert "Nothing is planned." in page
+
+
+async def test_a_helper_puts_somebody_on_the_list(api: Api, pages: Pages, entrance: Entrance) -> None:
+    project, ann, bob = await api.project(), await api.person("Ann Lee"), await api.person("Bob")
+    it = await opportunity(api, project)
+    when = await session(api, project, it)
+    await api.made(f"/v1/people/{ann['id']}/helpers", {"helper": bob["id"], "may": ["book"]})
+    pages.sign_in(await entrance.person(bob["id"]))
+    await pages.get(f"/do/{it}")
+    page = await pages.submit("Ann Lee will come")
+    assert "They are on the list." in page
+    assert page.path.startswith(f"/people/{ann['id']}/sessions")
+    assert "Of Ann Lee" in page
+    listed = (await api.get(f"/v1/sessions/{when}/attendances")).json()["attendances"]
+    assert [each["person"] for each in listed] == [ann["id"]]
+
+    eve = await api.person("Eve")
+    await pages.post(f"/do/{it}", {"key": "k", "session": when, "person": eve["id"]}, status=404)
+
+
+async def test_a_time_that_is_full_says_so_kindly(api: Api, pages: Pages, entrance: Entrance) -> None:
+    project, ann, bob = await api.project(), await api.person("Ann"), await api.person("Bob")
+    it = await opportunity(api, project, places=1)
+    when = await session(api, project, it)
+    pages.sign_in(await entrance.person(ann["id"]))
+    page = await pages.get(f"/do/{it}")
+    assert "1 place left" in page
+    await api.made(f"/v1/sessions/{when}/attendances", {"person": bob["id"]})
+    page = await pages.submit("I'll come", status=409)
+    assert "That time is full just now. Another one may suit." in page.alert
+    assert "Full just now" in page
+    assert "I'll come" not in page.buttons
+
+
+async def test_a_helper_sees_where_somebody_is_expected_and_others_do_not(
+    api: Api, pages: Pages, entrance: Entrance
+) -> None:
+    ann, bob, eve = await api.person("Ann"), await api.person("Bob"), await api.person("Eve")
+    await api.made(f"/v1/people/{ann['id']}/helpers", {"helper": bob["id"], "may": ["book"]})
+    pages.sign_in(await entrance.person(bob["id"]))
+    assert (await pages.get(f"/people/{ann['id']}/sessions")).heading == "Where they are expected"
+    pages.sign_in(await entrance.person(eve["id"]))
+    await pages.get(f"/people/{ann['id']}/sessions", status=404)

@@ -1,0 +1,106 @@
+"""The catalogues: everything that people read can be translated, and what is translated can be shown."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+from babel.messages.catalog import Message
+
+from ledger.doors.web.pages import Said, say, translations
+from ledger.scheme.refusals import TABLE
+from tests.doors.web import words
+from tests.doors.web.client import Pages
+
+PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
+
+
+def strings(message: Message) -> Sequence[str]:
+    """What a message is translated to; nothing if it isn't."""
+    found = message.string
+    return [each for each in (found if isinstance(found, list | tuple) else [found]) if each]
+
+
+def placeholders(text: str) -> list[str]:
+    return sorted(PLACEHOLDER.findall(text))
+
+
+def translated(language: str) -> list[Message]:
+    return [message for message in words.read(words.source(language), language) if message.id and strings(message)]
+
+
+def test_the_catalogues_have_every_sentence_of_the_sources() -> None:
+    found, stored = words.ids(words.template()), words.ids(words.read(words.TEMPLATE))
+    assert sorted(map(str, found - stored)) == [], "run scripts/words"
+    assert sorted(map(str, stored - found)) == [], "run scripts/words"
+    for language in words.LANGUAGES:
+        assert words.ids(words.read(words.source(language), language)) == stored, "run scripts/words"
+
+
+def test_the_sources_are_read_whole() -> None:
+    found = words.ids(words.template())
+    assert {
+        "Skip to the main part",  # a template
+        "(optional)",  # a macro
+        "Sign in",  # a place
+        "That can't be done as it stands",  # what is marked by another name
+        "This certificate is for",  # paper
+        "Your link to sign in",  # a letter
+        ("%(number)s credit", "%(number)s credits"),  # a filter
+        "You helped at %(project)s",
+    } <= found
+    for row in TABLE.values():
+        assert {f"{row.staff}.", row.visitor} <= found
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_translation_stands_for_all_that_its_sentence_stands_for(language: str) -> None:
+    wrong = []
+    for message in translated(language):
+        singular = message.id if isinstance(message.id, str) else message.id[0]
+        expected = placeholders(message.id if isinstance(message.id, str) else message.id[-1])
+        # "One credit" may leave out the number that it is.
+        allowed = [expected] if isinstance(message.id, str) else [expected, placeholders(singular)]
+        wrong += [(message.id, each) for each in strings(message) if placeholders(each) not in allowed]
+    assert wrong == []
+
+
+def test_welsh_counts_in_six_ways() -> None:
+    catalog = words.read(words.source("cy"), "cy")
+    assert catalog.num_plurals == 6
+    plurals = [message for message in translated("cy") if message.pluralizable]
+    assert len(plurals) >= 3
+    assert {len(strings(message)) for message in plurals} == {6}
+    cy = Said(translations("cy"), catalog.locale)
+    assert [cy.credits(60 * number) for number in (0, 1, 2, 3, 4, 6, 7, 40)] == [
+        "0 credyd",
+        "1 credyd",
+        "2 gredyd",
+        "3 chredyd",
+        "4 credyd",
+        "6 chredyd",
+        "7 credyd",
+        "40 credyd",
+    ]
+    assert [cy.credits(minutes) for minutes in (45, 62, 165)] == ["45 munud", "1 credyd 2 funud", "2 gredyd 45 munud"]
+
+
+def test_what_is_not_translated_yet_is_english() -> None:
+    assert say("cy", "A sentence that is in no catalogue.") == "A sentence that is in no catalogue."
+    assert (say("cy", "Sign in"), say("en", "Sign in")) == ("Mewngofnodi", "Sign in")
+
+
+async def test_a_page_in_welsh_says_so_and_is(pages: Pages) -> None:
+    page = await pages.get("/")
+    assert '<html lang="en">' in page.answer.text
+    page = await pages.submit("Cymraeg")
+
+    assert '<html lang="cy">' in page.answer.text
+    assert page.links["Mewngofnodi"] == "/sign-in"
+    assert {"Hafan", "Hygyrchedd", "Preifatrwydd"} <= set(page.links)
+    assert '<html lang="cy">' in (await pages.get("/nothing", status=404)).answer.text
+
+
+async def test_a_browser_that_asks_for_welsh_is_given_it(pages: Pages) -> None:
+    async with Pages.of(pages._app, language="cy-GB,en;q=0.5") as welsh:
+        assert "Mewngofnodi" in (await welsh.get("/")).links
