@@ -21,7 +21,6 @@ from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
 import structlog
-from litestar import Litestar
 from prometheus_client import CollectorRegistry
 from structlog.typing import ExcInfo
 
@@ -68,6 +67,7 @@ from ledger.doors.api.guard import Allowance, ASGIApp, Receive, Scope, Send, gua
 from ledger.doors.api.inputs import StrictRequest
 from ledger.doors.api.openapi import documentation
 from ledger.doors.api.operations import RequestMetrics, operations
+from ledger.doors.application import Application
 from ledger.doors.web import (
     audit,
     batches,
@@ -248,7 +248,7 @@ async def serving(
             passkeys = Passkeys(database, clock, urlsplit(settings.url).hostname or "", settings.url)
             registry = CollectorRegistry()
             metrics = RequestMetrics(registry)
-            application = Litestar(
+            application = Application(
                 [
                     *venues.routes(access, Venues(database, clock), Sites(database, clock), directory.secret),
                     *offers.routes(access, Offers(database, clock), Finding(database, clock), directory.secret),
@@ -295,7 +295,7 @@ async def serving(
                         metrics_token=settings.metrics_token,
                         metrics_open=settings.environment != "live",
                     ),
-                    web.router(
+                    *web.undocumented(
                         public.routes(pages),
                         *(
                             [

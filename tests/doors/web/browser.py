@@ -215,10 +215,14 @@ async def overflowing(page: Page) -> list[str]:
     return found
 
 
-async def every_size(page: Page) -> None:
+_LOOKED_AT: Final = {(NARROW[0], "light"), (DESKTOP[0], "dark")}
+
+
+async def every_size(page: Page, *, thorough: bool = False) -> None:
     """Look at a page, where it stands, at every width, in light and dark, with text at 100 and 200 %; fail with all.
 
-    What is within something that scrolls by itself, as a wide table may, isn't too wide.
+    Axe, which takes most of the time, looks at the narrowest by day and the widest by night; `thorough`, at all of
+    them. What is within something that scrolls by itself, as a wide table may, isn't too wide.
     """
     faults = []
     size = page.viewport_size
@@ -227,7 +231,9 @@ async def every_size(page: Page) -> None:
         for scheme in _SCHEMES:
             await page.emulate_media(color_scheme=scheme)
             where = f"{urlsplit(page.url).path} at {width} px, {scheme}"
-            faults += [f"{where}: {fault}" for fault in [*await axe(page), *await overflowing(page)]]
+            looks = thorough or (width, scheme) in _LOOKED_AT
+            found = [*(await axe(page) if looks else ()), *await overflowing(page)]
+            faults += [f"{where}: {fault}" for fault in found]
         # As a browser with a larger font does: sizes in rem follow, others stay too small.
         await page.evaluate("document.documentElement.style.fontSize = '200%'")
         where = f"{urlsplit(page.url).path} at {width} px with text at 200 %"

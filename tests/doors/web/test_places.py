@@ -12,13 +12,11 @@ from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
 from tests.doors.web.places import FILES, ONCE, PLACES, Place, address
 
-LOG = {"/log/checkpoint", "/log/consistency", "/log/key"}
-
 
 async def test_every_page_is_on_the_list_of_places(pages: Pages) -> None:
     await pages.file("/health/live")
     answered = {path for path, methods in pages.routes if "GET" in methods and is_page(path)}
-    assert answered - LOG == {place.path for place in PLACES} | FILES | ONCE
+    assert answered == {place.path for place in PLACES} | FILES | ONCE
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
@@ -37,7 +35,10 @@ async def test_a_place_is_as_pages_are(seen_county: County, place: Place) -> Non
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 async def test_a_place_is_so_at_every_size_by_day_and_night(
-    seen_county: County, browser: Browser, place: Place
+    seen_county: County,
+    browser: Browser,
+    place: Place,
+    soak: bool,  # noqa: FBT001  # a fixture
 ) -> None:
     async with Window.opened(browser, seen_county.url) as window:
         if token := await seen_county.token(place.who):
@@ -50,7 +51,7 @@ async def test_a_place_is_so_at_every_size_by_day_and_night(
         await window.go(await address(place, seen_county.known, links))
         if place.press:
             await window.press(place.press)
-        await every_size(window.page)
+        await every_size(window.page, thorough=soak)
 
 
 def test_a_place_says_who_opens_it_and_its_pictures_have_names_of_their_own() -> None:
