@@ -223,7 +223,7 @@ async def _in_and_out(api: Api, entrance: Entrance, window: Window) -> None:
     page = window.page
     for verb, says in (("Sign in", "Welcome, Ann"), ("Sign out", "Thank you, Ann")):
         await window.go("/kiosk")
-        assert await page.evaluate("document.activeElement.name") == "code"
+        await page.wait_for_function("document.activeElement.name === 'code'")
         async with page.expect_navigation():
             await page.get_by_label("Your card's code").type(card + "\n")  # as a scanner does
         assert await page.inner_text("h1") == "Hello Ann"

@@ -301,7 +301,7 @@ async def test_in_a_browser_a_passkey_is_made_and_signs_in(phone: Window, link: 
     assert not await page.get_by_text("This one can't use it.").is_visible()
     await page.get_by_role("button", name="Make my passkey").click()
     await page.get_by_role("alert").wait_for()
-    assert await page.evaluate("document.activeElement.matches('[data-errors]')"), "the summary takes the focus"
+    await page.wait_for_function("document.activeElement.matches('[data-errors]')")  # the summary takes the focus
     await page.get_by_label("A name for it").fill("my phone")
     await page.get_by_label("A name for it").press("Enter")
     await page.wait_for_url(f"**/people/{ann}")

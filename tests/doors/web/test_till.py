@@ -529,7 +529,7 @@ async def _journey(api: Api, entrance: Entrance, window: Window) -> None:
     code = (await api.get(f"/v1/people/{ann['id']}/pass", key)).json()["code"]
     await window.sign_in(await entrance.till(venue))
     page = await window.go("/till")
-    assert await page.evaluate("document.activeElement.name") == "code", "a scanner types where the cursor is"
+    await page.wait_for_function("document.activeElement.name === 'code'")  # a scanner types where the cursor is
     plus = page.get_by_role("button", name="One more: Adults")
     if await plus.is_visible():
         await plus.click()
