@@ -8,8 +8,10 @@ import pytest
 
 from ledger.database import Database
 from ledger.scheme import demo
+from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.demo.cast import tablets
+from ledger.scheme.people import NewPerson, People
 from tests.conftest import Postgres
 from tests.doors.house import Api, settings_for
 from tests.doors.web.client import Pages
@@ -55,3 +57,16 @@ async def test_the_front_door_opens_every_part_of_the_house(postgres: Postgres) 
 @pytest.mark.parametrize("path", ["/demo", "/demo/letters"])
 async def test_elsewhere_there_is_no_such_door(pages: Pages, path: str) -> None:
     await pages.get(path, status=404)
+
+
+async def test_a_scheme_with_people_of_its_own_has_none_though_nobody_set_its_environment(
+    dsn: str, database: Database
+) -> None:
+    ann, _ = await People(database, system_clock).create(OPERATOR, "ann", NewPerson(name="Ann"))
+    settings = msgspec.structs.replace(settings_for(dsn), environment="demo")
+    async with Api.running(dsn, settings=settings) as api, Pages.of(api, url=URL) as pages:
+        for path in ("/demo", "/demo/letters"):
+            await pages.get(path, status=404)
+        await pages.post("/demo", {"key": "k", "person": str(ann.id), "to": "/"}, status=404)
+        await pages.post("/demo/device", {"key": "k", "device": str(ann.id), "to": "/till"}, status=404)
+        assert not pages.is_somebody
