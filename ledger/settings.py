@@ -44,7 +44,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[Port, _meaning("LEDGER_PORT", "1-65535", "the port to listen on")] = 8000
     environment: Annotated[
         Environment,
-        _meaning("LEDGER_ENVIRONMENT", "demo, test or live", "appears in API keys, so that none works elsewhere"),
+        _meaning(
+            "LEDGER_ENVIRONMENT",
+            "demo, test or live",
+            "stands in API keys, so none works elsewhere; use live for real people: demo asks no passkey of staff",
+        ),
     ] = "demo"
     allowed_hosts: Annotated[
         tuple[str, ...],
