@@ -53,7 +53,7 @@ class Access:
         directory = self._directory
 
         async def admit(request: Request[Any, Any, Any]) -> None:
-            token = _bearer(request)
+            token = _token(request)
             caller = directory.recall(token) if recalled else None
             if caller is None and token:
                 caller = (await directory.find(token)).caller
@@ -63,10 +63,12 @@ class Access:
         return admit
 
 
-def _bearer(request: Request[Any, Any, Any]) -> str:
+def bearer(authorization: bytes) -> str:
+    """Return the token in the header's value, or nothing."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _token(request: Request[Any, Any, Any]) -> str:
     """Return the token, or nothing. The guard in front has seen that the header stands once at most."""
-    for name, value in request.scope["headers"]:
-        if name == b"authorization":
-            scheme, _, token = value.decode("latin-1").partition(" ")
-            return token.strip() if scheme.lower() == "bearer" else ""
-    return ""
+    return next((bearer(value) for name, value in request.scope["headers"] if name == b"authorization"), "")

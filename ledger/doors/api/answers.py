@@ -5,7 +5,7 @@
 refusals of a route. `methods`, for `Litestar(before_request=...)`, answers OPTIONS.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -41,16 +41,21 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-class _Sent(ASGIResponse):
+class Sent(ASGIResponse):
     """An answer as it goes out. Litestar's own carries cookies, encodings and background tasks: 10 us."""
 
     __slots__ = ("_start",)
 
-    def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, body: bytes, headers: list[tuple[bytes, bytes]], status: int) -> None:
         self.body = body
-        self._start: HTTPResponseStartEvent = {"type": "http.response.start", "status": 201, "headers": headers}
+        self._start: HTTPResponseStartEvent = {"type": "http.response.start", "status": status, "headers": headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        """Send it, as Litestar asks for it."""
+        await self.by(send)
+
+    async def by(self, send: Callable[[Any], Awaitable[None]]) -> None:
+        """Send it."""
         await send(self._start)
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
@@ -64,6 +69,10 @@ class Created(Response[_Body]):
         self._replayed = replayed
 
     def to_asgi_response(self, *_: object, **__: object) -> ASGIResponse:
+        """Return what sends it, as Litestar asks for it."""
+        return self.sent()
+
+    def sent(self) -> "Sent":
         """Return what sends it."""
         body = msgspec.json.encode(self.content)
         headers = [
@@ -74,7 +83,7 @@ class Created(Response[_Body]):
             headers.append((b"location", self._location.encode()))
         if self._replayed:
             headers.append((b"idempotency-replayed", b"true"))
-        return _Sent(body, headers)
+        return Sent(body, headers, HTTPStatus.CREATED)
 
 
 def _rendered(

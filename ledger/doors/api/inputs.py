@@ -43,14 +43,16 @@ class Input(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
                 raise ValueError(f"`{name}` must lie in the years {YEAR_FIRST} to {YEAR_LAST}")
 
 
+KEY_LENGTH_MAX: Final = 255  # what Stripe and the IETF draft allow
+
 # The header parameter's name in a handler must be `idempotency_key`: Litestar's errors name the argument, and
-# `problems` writes the header's name from it. 255 is what Stripe and the IETF draft allow.
+# `problems` writes the header's name from it.
 IdempotencyKey = Annotated[
     str,
     HeaderParameter(
         name="Idempotency-Key",
         min_length=1,
-        max_length=255,
+        max_length=KEY_LENGTH_MAX,
         pattern=KEY_PATTERN,
         description="Made by the client, one for each thing it wants done; send it again to retry safely. "
         "Any text will do; a UUID of version 7 is the quickest.",

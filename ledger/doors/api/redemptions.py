@@ -1,8 +1,9 @@
 """Routes of a venue's till: quote and redeem an offer, look at a redemption, capture, void and refund it.
 
-`POST /v1/redemptions` is the hot path: a guard that remembers, one shared read (key, offer, code), one entry.
+`POST /v1/redemptions` is the hot path: a lane of its own, one shared read (key, offer, code), one entry.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from litestar import get, post
@@ -12,7 +13,9 @@ from msgspec import Meta
 
 from ledger.doors.api.access import Access, CallerRequest, admitted
 from ledger.doors.api.answers import Created, refused
+from ledger.doors.api.guard import ASGIApp
 from ledger.doors.api.inputs import IdempotencyKey, Input
+from ledger.doors.api.lane import Lane
 from ledger.doors.fields import Identifier, Minutes
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Scope
@@ -22,6 +25,7 @@ from ledger.scheme.tills import Quote, Tills, Wanted
 
 _VENUE: Final = frozenset({Scope.VENUE})
 _TAG: Final = ["redemptions"]
+PATH: Final = "/v1/redemptions"
 
 
 # A code is 13 characters at most; spaces and hyphens are read over.
@@ -61,8 +65,35 @@ class RefundInput(Input, frozen=True, kw_only=True):
     minutes: Annotated[Minutes | None, Meta(description="All that is left of it, if left out.")] = None
 
 
+def redeeming(
+    directory: Directory, tills: Tills
+) -> Callable[[str, str, RedemptionInput], Awaitable[Created[Redemption]]]:
+    """Return what redeems, for the route and its lane."""
+
+    async def redeem(token: str, key: str, data: RedemptionInput) -> Created[Redemption]:
+        code = tills.code(data.code)
+        found = await directory.find(token, offer=data.offer, code=code.lookup)
+        caller = admitted(found.caller, _VENUE)
+        wanted = Wanted(offer=data.offer, party=data.party, name_checked=data.name_checked)
+        redemption, replayed = await tills.redeem(caller, key, wanted, code, found, capture=data.capture)
+        return Created(redemption, replayed=replayed, location=f"{PATH}/{redemption.id}")
+
+    return redeem
+
+
+def lane(app: ASGIApp, directory: Directory, tills: Tills) -> ASGIApp:
+    """Return the application with a lane for redeeming."""
+
+    def is_tills(token: str) -> bool:
+        caller = directory.recall(token)
+        return caller is not None and caller.scope in _VENUE
+
+    return Lane(app, PATH, RedemptionInput, redeeming(directory, tills), is_tills)
+
+
 def routes(access: Access, directory: Directory, tills: Tills, redemptions: Redemptions) -> list[HTTPRouteHandler]:
     """Return the routes of redemptions."""
+    redeemed = redeeming(directory, tills)
 
     @post(
         "/v1/quotes",
@@ -82,7 +113,7 @@ def routes(access: Access, directory: Directory, tills: Tills, redemptions: Rede
         return await tills.quote(admitted(found.caller, _VENUE), wanted, code, found)
 
     @post(
-        "/v1/redemptions",
+        PATH,
         before_request=access.only(Scope.VENUE, recalled=True),
         summary="Redeem an offer",
         description="Takes the offer's price for the party from the credits of whoever shows the code, or puts it on "
@@ -93,12 +124,7 @@ def routes(access: Access, directory: Directory, tills: Tills, redemptions: Rede
     async def redeem(
         request: CallerRequest, data: JSONBody[RedemptionInput], idempotency_key: IdempotencyKey
     ) -> Created[Redemption]:
-        code = tills.code(data.code)
-        found = await directory.find(request.auth, offer=data.offer, code=code.lookup)
-        caller = admitted(found.caller, _VENUE)
-        wanted = Wanted(offer=data.offer, party=data.party, name_checked=data.name_checked)
-        redemption, replayed = await tills.redeem(caller, idempotency_key, wanted, code, found, capture=data.capture)
-        return Created(redemption, replayed=replayed, location=f"/v1/redemptions/{redemption.id}")
+        return await redeemed(request.auth, idempotency_key, data)
 
     @get(
         "/v1/redemptions/{redemption:uuid}",

@@ -1,0 +1,255 @@
+"""The routes of the pages, a part of the house each, with the verbs that they call."""
+
+from functools import partial
+from urllib.parse import urlsplit
+
+from litestar.handlers import HTTPRouteHandler
+
+from ledger.app.engine import Engine
+from ledger.doors import web
+from ledger.doors.web import (
+    audit,
+    batches,
+    booking,
+    claim,
+    data,
+    demo,
+    do,
+    enrol,
+    gift,
+    group_pot,
+    keepsakes,
+    kiosk,
+    opportunity,
+    organisation,
+    passes,
+    passkey,
+    person,
+    preferences,
+    project,
+    project_hours,
+    project_people,
+    public,
+    receipts,
+    register,
+    sign_in,
+    sign_ins,
+    spend,
+    staff,
+    style,
+    till,
+    trusted,
+    venue,
+)
+from ledger.doors.web.access import Access
+from ledger.doors.web.entering import Entering
+from ledger.doors.web.pages import say
+from ledger.doors.web.paper import Press
+from ledger.scheme.acquaintance import Acquaintances
+from ledger.scheme.acts import Acts
+from ledger.scheme.approvals import Approvals
+from ledger.scheme.attendances import Attendances
+from ledger.scheme.bookings import Bookings
+from ledger.scheme.claiming import Claiming
+from ledger.scheme.claims import Claims
+from ledger.scheme.copies import Copies
+from ledger.scheme.corrections import Corrections
+from ledger.scheme.credentials import Credentials
+from ledger.scheme.demo.cast import cast, tablets
+from ledger.scheme.devices import Devices
+from ledger.scheme.diary import Diary
+from ledger.scheme.erasure import Erasure
+from ledger.scheme.finding import Finding
+from ledger.scheme.gifts import Gifts
+from ledger.scheme.given import Given
+from ledger.scheme.group_pots import GroupPots
+from ledger.scheme.guardians import Guardians
+from ledger.scheme.helping import Helpers
+from ledger.scheme.home import Homes
+from ledger.scheme.kiosks import Kiosks
+from ledger.scheme.letters import Letters
+from ledger.scheme.lines import Statements
+from ledger.scheme.milestones import Milestones
+from ledger.scheme.offers import Offers
+from ledger.scheme.opportunities import Opportunities
+from ledger.scheme.overview import Overview
+from ledger.scheme.paper import Paper
+from ledger.scheme.passkeys import Passkeys
+from ledger.scheme.people import People
+from ledger.scheme.pot_spends import PotSpends
+from ledger.scheme.pots import Pots
+from ledger.scheme.preferences import Preferences
+from ledger.scheme.project_people import ProjectPeople
+from ledger.scheme.projects import Projects
+from ledger.scheme.receipts import Receipts
+from ledger.scheme.recoveries import Recoveries
+from ledger.scheme.redemptions import Redemptions
+from ledger.scheme.registers import Registers
+from ledger.scheme.roles import Roles
+from ledger.scheme.seeking import Seeking
+from ledger.scheme.sessions import Sessions
+from ledger.scheme.sheets import Sheets
+from ledger.scheme.sign_ins import SignIns
+from ledger.scheme.sites import Sites
+from ledger.scheme.tills import Tills
+from ledger.scheme.vouching import Vouching
+
+
+def routes(engine: Engine) -> list[HTTPRouteHandler]:
+    """Return the routes of the pages."""
+    settings, database, clock = engine.settings, engine.database, engine.clock
+    directory, batcher, notary = engine.directory, engine.batcher, engine.notary
+    one_time, oidc = engine.one_time, engine.oidc
+    pages = Access(SignIns(database, clock), settings.environment, settings.url)
+    press = Press()
+    entering = Entering(pages, SignIns(database, clock))
+    passkeys = Passkeys(database, clock, urlsplit(settings.url).hostname or "", settings.url)
+    return web.undocumented(
+        public.routes(pages),
+        *(
+            [
+                demo.routes(
+                    pages,
+                    People(database, clock),
+                    Roles(database, clock),
+                    SignIns(database, clock),
+                    Letters(database, clock),
+                    cast=partial(cast, database),
+                    tablets=partial(tablets, database),
+                )
+            ]
+            if settings.environment == "demo"
+            else []
+        ),
+        enrol.routes(pages, Devices(database, clock, settings.environment), SignIns(database, clock)),
+        till.routes(
+            pages,
+            till.Verbs(
+                directory,
+                Tills(database, batcher, directory, clock),
+                Redemptions(database, batcher, directory, clock),
+                Bookings(database, clock),
+                Diary(database, clock),
+                Offers(database, clock),
+                clock,
+                directory.secret,
+            ),
+        ),
+        venue.routes(
+            pages,
+            venue.Verbs(
+                Given(database),
+                Diary(database, clock),
+                Offers(database, clock),
+                Devices(database, clock, settings.environment),
+                Sites(database, clock),
+                press,
+                clock,
+            ),
+        ),
+        kiosk.routes(pages, Kiosks(database, directory, clock), clock),
+        person.routes(
+            pages,
+            Homes(database, clock),
+            Statements(database, clock),
+            Helpers(database, clock),
+            directory.secret,
+        ),
+        passes.routes(pages, Credentials(database, clock), clock),
+        style.routes(pages, clock) if settings.environment != "live" else [],
+        preferences.routes(pages, Preferences(database, clock), People(database, clock)),
+        data.routes(
+            pages,
+            People(database, clock),
+            Copies(database, clock),
+            Erasure(database, clock),
+            directory.secret,
+        ),
+        receipts.routes(pages, Receipts(database, clock), notary.verifier),
+        keepsakes.routes(pages, Milestones(database), Homes(database, clock), press, clock),
+        project.routes(
+            pages,
+            project.Verbs(
+                Sheets(database, clock),
+                Sessions(database, clock),
+                Attendances(database, clock),
+                Opportunities(database, clock),
+                Given(database),
+                clock,
+            ),
+        ),
+        opportunity.routes(pages, Opportunities(database, clock), directory.secret),
+        register.routes(pages, Registers(database, clock), Sheets(database, clock), press, clock),
+        project_hours.routes(
+            pages,
+            Claims(database, clock),
+            Approvals(database, clock),
+            Corrections(database, clock),
+            directory.secret,
+        ),
+        group_pot.routes(pages, GroupPots(database, clock), PotSpends(database, clock), Finding(database, clock)),
+        batches.routes(pages, Paper(database, clock), Pots(database, clock), press, directory.secret),
+        project_people.routes(
+            pages,
+            ProjectPeople(database, clock),
+            Credentials(database, clock),
+            Sessions(database, clock),
+            press,
+            directory.secret,
+            clock,
+        ),
+        claim.routes(
+            pages,
+            Claims(database, clock),
+            Claiming(database, clock),
+            Projects(database, clock),
+            Helpers(database, clock),
+            directory.secret,
+        ),
+        do.routes(
+            pages,
+            Seeking(database, clock),
+            Attendances(database, clock),
+            Helpers(database, clock),
+            directory.secret,
+        ),
+        gift.routes(pages, Gifts(database, clock), Acquaintances(database, clock)),
+        trusted.routes(pages, Helpers(database, clock), Guardians(database, clock), Acquaintances(database, clock)),
+        spend.routes(pages, Finding(database, clock), clock, directory.secret),
+        booking.routes(
+            pages,
+            Bookings(database, clock),
+            Diary(database, clock),
+            Finding(database, clock),
+            Helpers(database, clock),
+            clock,
+            directory.secret,
+        ),
+        sign_in.routes(
+            pages,
+            entering,
+            one_time,
+            passkey.Invitations(entering, passkeys, People(database, clock)),
+            SignIns(database, clock),
+            settings.url,
+            by_organisation=oidc is not None,
+        ),
+        passkey.routes(pages, entering, passkeys, by_organisation=oidc is not None),
+        sign_ins.routes(pages, SignIns(database, clock), passkeys),
+        audit.routes(pages, database, Acts(database), directory.secret),
+        staff.routes(
+            pages,
+            staff.House(
+                database=database,
+                clock=clock,
+                environment=settings.environment,
+                secret=directory.secret,
+                url=settings.url,
+                one_time=one_time,
+                recoveries=Recoveries(database, clock, directory.secret, say),
+                overview=Overview(database, clock),
+                press=press,
+            ),
+        ),
+        *([organisation.routes(pages, entering, oidc, Vouching(database, clock))] if oidc else []),
+    )
