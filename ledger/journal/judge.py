@@ -248,8 +248,12 @@ def _differing(state: State, entry: Entry, earlier: Earlier) -> tuple[str, ...] 
         if entry.kind is not outcome.kind and not entry.refused:
             return ("kind",)
         if entry.target is not None or not entry.refused:
-            target = None if entry.target is None else state.target(entry.target)
-            if (None if target is None else target.posted.position) != outcome.target:
+            wanted = None
+            if entry.target is not None:
+                target = state.target(entry.target)
+                # No entry has the position 0: one that isn't there is another than any, and than none.
+                wanted = 0 if target is None else target.posted.position
+            if wanted != outcome.target:
                 return ("target",)
     if earlier.entry is not None:
         before = earlier.entry.details

@@ -655,6 +655,15 @@ def test_a_used_key_with_another_target_is_refused_even_when_the_details_are_the
     assert outcomes[4] == outcomes[5] == Refused(id=id_of("k"), reason=Reason.KEY_REUSED, fields=("target",))
 
 
+def test_a_used_key_of_no_target_is_refused_with_one_even_if_nobody_posted_that() -> None:
+    outcomes = outcomes_of(
+        award("k", "ann", 100, details="{}"),
+        entry("k", kind=Kind.CAPTURE, of="nothing", details="{}", refused="card_blocked"),
+    )
+
+    assert outcomes[1] == Refused(id=id_of("k"), reason=Reason.KEY_REUSED, fields=("target",))
+
+
 def test_a_refusal_by_a_rule_of_the_callers_moves_nothing_and_is_kept() -> None:
     state = empty()
     ruled_out = entry("k", ("issued:shed", "wallet:ann", 60), refused="quota_full", details="{}")
