@@ -504,7 +504,7 @@ async def far(journal: Journal, proxy: Proxy) -> AsyncIterator[Journal]:
 
 
 # Each way to write, and what only the message that decides it contains: the actor stands in no message of the reader.
-DECIDING = [(PORTIONS[0], PRINCIPAL.bytes), (PORTIONS[1], b"COMMIT\0")]
+DECIDING = [(PORTIONS[0], str(PRINCIPAL).encode()), (PORTIONS[1], b"COMMIT\0")]
 
 
 @pytest.mark.parametrize(("count", "message"), DECIDING, ids=["one statement", "copy"])
