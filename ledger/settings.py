@@ -9,6 +9,7 @@ it takes. An unset variable and an empty one are the same: the default.
 """
 
 import functools
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_type_hints
@@ -19,6 +20,9 @@ from msgspec import Meta
 
 Environment = Literal["demo", "test", "live"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
+
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SettingsError(Exception):
@@ -47,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _meaning(
             "LEDGER_ENVIRONMENT",
             "demo, test or live",
-            "stands in API keys, so none works elsewhere; use live for real people: demo asks no passkey of staff",
+            "stands in API keys, so none works elsewhere; use live for real people, which takes https",
         ),
     ] = "demo"
     allowed_hosts: Annotated[
@@ -56,6 +60,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "LEDGER_ALLOWED_HOSTS", "names, by commas", "Host headers answered, LEDGER_HOST and LEDGER_URL besides"
         ),
     ] = ("localhost", "127.0.0.1")
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _meaning(
+            "LEDGER_TRUSTED_PROXIES",
+            "networks, by commas",
+            "whose X-Forwarded-For is believed, so that limits count the people behind them; empty: nobody's",
+        ),
+    ] = ()
     # Two cores keep about four statements busy; the rest covers requests that wait for the writer's commit.
     pool_size: Annotated[
         Annotated[int, Meta(ge=1, le=1000)],
@@ -104,6 +116,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[str, Meta(pattern=r"^[!-;=?A-~]{1,64}@[0-9A-Za-z.-]{1,189}$")],
         _meaning("LEDGER_MAIL_FROM", "address", "whom mail is from; answers go there too"),
     ] = "time-credits@localhost"
+    scheme: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=100)],
+        _meaning("LEDGER_SCHEME", "name", "what the scheme is called, on paper and in the privacy notice"),
+    ] = "Time Credits"
+    controller: Annotated[
+        Annotated[str, Meta(max_length=300)],
+        _meaning(
+            "LEDGER_CONTROLLER", "name, address", "who answers for what is kept of people; stands in the privacy notice"
+        ),
+    ] = ""
+    contact_email: Annotated[
+        Annotated[str, Meta(pattern=r"^([!-;=?A-~]{1,64}@[0-9A-Za-z.-]{1,189})?$")],
+        _meaning("LEDGER_CONTACT_EMAIL", "address", "where people can write to the office"),
+    ] = ""
+    contact_phone: Annotated[
+        Annotated[str, Meta(pattern=r"^[0-9+() ]{0,30}$")],
+        _meaning("LEDGER_CONTACT_PHONE", "number", "where people can call the office; stands on cards, too"),
+    ] = ""
     oidc_issuer: Annotated[
         Annotated[str, Meta(pattern=r"^(https://|http://(localhost|127\.0\.0\.1)[:/])[^\s?#@]{1,240}$")],
         _meaning("LEDGER_OIDC_ISSUER", "https://name", "the organisation's own sign-in, for staff; empty: none"),
@@ -124,6 +154,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         secret = {"dsn", "metrics_token", "smtp", "oidc_secret"}
         shown = {name: getattr(self, name) for name in self.__struct_fields__ if name not in secret}
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def __post_init__(self) -> None:
+        """Refuse what would be unsafe, however these came about: raise SettingsError."""
+        for each in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                raise SettingsError(
+                    f"LEDGER_TRUSTED_PROXIES has {each!r}, which is no network such as 10.0.0.0/8 or 192.0.2.7."
+                ) from None
+        if self.environment == "live" and not self.is_https:
+            here = {self.host, urlsplit(self.url).hostname}
+            if not here <= _LOOPBACK:
+                raise SettingsError(
+                    "LEDGER_ENVIRONMENT is live, so LEDGER_URL has to be the https:// address that people open: "
+                    "without it what they send could be read on the way. Only on this machine itself http will do."
+                )
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people open it by https."""
+        return self.url.startswith("https://")
 
     @property
     def signing_key_path(self) -> Path:
@@ -187,8 +239,8 @@ def _read(row: Row, text: str) -> object:
     """The field's value, in the field's own type."""
     wanted = get_type_hints(Settings, include_extras=True)[row.field]
     source: object = text.strip()
-    if row.field == "allowed_hosts":
-        source = [host.strip() for host in text.split(",") if host.strip()]
+    if row.field in {"allowed_hosts", "trusted_proxies"}:
+        source = [each.strip() for each in text.split(",") if each.strip()]
     if row.field in {"data", "signing_key"}:
         return Path(text.strip()).expanduser()
     try:

@@ -321,6 +321,26 @@ async def test_cancelling_at_any_await_leaves_no_open_transaction(
     assert await notes.fetchval("SELECT count(*) FROM public.note WHERE id < 0") == nth
 
 
+async def test_a_row_that_nobody_waits_for_any_more_is_nobody_elses_answer(
+    database: Database, notes: asyncpg.Connection
+) -> None:
+    async with notes.transaction():
+        await notes.execute("SELECT pg_advisory_xact_lock(1)")
+        asking = asyncio.create_task(database.row("SELECT pg_advisory_xact_lock_shared(1), 1 AS asked"))
+        await blocked(notes)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    for asked in range(20):
+        row = await database.row("SELECT $1::int AS asked", asked)
+        assert row is not None
+        assert row["asked"] == asked
+    assert await database.row("SELECT FROM public.note") is None
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await database.row("SELECT 1 / 0")
+    assert await _open_transactions(notes) == 0
+
+
 async def _insert(database: Database, number: int = 1) -> None:
     async with database.transaction() as connection:
         await connection.execute(text("INSERT INTO public.note VALUES (:number)"), {"number": number})

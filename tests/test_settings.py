@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger.settings import Settings, SettingsError, table
@@ -36,6 +37,7 @@ def test_every_variable_is_read() -> None:
             "LEDGER_PORT": "9000",
             "LEDGER_ENVIRONMENT": "live",
             "LEDGER_ALLOWED_HOSTS": "credits.example, www.credits.example",
+            "LEDGER_TRUSTED_PROXIES": "192.0.2.7, 10.0.0.0/8,",
             "LEDGER_POOL_SIZE": "5",
             "LEDGER_QUEUE_MAX": "100",
             "LEDGER_BATCH_MAX": "10",
@@ -45,6 +47,10 @@ def test_every_variable_is_read() -> None:
             "LEDGER_URL": "https://credits.example/",
             "LEDGER_SMTP": "smtps://post:unseen@mail.example:465",
             "LEDGER_MAIL_FROM": "hello@credits.example",
+            "LEDGER_SCHEME": "Borough Time Credits",
+            "LEDGER_CONTROLLER": "Borough Trust, 1 High Street, Borough BR1 1AA",
+            "LEDGER_CONTACT_EMAIL": "office@credits.example",
+            "LEDGER_CONTACT_PHONE": "01632 960 123",
             "LEDGER_OIDC_ISSUER": "https://sign-in.example/credits",
             "LEDGER_OIDC_CLIENT": "time-credits",
             "LEDGER_OIDC_SECRET": "concealed",
@@ -57,6 +63,7 @@ def test_every_variable_is_read() -> None:
         port=9000,
         environment="live",
         allowed_hosts=("credits.example", "www.credits.example"),
+        trusted_proxies=("192.0.2.7", "10.0.0.0/8"),
         pool_size=5,
         queue_max=100,
         batch_max=10,
@@ -66,6 +73,10 @@ def test_every_variable_is_read() -> None:
         public_url="https://credits.example/",
         smtp="smtps://post:unseen@mail.example:465",
         mail_from="hello@credits.example",
+        scheme="Borough Time Credits",
+        controller="Borough Trust, 1 High Street, Borough BR1 1AA",
+        contact_email="office@credits.example",
+        contact_phone="01632 960 123",
         oidc_issuer="https://sign-in.example/credits",
         oidc_client="time-credits",
         oidc_secret="concealed",
@@ -96,6 +107,31 @@ def test_the_address_listened_on_is_an_allowed_host() -> None:
 )
 def test_links_lead_to_the_public_address_or_to_the_one_listened_on(settings: Settings, url: str) -> None:
     assert settings.url == url
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "is_safe"),
+    [
+        ("127.0.0.1", "", True),
+        ("::1", "", True),
+        ("0.0.0.0", "https://credits.example", True),  # noqa: S104  # what a container sets
+        ("0.0.0.0", "", False),  # noqa: S104  # the same
+        ("10.0.0.7", "", False),
+        ("127.0.0.1", "http://credits.example", False),
+        ("0.0.0.0", "http://localhost", False),  # noqa: S104  # the same
+    ],
+)
+def test_real_people_are_served_by_https_or_on_this_machine_alone(host: str, url: str, is_safe: bool) -> None:  # noqa: FBT001
+    given = {"LEDGER_ENVIRONMENT": "live", "LEDGER_HOST": host, "LEDGER_URL": url}
+    if is_safe:
+        assert Settings.from_environment(given).environment == "live"
+        return
+    with pytest.raises(SettingsError, match="LEDGER_ENVIRONMENT is live, so LEDGER_URL"):
+        Settings.from_environment(given)
+    # Nor by what is said on the command line.
+    with pytest.raises(SettingsError):
+        msgspec.structs.replace(Settings(environment="live"), host=host, public_url=url)
+    assert Settings.from_environment({**given, "LEDGER_ENVIRONMENT": "demo"}).host == host
 
 
 def test_the_public_address_is_an_allowed_host() -> None:
@@ -133,6 +169,9 @@ def test_a_refused_address_of_the_mail_server_is_not_repeated() -> None:
         ("LEDGER_PORT", "65536"),
         ("LEDGER_PORT", "http"),
         ("LEDGER_ENVIRONMENT", "production"),
+        ("LEDGER_TRUSTED_PROXIES", "the proxy"),
+        ("LEDGER_TRUSTED_PROXIES", "*"),
+        ("LEDGER_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("LEDGER_POOL_SIZE", "0"),
         ("LEDGER_QUEUE_MAX", "-1"),
         ("LEDGER_BATCH_MAX", "1.5"),

@@ -78,7 +78,7 @@ CREATE INDEX one_time_ends ON scheme.one_time (ends_at);
 -- How often something was tried: requests for letters, by address and by network, so that nobody is flooded; and codes,
 -- by browser, so that none is guessed.
 CREATE TABLE scheme.attempt (
-    what  text        NOT NULL, -- 'letter_to', 'letter_from', 'code_in' ...
+    what  text        NOT NULL, -- 'letter_from', 'letter_to', 'challenge_from', 'code_in'
     whom  bytea       NOT NULL, -- HMAC under the scheme's secret of an address, SHA-256 of a browser's value
     since timestamptz NOT NULL, -- the hour
     count integer     NOT NULL,

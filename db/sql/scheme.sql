@@ -44,6 +44,35 @@ CREATE TABLE scheme.person (
 );
 CREATE INDEX person_name ON scheme.person (lower(name) text_pattern_ops, id);
 
+-- What a name is found by: itself from each of its words on, in lower case. "Ann Mary O'Lee" is found by "ann m", by
+-- "mary" and by "lee". It follows the name by itself and goes with the person.
+CREATE TABLE scheme.name_part (
+    part   text COLLATE "C" NOT NULL,
+    person uuid             NOT NULL,
+    CONSTRAINT name_part_pkey PRIMARY KEY (part, person),
+    CONSTRAINT name_part_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE CASCADE
+);
+CREATE INDEX name_part_person ON scheme.name_part (person);
+
+CREATE FUNCTION scheme.parts_of(name text) RETURNS SETOF text LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+    SELECT substr(lower(name), at) FROM generate_series(1, char_length(name)) at
+    WHERE at = 1 OR substr(name, at - 1, 2) ~ '^[^[:alnum:]][[:alnum:]]'
+$$;
+
+CREATE FUNCTION scheme.part_name() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM scheme.name_part WHERE person = NEW.id;
+    END IF;
+    INSERT INTO scheme.name_part (part, person) SELECT DISTINCT part, NEW.id FROM scheme.parts_of(NEW.name) part;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER person_is_found_by_name AFTER INSERT OR UPDATE OF name ON scheme.person
+    FOR EACH ROW EXECUTE FUNCTION scheme.part_name();
+ALTER TABLE scheme.person ENABLE ALWAYS TRIGGER person_is_found_by_name;
+
 CREATE TABLE scheme.holder (
     id        uuid NOT NULL, -- random: it tells nothing of the person
     person    uuid,
@@ -110,11 +139,18 @@ CREATE TABLE scheme.membership (
     person    uuid        NOT NULL,
     keyholder boolean     NOT NULL, -- may spend from the pot
     joined_at timestamptz NOT NULL,
+    wanted    boolean,              -- whether they are to be a keyholder, which waits for a second person
+    wanted_by uuid,                 -- a holder
+    wanted_at timestamptz,
+    CONSTRAINT membership_wants_a_change CHECK (wanted <> keyholder),
+    CONSTRAINT membership_wish_is_whole CHECK (num_nulls(wanted, wanted_by, wanted_at) IN (0, 3)),
+    CONSTRAINT membership_wanted_by_fkey FOREIGN KEY (wanted_by) REFERENCES scheme.holder,
     CONSTRAINT membership_pkey PRIMARY KEY ("group", person),
     CONSTRAINT membership_group_fkey FOREIGN KEY ("group") REFERENCES scheme.group,
     CONSTRAINT membership_person_fkey FOREIGN KEY (person) REFERENCES scheme.person ON DELETE CASCADE
 );
 CREATE INDEX membership_person ON scheme.membership (person);
+CREATE INDEX membership_wanted_by ON scheme.membership (wanted_by) WHERE wanted_by IS NOT NULL;
 
 CREATE TABLE scheme.project (
     id         uuid        NOT NULL,
@@ -191,6 +227,7 @@ CREATE TABLE scheme.device (
 );
 CREATE INDEX device_venue ON scheme.device (venue) WHERE venue IS NOT NULL;
 CREATE INDEX device_project ON scheme.device (project) WHERE project IS NOT NULL;
+CREATE INDEX device_created_by ON scheme.device (created_by) WHERE revoked_at IS NULL;
 
 -- A key's scope is named and not only implied by its columns, so that a forgotten project can't make a key to everything.
 CREATE TABLE scheme.api_key (
@@ -280,11 +317,13 @@ $$;
 GRANT SELECT, INSERT ON scheme.person, scheme.holder, scheme.contact, scheme.helping, scheme.group, scheme.membership,
     scheme.project, scheme.venue, scheme.site, scheme.device, scheme.api_key, scheme.answer TO timecredits_app;
 GRANT UPDATE (name, age_band), DELETE ON scheme.person TO timecredits_app;
+GRANT SELECT, INSERT, DELETE ON scheme.name_part TO timecredits_app;
+GRANT EXECUTE ON FUNCTION scheme.parts_of TO timecredits_app;
 GRANT UPDATE (person, closed_at) ON scheme.holder TO timecredits_app;
 GRANT UPDATE (email, phone, address, channel, safe, changed_at, used_at), DELETE ON scheme.contact TO timecredits_app;
 GRANT UPDATE (ended_at, ended_by) ON scheme.helping TO timecredits_app;
 GRANT UPDATE (name) ON scheme.group TO timecredits_app;
-GRANT UPDATE (keyholder), DELETE ON scheme.membership TO timecredits_app;
+GRANT UPDATE (keyholder, wanted, wanted_by, wanted_at), DELETE ON scheme.membership TO timecredits_app;
 GRANT UPDATE (name, alias, status, sensitive) ON scheme.project TO timecredits_app;
 GRANT UPDATE (name, status, locked_until) ON scheme.venue TO timecredits_app;
 GRANT UPDATE (name, address, postcode, latitude, longitude, step_free, closed_at) ON scheme.site TO timecredits_app;

@@ -91,6 +91,7 @@ CREATE TABLE scheme.batch (
     CONSTRAINT batch_expires_later CHECK (expires_at > printed_at)
 );
 CREATE INDEX batch_printed_at ON scheme.batch (printed_at, id);
+CREATE INDEX batch_group ON scheme.batch ("group", printed_at, id) WHERE "group" IS NOT NULL;
 CREATE INDEX batch_open ON scheme.batch (expires_at) WHERE ended_at IS NULL;
 
 -- What proves at a till who somebody is, or that something was paid for. Codes are made anew from the scheme's secret

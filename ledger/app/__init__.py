@@ -16,11 +16,12 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import version
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry
 from structlog.typing import ExcInfo
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ledger.app import api, pages
 from ledger.app.engine import running
@@ -101,7 +102,7 @@ async def serving(
             logging_config=None,
         )
         # Litestar's own lifespan isn't entered: nothing of ours hangs on it.
-        yield guard(
+        answering = guard(
             api.lane(engine, application),
             hosts=settings.hosts,
             allowances={
@@ -111,7 +112,11 @@ async def serving(
                 **openings.ALLOWANCES,
             },
             observe=metrics.observe,
+            only_by_tls=settings.environment == "live" and settings.is_https,
         )
+        # Nobody's word for who asks is taken but that of a proxy that the settings name.
+        proxies = list(settings.trusted_proxies)
+        yield cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", answering), proxies)) if proxies else answering
 
 
 def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp:

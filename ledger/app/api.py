@@ -62,6 +62,7 @@ from ledger.scheme.groups import Groups
 from ledger.scheme.guardians import Guardians
 from ledger.scheme.helping import Helpers
 from ledger.scheme.keys import Keys
+from ledger.scheme.leaving import Leaving
 from ledger.scheme.notes import Notes
 from ledger.scheme.occasions import Occasions
 from ledger.scheme.offers import Offers
@@ -125,7 +126,7 @@ def routes(engine: Engine, registry: CollectorRegistry) -> list[HTTPRouteHandler
         *keys.routes(access, Keys(database, clock, settings.environment)),
         *credentials.routes(access, Credentials(database, clock), directory.secret),
         *devices.routes(access, Devices(database, clock, settings.environment), directory.secret),
-        *roles.routes(access, Roles(database, clock), Acts(database), directory.secret),
+        *roles.routes(access, Roles(database, clock), Leaving(database, clock), Acts(database), directory.secret),
         *rules.routes(access, Rulebook(database, clock), directory.secret),
         *operations(
             ready=Readiness(database),

@@ -48,6 +48,7 @@ async def running(settings: Settings, dsn: str, clock: Clock, *, durable: bool) 
     """The engine on the database of that DSN, migrated before; `durable` refuses a server that loses commits."""
     async with Database.open(dsn, pool_size=settings.pool_size) as database:
         await check(database, durable=durable)
+        _warn(settings)
         async with (
             Batcher.running(
                 database.connect,
@@ -60,7 +61,7 @@ async def running(settings: Settings, dsn: str, clock: Clock, *, durable: bool) 
             _signing(settings, database, clock) as notary,
             _periodic(database, clock) as periodic,
             _writing(OneTime(database, clock, directory.secret, say)) as one_time,
-            _organisation(settings, database, clock) as oidc,
+            _organisation(settings, Vouching(database, clock, directory.secret), clock) as oidc,
             _delivering(settings, Letters(database, clock)),
         ):
             yield Engine(
@@ -74,6 +75,18 @@ async def running(settings: Settings, dsn: str, clock: Clock, *, durable: bool) 
                 one_time=one_time,
                 oidc=oidc,
             )
+
+
+def _warn(settings: Settings) -> None:
+    """Say what will do, and is likely not what was meant."""
+    if settings.environment != "live":
+        return
+    log_ = structlog.get_logger(__name__)
+    if not settings.smtp:
+        log_.warning("no mail is sent: LEDGER_SMTP is empty")
+    # The service itself speaks http, so where people open it by https a proxy is there.
+    if settings.is_https and not settings.trusted_proxies:
+        log_.warning("all who come through the proxy share its limits: LEDGER_TRUSTED_PROXIES is empty")
 
 
 @contextlib.asynccontextmanager
@@ -112,7 +125,7 @@ async def _writing(one_time: OneTime) -> AsyncIterator[OneTime]:
 
 
 @contextlib.asynccontextmanager
-async def _organisation(settings: Settings, database: Database, clock: Clock) -> AsyncIterator[Oidc | None]:
+async def _organisation(settings: Settings, vouching: Vouching, clock: Clock) -> AsyncIterator[Oidc | None]:
     """The organisation's own sign-in, if the settings name one."""
     if not settings.oidc_issuer:
         yield None
@@ -123,7 +136,7 @@ async def _organisation(settings: Settings, database: Database, clock: Clock) ->
         secret=settings.oidc_secret,
         redirect_uri=settings.url + organisation.BACK,
     )
-    async with Oidc.running(client, Vouching(database, clock), clock) as oidc:
+    async with Oidc.running(client, vouching, clock) as oidc:
         yield oidc
 
 
@@ -131,8 +144,6 @@ async def _organisation(settings: Settings, database: Database, clock: Clock) ->
 async def _delivering(settings: Settings, letters: Letters) -> AsyncIterator[None]:
     """Mail is sent for as long as the context lasts, if the settings say where."""
     if not settings.smtp:
-        if settings.environment == "live":
-            structlog.get_logger(__name__).warning("no mail is sent: LEDGER_SMTP is empty")
         yield
         return
     work = mail.deliver(letters, mail.Server.read(settings.smtp), settings.mail_from)

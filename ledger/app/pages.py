@@ -18,6 +18,7 @@ from ledger.doors.web import (
     enrol,
     gift,
     group_pot,
+    groups,
     keepsakes,
     kiosk,
     opportunity,
@@ -40,7 +41,9 @@ from ledger.doors.web import (
     till,
     trusted,
     venue,
+    voucher,
 )
+from ledger.doors.web.about import About
 from ledger.doors.web.access import Access
 from ledger.doors.web.entering import Entering
 from ledger.doors.web.pages import say
@@ -63,9 +66,11 @@ from ledger.scheme.finding import Finding
 from ledger.scheme.gifts import Gifts
 from ledger.scheme.given import Given
 from ledger.scheme.group_pots import GroupPots
+from ledger.scheme.groups import Groups
 from ledger.scheme.guardians import Guardians
 from ledger.scheme.helping import Helpers
 from ledger.scheme.home import Homes
+from ledger.scheme.keyholders import Keyholders
 from ledger.scheme.kiosks import Kiosks
 from ledger.scheme.letters import Letters
 from ledger.scheme.lines import Statements
@@ -86,12 +91,14 @@ from ledger.scheme.recoveries import Recoveries
 from ledger.scheme.redemptions import Redemptions
 from ledger.scheme.registers import Registers
 from ledger.scheme.roles import Roles
+from ledger.scheme.rules import Rulebook
 from ledger.scheme.seeking import Seeking
 from ledger.scheme.sessions import Sessions
 from ledger.scheme.sheets import Sheets
 from ledger.scheme.sign_ins import SignIns
 from ledger.scheme.sites import Sites
 from ledger.scheme.tills import Tills
+from ledger.scheme.vouchers import Vouchers
 from ledger.scheme.vouching import Vouching
 
 
@@ -100,12 +107,19 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
     settings, database, clock = engine.settings, engine.database, engine.clock
     directory, batcher, notary = engine.directory, engine.batcher, engine.notary
     one_time, oidc = engine.one_time, engine.oidc
-    pages = Access(SignIns(database, clock), settings.environment, settings.url)
-    press = Press()
+    pages = Access(SignIns(database, clock), settings.url)
+    about = About(
+        scheme=settings.scheme,
+        controller=settings.controller,
+        email=settings.contact_email,
+        phone=settings.contact_phone,
+        url=settings.url,
+    )
+    press = Press(about)
     entering = Entering(pages, SignIns(database, clock))
-    passkeys = Passkeys(database, clock, urlsplit(settings.url).hostname or "", settings.url)
+    passkeys = Passkeys(database, clock, directory.secret, urlsplit(settings.url).hostname or "", settings.url)
     return web.undocumented(
-        public.routes(pages),
+        public.routes(pages, about, Rulebook(database, clock)),
         *(
             [
                 demo.routes(
@@ -147,15 +161,16 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
                 clock,
             ),
         ),
-        kiosk.routes(pages, Kiosks(database, directory, clock), clock),
+        kiosk.routes(pages, Kiosks(database, directory, clock), clock, directory.secret),
         person.routes(
             pages,
             Homes(database, clock),
             Statements(database, clock),
             Helpers(database, clock),
+            Guardians(database, clock),
             directory.secret,
         ),
-        passes.routes(pages, Credentials(database, clock), clock),
+        passes.routes(pages, Credentials(database, clock), clock, settings.url),
         style.routes(pages, clock) if settings.environment != "live" else [],
         preferences.routes(pages, Preferences(database, clock), People(database, clock)),
         data.routes(
@@ -175,6 +190,7 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
                 Attendances(database, clock),
                 Opportunities(database, clock),
                 Given(database),
+                GroupPots(database, clock),
                 clock,
             ),
         ),
@@ -187,8 +203,29 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
             Corrections(database, clock),
             directory.secret,
         ),
-        group_pot.routes(pages, GroupPots(database, clock), PotSpends(database, clock), Finding(database, clock)),
-        batches.routes(pages, Paper(database, clock), Pots(database, clock), press, directory.secret),
+        group_pot.routes(
+            pages,
+            GroupPots(database, clock),
+            PotSpends(database, clock),
+            Finding(database, clock),
+            directory.secret,
+        ),
+        groups.routes(
+            pages,
+            Groups(database, clock),
+            Keyholders(database, clock),
+            Paper(database, clock),
+            People(database, clock),
+            directory.secret,
+        ),
+        batches.routes(
+            pages,
+            Paper(database, clock),
+            Pots(database, clock),
+            Groups(database, clock),
+            press,
+            directory.secret,
+        ),
         project_people.routes(
             pages,
             ProjectPeople(database, clock),
@@ -215,6 +252,7 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
         ),
         gift.routes(pages, Gifts(database, clock), Acquaintances(database, clock)),
         trusted.routes(pages, Helpers(database, clock), Guardians(database, clock), Acquaintances(database, clock)),
+        voucher.routes(pages, Vouchers(database, clock), Helpers(database, clock)),
         spend.routes(pages, Finding(database, clock), clock, directory.secret),
         booking.routes(
             pages,
@@ -224,6 +262,7 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
             Helpers(database, clock),
             clock,
             directory.secret,
+            settings.url,
         ),
         sign_in.routes(
             pages,
@@ -248,8 +287,10 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
                 one_time=one_time,
                 recoveries=Recoveries(database, clock, directory.secret, say),
                 overview=Overview(database, clock),
+                redemptions=Redemptions(database, batcher, directory, clock),
                 press=press,
+                about=about,
             ),
         ),
-        *([organisation.routes(pages, entering, oidc, Vouching(database, clock))] if oidc else []),
+        *([organisation.routes(pages, entering, oidc, Vouching(database, clock, directory.secret))] if oidc else []),
     )

@@ -105,9 +105,14 @@ def _types(names: str) -> str:
     return " or ".join(_TYPES.get(name, name) for name in names.split(" | "))
 
 
-def _sized(kind: str, bound: str, size: str) -> str:
-    unit = {"str": "character", "array": "item"}.get(kind, "entry" if size == "1" else "entrie")
-    return f"must have {bound} {size} {unit}{'' if size == '1' else 's'}"
+def _sized(kind: str, size: str, *, most: bool) -> str:
+    # Whole sentences, for translators read them out of here.
+    one = size == "1"
+    if kind == "str":
+        return f"must have {'at most' if most else 'at least'} {size} {'character' if one else 'characters'}"
+    if kind == "array":
+        return f"must have {'at most' if most else 'at least'} {size} {'item' if one else 'items'}"
+    return f"must have {'at most' if most else 'at least'} {size} {'entry' if one else 'entries'}"
 
 
 class _Phrase(NamedTuple):
@@ -128,8 +133,8 @@ _PHRASES: Final = (
     _phrase(r"Object contains unknown field `(?P<suffix>.*)`", 400, "is not a field of this request"),
     _phrase(r"Expected `datetime` with a timezone.*", 422, f"must say its time zone, {_MOMENT_EXAMPLE}"),
     _phrase(r"Expected `([^`]+)`, got `([^`]+)`", 400, lambda m: f"must be {_types(m[1])}, not {_types(m[2])}"),
-    _phrase(r"Expected `(\w+)` of length >= (\d+)", 422, lambda m: _sized(m[1], "at least", m[2])),
-    _phrase(r"Expected `(\w+)` of length <= (\d+)", 422, lambda m: _sized(m[1], "at most", m[2])),
+    _phrase(r"Expected `(\w+)` of length >= (\d+)", 422, lambda m: _sized(m[1], m[2], most=False)),
+    _phrase(r"Expected `(\w+)` of length <= (\d+)", 422, lambda m: _sized(m[1], m[2], most=True)),
     _phrase(r"Expected `\w+` >= (\S+)", 422, lambda m: f"must be at least {m[1]}"),
     _phrase(r"Expected `\w+` <= (\S+)", 422, lambda m: f"must be at most {m[1]}"),
     _phrase(r"Expected `\w+` > (\S+)", 422, lambda m: f"must be more than {m[1]}"),

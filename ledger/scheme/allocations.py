@@ -106,7 +106,7 @@ async def _allot(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Allo
         id=id_,
         transfers=(Transfer(account("cap", asked.project), account("allocation", asked.project), asked.minutes),),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=asked.project.hex,
     )
     [outcome] = await post(raw, CHART, [entry], now)

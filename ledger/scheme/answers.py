@@ -83,6 +83,7 @@ class Answers:
                     if TABLE[declined.reason].status != _KEPT_STATUS:
                         raise
                     refused = declined
+                    refused.used_up = True
                 salt = os.urandom(16)
                 await raw.execute(
                     _KEEP,
@@ -117,7 +118,7 @@ def _refusal(caller: Caller, key: str, operation: str, refused: Declined, now: d
     return Entry(
         id=entry_id(caller.principal, key),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         details=msgspec.json.encode({"answered": operation}).decode(),
         refused=refused.reason.value,
     )
@@ -126,11 +127,18 @@ def _refusal(caller: Caller, key: str, operation: str, refused: Declined, now: d
 def _heard(earlier: asyncpg.Record, operation: str, asked: bytes, answer_type: type[Answer]) -> Answer:
     same = hashlib.sha256(earlier["salt"] + asked).digest() == earlier["digest"]
     if earlier["operation"] != operation or not same:
-        raise Declined(Refusal.KEY_REUSED)
+        raise Declined(Refusal.KEY_REUSED, used_up=earlier["refusal"] is not None)
     if earlier["refusal"] is None:
         return msgspec.json.decode(earlier["body"], type=answer_type)
     kept = msgspec.json.decode(earlier["body"], type=_Kept)
-    raise Declined(Refusal(earlier["refusal"]), kept.detail, fields=kept.fields, works_at=kept.works_at, replayed=True)
+    raise Declined(
+        Refusal(earlier["refusal"]),
+        kept.detail,
+        fields=kept.fields,
+        works_at=kept.works_at,
+        replayed=True,
+        used_up=True,
+    )
 
 
 _ANSWER = "SELECT operation, salt, digest, refusal, body FROM scheme.answer WHERE principal = $1 AND key = $2"

@@ -31,7 +31,7 @@ from ledger.scheme.awards import lock_holders
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import SESSION_MAX, State, crosses_week_note, of_period, weigh
-from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
@@ -84,6 +84,7 @@ class Expected(Struct, frozen=True, kw_only=True):
     """A session that somebody is expected at: by the opportunity's title, if it has one, and the project's alias."""
 
     session: UUID
+    project: UUID
     opportunity: UUID | None
     title: str | None
     alias: str
@@ -141,9 +142,9 @@ class Attendances:
             holder = await holder_of(raw, person)
             if not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            if caller.scope is Scope.PERSON:
-                await acts.record(raw, caller, holder, "bookings_read", None, now)
             rows = await raw.fetch(_EXPECTED, holder, now, EXPECTED_SHOWN)
+            projects = {row["project"] for row in rows}
+            await acts.looked(raw, caller, holder, "bookings_read", None, now, projects=projects)
         return [Expected(**row) for row in rows]
 
     async def book(self, caller: Caller, session: UUID, person: UUID) -> Attendance:
@@ -439,7 +440,8 @@ LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
 WHERE s.id = $1
 """
 _EXPECTED = """
-SELECT s.id AS session, s.opportunity, o.title, p.alias, o.place, s.started_at AS starts_at, s.ended_at AS ends_at
+SELECT s.id AS session, s.project, s.opportunity, o.title, p.alias, o.place, s.started_at AS starts_at,
+    s.ended_at AS ends_at
 FROM scheme.attendance a
 JOIN scheme.session s ON s.id = a.session
 JOIN scheme.project p ON p.id = s.project

@@ -111,7 +111,7 @@ async def award(
                 *caps.cover(one.project, one.minutes),
             ),
             happened_at=one.ended_at,
-            actor=caller.key,
+            actor=caller.identity,
             reference=(one.session or one.claim).hex,
         )
         for one in posted

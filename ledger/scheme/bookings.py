@@ -143,6 +143,8 @@ class Bookings:
             spent = [weighed.spend(visit, charge, wallet, holder) for visit, charge in weighed.visits]
             moves = [moved for each in spent for moved in each]
             balances = await reading.balances(raw, [wallet, *{moved.debit for moved in moves}])
+            if caller.scope is not Scope.SCHEME:
+                await acts.looked(raw, caller, holder, "balance_read", None, now)
         available = balances[wallet]
         for moved in moves:
             balances[moved.debit] -= moved.minutes
@@ -293,7 +295,7 @@ async def _write(
             kind=EntryKind.HOLD,
             transfers=weighed.spend(visit, charge, source, holder),
             happened_at=now,
-            actor=caller.key,
+            actor=caller.identity,
             reference=offer.reference,
         )
         for place, (visit, charge) in enumerate(weighed.visits)
@@ -445,12 +447,12 @@ def _too_late(caller: Caller, row: asyncpg.Record, now: datetime) -> bool:
 
 def _late(row: asyncpg.Record) -> Declined:
     until = in_words(row["cancel_until"])
-    return Declined(Refusal.WRONG_STATE, f"This could be done until {until}; the venue or the scheme can still help.")
+    return Declined(Refusal.WRONG_STATE, f"This could be done until {until}; the venue or the office can still help.")
 
 
 def _back(caller: Caller, id_: UUID, kind: EntryKind, hold: UUID, now: datetime) -> Entry:
     """The entry by which all of a hold goes back."""
-    return Entry(id=id_, kind=kind, target=hold, happened_at=now, actor=caller.key, reference=hold.hex)
+    return Entry(id=id_, kind=kind, target=hold, happened_at=now, actor=caller.identity, reference=hold.hex)
 
 
 def _id(caller: Caller, key: str, number: int) -> UUID:

@@ -53,7 +53,10 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> UUID:
-        """Who acts: the holder behind the key, the device that it is of, or the key itself."""
+        """Who acts: the holder behind the key, the device that it is of, or the key itself.
+
+        Stands in the audit trail and as the actor in the journal: none of the three is ever deleted, as a sign-in is.
+        """
         return self.holder or self.device or self.key
 
     def speaks_for(self, project: UUID) -> bool:

@@ -7,7 +7,8 @@ rounded to the step before it is sent: ``check`` answers the same question befor
 overlaps is queried at once; a long day waits for a second approver; a week above the soft cap is told to staff, once.
 
 What somebody told is theirs: a project's key changes, submits or withdraws what it told itself, and asks back about
-anything else, or rejects it. The scheme, the person and their helpers may.
+anything else, or rejects it. The scheme, the person and their helpers may. What lies too far back for others to tell
+(rule 5), the office may write down; somebody approves it like any other.
 
 A draft counts for nothing and is weighed anew when it is submitted. A queried claim counts on; submitted again, with
 an answer, it keeps what is exceptional about it for the project to judge. The claim has its key's own id, and so will
@@ -152,7 +153,7 @@ class Claiming:
             said = asked.minutes or int((asked.ended_at - asked.started_at).total_seconds()) // 60
             if asked.minutes is not None:
                 asked = msgspec.structs.replace(asked, minutes=rounded(asked.minutes, force.rules.step_minutes))
-            minutes = _minutes(force.rules, asked, now)
+            minutes = _minutes(caller, force.rules, asked, now)
             await _need_active(raw, asked.project)
             hours = _Hours(holder=holder, started_at=asked.started_at, ended_at=asked.ended_at, minutes=minutes)
             figures = await _weigh(raw, caller, force, hours)
@@ -181,7 +182,7 @@ class Claiming:
             row.need(State.DRAFT, State.QUERIED)
             await _need_active(raw, row.project)
             force = await rules.in_force(raw)
-            hours = _changed(force.rules, row, change, now)
+            hours = _changed(caller, force.rules, row, change, now)
             figures = await _weigh(raw, caller, force, hours)
             await _set(raw, row.id, figures, row.state, now)
             if row.state is State.QUERIED and figures.week_above:
@@ -226,7 +227,7 @@ class Claiming:
 async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: NewClaim, now: datetime) -> ClaimStep:
     holder = await _claimant(raw, caller, asked)
     force = await rules.in_force(raw)
-    minutes = _minutes(force.rules, asked, now)
+    minutes = _minutes(caller, force.rules, asked, now)
     await _need_active(raw, asked.project)
     await lock_holders(raw, [holder])
     hours = _Hours(holder=holder, started_at=asked.started_at, ended_at=asked.ended_at, minutes=minutes, claim=id_)
@@ -275,7 +276,7 @@ async def _submit_draft(raw: asyncpg.Connection, caller: Caller, row: Opened, no
     """Weighed as if it came now, for only what is submitted counts."""
     force = await rules.in_force(raw)
     try:
-        hours = _changed(force.rules, row, Change(), now)
+        hours = _changed(caller, force.rules, row, Change(), now)
     except Declined as declined:
         # Nothing of it was sent just now, so no field of the request is at fault.
         said = "; ".join(f"{field} {wrong}" for field, wrong in declined.fields)
@@ -325,9 +326,10 @@ async def _need_active(raw: asyncpg.Connection, project: UUID) -> None:
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
 
 
-def _minutes(rules: Rules, asked: NewClaim, now: datetime, *, told_at: datetime | None = None) -> int:
+def _minutes(caller: Caller, rules: Rules, asked: NewClaim, now: datetime, *, told_at: datetime | None = None) -> int:
     """The claim's minutes, the period's unless they were sent; declines what is wrong by itself."""
-    faults = list(period_faults(rules, asked.started_at, asked.ended_at, now, told_at=told_at))
+    by_office = caller.scope is Scope.SCHEME
+    faults = list(period_faults(rules, asked.started_at, asked.ended_at, now, told_at=told_at, by_office=by_office))
     if asked.minutes is not None and (wrong := minutes_fault(rules, asked.minutes, least=rules.step_minutes)):
         faults.append(("minutes", wrong))
     most = 0 if faults else of_period(rules, asked.started_at, asked.ended_at)
@@ -338,7 +340,7 @@ def _minutes(rules: Rules, asked: NewClaim, now: datetime, *, told_at: datetime 
     return most if asked.minutes is None else asked.minutes
 
 
-def _changed(rules: Rules, row: Opened, change: Change, now: datetime) -> _Hours:
+def _changed(caller: Caller, rules: Rules, row: Opened, change: Change, now: datetime) -> _Hours:
     """The claim's hours with what was changed; declines what is wrong by itself."""
     assert row.holder is not None  # only a register claims for nobody known
     timed = change.started_at is not None or change.ended_at is not None
@@ -353,7 +355,7 @@ def _changed(rules: Rules, row: Opened, change: Change, now: datetime) -> _Hours
         holder=row.holder,
         started_at=asked.started_at,
         ended_at=asked.ended_at,
-        minutes=_minutes(rules, asked, now, told_at=row.created_at if queried else None),
+        minutes=_minutes(caller, rules, asked, now, told_at=row.created_at if queried else None),
         claim=row.id,
         counted=row.minutes if queried else 0,
     )

@@ -13,7 +13,7 @@ To whom a claim isn't theirs to see, it isn't there (``not_found``). The person 
 its project and the scheme; a draft is seen by whoever wrote it, the person, their helpers and the scheme.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -179,11 +179,14 @@ class Claims:
 
     async def get(self, caller: Caller, claim: UUID) -> ClaimInFull:
         """The claim with all that was said and done about it."""
-        # No mere reading, here and below: at a sensitive project it is written down.
+        # No mere reading, here and below: whoever looks at another's hours leaves an act.
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await _visible(raw, caller, await raw.fetchrow(_ROWS, [claim]))
-            await acts.read_names(raw, caller, row["project"], self._clock())
+            if row["holder"] is None:
+                await acts.read_names(raw, caller, row["project"], self._clock())
+            else:
+                await _looked(raw, caller, row["holder"], claim, {row["project"]}, self._clock())
             return await in_full(raw, claim)
 
     async def of_person(
@@ -201,10 +204,9 @@ class Claims:
             )
             if not seen:
                 raise Declined(Refusal.NOT_FOUND, "There is no such person.")
-            if project is not None:
-                await acts.read_names(raw, caller, project, self._clock())
             behind = await _behind(raw, after)
             rows = await raw.fetch(_OF_PERSON, holder, project, caller.identity, *behind, limit)
+            await _looked(raw, caller, holder, None, {row["project"] for row in rows}, self._clock())
             return [msgspec.convert(_fields(row), Claim) for row in rows]
 
     async def of_project(
@@ -223,6 +225,16 @@ class Claims:
                 drafts_of = None if caller.scope is Scope.SCHEME else caller.identity
                 rows = await raw.fetch(_OF_STATE, project, state, drafts_of, *behind, limit)
             return [msgspec.convert(_fields(row), Claim) for row in rows]
+
+
+async def _looked(  # noqa: PLR0917  # each has its own type
+    raw: asyncpg.Connection, caller: Caller, holder: UUID, claim: UUID | None, projects: Collection[UUID], now: datetime
+) -> None:
+    """Write that somebody looked at another's hours. A project sees its own anyway: that it did, where it matters."""
+    if caller.scope is Scope.PROJECT:
+        await acts.read_names_at(raw, caller, projects, now, holder=holder)
+    else:
+        await acts.looked(raw, caller, holder, "claims_read", claim, now, projects=projects)
 
 
 async def _behind(raw: asyncpg.Connection, after: UUID | None) -> tuple[datetime | None, UUID | None]:

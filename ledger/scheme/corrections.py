@@ -165,7 +165,7 @@ async def _correct(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Co
     event = Event(topic=Topic.CORRECTED, holder=row.holder, project=row.project, object=row.id, body=body)
     await outbox.put(raw, [event, *posting.events], now)
     await acts.by_staff(raw, caller, "hours_corrected", row.id, now, holder=row.holder)
-    entry = Entry(id=id_, transfers=posting.transfers, happened_at=now, actor=caller.key, reference=row.id.hex)
+    entry = Entry(id=id_, transfers=posting.transfers, happened_at=now, actor=caller.identity, reference=row.id.hex)
     (outcome,) = await post(raw, CHART, [entry], now)
     settled(outcome)
     return Correction(id=id_, claim=row.id, before=before, after=move.after, goodwill=posting.goodwill, recorded_at=now)

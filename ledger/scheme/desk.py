@@ -1,8 +1,8 @@
 """The desk: what staff need before their eyes when somebody stands in front of them, and what waits for them.
 
 `of` is one look at a person: what they have, their cards and passes, who helps them, how they sign in. Neither how they
-may be reached nor what they are eligible for is in it: each look at those leaves an act behind, and is asked for by
-itself (``people``, ``eligibility``).
+may be reached nor what they are eligible for is in it: each look at those leaves an act of its own behind, and is asked
+for by itself (``people``, ``eligibility``).
 
 Hours that wait for a second approver are shown with names, over all projects; where a project is sensitive, that they
 were looked at is recorded.
@@ -80,6 +80,8 @@ class AtDesk(Struct, frozen=True, kw_only=True):
     guardians: Sequence[Guardianship]
     children: Sequence[Guardianship]
     passkeys: int
+    was_sure: bool
+    """Whether they ever had one, or their organisation vouched for them: then a new one takes two of the staff."""
     sign_ins: int
     recovery: bool
     """Whether one waits for another of the staff."""
@@ -126,10 +128,10 @@ class Desk:
         self._clock = clock
 
     async def of(self, caller: Caller, person: UUID) -> AtDesk:
-        """The person, or ``not_found``."""
+        """The person, or ``not_found``. That they were looked at is written down once a day."""
         _check_staff(caller)
         now = self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await raw.fetchrow(_PERSON, person, now, now - LASTS)
             if row is None:
@@ -140,8 +142,11 @@ class Desk:
             around = await raw.fetch(_HELPING, person)
             family = await raw.fetch(_GUARDIANS, person, now)
             latest = await acts.listed(raw, holder, before=None, limit=ACTS)
+            await acts.looked_today(raw, caller, holder, "person_read", now)
+            was_sure = await sign_ins.was_sure(raw, holder)
             return AtDesk(
                 **{**row, "age_band": None if row["age_band"] is None else AgeBand(row["age_band"])},
+                was_sure=was_sure,
                 available=found[wallet],
                 held=found[on_hold],
                 credentials=await credentials_of(raw, holder, now, before=None, limit=CREDENTIALS),
@@ -184,8 +189,7 @@ class Desk:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             rows = await raw.fetch(_SECONDS, WAITING_MAX, caller.identity)
-            for project in sorted({row["project"] for row in rows}):
-                await acts.read_names(raw, caller, project, self._clock())
+            await acts.read_names_at(raw, caller, {row["project"] for row in rows}, self._clock())
         return [SecondApproval(**row) for row in rows]
 
     async def paused_offers(self, caller: Caller) -> Sequence[PausedOffer]:

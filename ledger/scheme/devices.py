@@ -13,13 +13,15 @@ A kiosk is enrolled in its browser only, for it has no verb of the API: one that
 
 A till stands at one of its venue's sites, or is carried about and stands at none. Revoking a device ends its keys and
 its sign-ins in the same transaction; ``directory`` and ``sign_ins`` see to it that they stop at once, in every process.
+A project that ends takes its kiosks with it, and gets no more; whoever leaves takes those that they had enrolled, but
+for some to keep (``leaving``).
 
 Who may: the scheme; a project for its kiosks, a venue's manager for its tills. To others they aren't there. What bounds
 it: `MADE_A_DAY` by a project or venue itself.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
@@ -76,6 +78,8 @@ class Device(Struct, frozen=True, kw_only=True):
     name: str
     status: Status
     created_at: datetime
+    code_until: datetime | None = None
+    """While it is expected: until then its code is good."""
     enrolled_at: datetime | None = None
     locked_until: datetime | None = None
     revoked_at: datetime | None = None
@@ -160,6 +164,7 @@ class Devices:
             name=new.name,
             status=Status.EXPECTED,
             created_at=made.created_at,
+            code_until=made.code_until,
         )
         return ExpectedDevice(device=device, code=enrolment_code(secret, made.id), code_until=made.code_until), replayed
 
@@ -268,13 +273,38 @@ class Devices:
             device = await _locked(raw, caller, id_)
             if device.status is Status.REVOKED:
                 return device
-            await raw.execute(
-                "UPDATE scheme.api_key SET revoked_at = $2 WHERE device = $1 AND revoked_at IS NULL", id_, now
-            )
-            await raw.execute(_SIGN_OUT, id_, now)
-            await raw.execute(_REVOKE, id_, now)
-            await acts.by_staff(raw, caller, "device_revoked", id_, now)
+            await _revoke(raw, caller, id_, now)
             return msgspec.structs.replace(device, status=Status.REVOKED, revoked_at=now)
+
+
+class Made(Struct, frozen=True, kw_only=True):
+    """A device in use, as of whoever had it enrolled: which, and where it stands."""
+
+    id: UUID
+    name: str
+    place: str
+    enrolled_at: datetime
+
+
+async def made_by(raw: asyncpg.Connection, holder: UUID) -> Sequence[Made]:
+    """Those in use that this holder had enrolled, the newest first."""
+    return [Made(**row) for row in await raw.fetch(_MADE_BY, holder)]
+
+
+async def revoke_made_by(
+    raw: asyncpg.Connection, caller: Caller, holder: UUID, keep: Collection[UUID], now: datetime
+) -> int:
+    """End those, but for some to keep, and what waits for its code; in the caller's transaction. Return how many."""
+    rows = await raw.fetch(_LOCK_MADE_BY, holder, list(keep))
+    for row in rows:
+        await _revoke(raw, caller, row["id"], now)
+    return len(rows)
+
+
+async def revoke_kiosks(raw: asyncpg.Connection, caller: Caller, project: UUID, now: datetime) -> None:
+    """End all kiosks of a project, which the caller has locked, so that none is made meanwhile."""
+    for row in await raw.fetch(_KIOSKS, project):
+        await _revoke(raw, caller, row["id"], now)
 
 
 async def speaking_for(raw: asyncpg.Connection, device: UUID) -> Caller:
@@ -290,6 +320,14 @@ async def speaking_for(raw: asyncpg.Connection, device: UUID) -> Caller:
         site=found["site"],
         locked_until=found["locked_until"],
     )
+
+
+async def _revoke(raw: asyncpg.Connection, caller: Caller, id_: UUID, now: datetime) -> None:
+    """End a device that is locked, its code, its keys and its sign-ins."""
+    await raw.execute("UPDATE scheme.api_key SET revoked_at = $2 WHERE device = $1 AND revoked_at IS NULL", id_, now)
+    await raw.execute(_SIGN_OUT, id_, now)
+    await raw.execute(_REVOKE, id_, now)
+    await acts.by_staff(raw, caller, "device_revoked", id_, now)
 
 
 async def _secret(raw: asyncpg.Connection) -> bytes:
@@ -309,21 +347,20 @@ def _may(caller: Caller, venue: UUID | None, project: UUID | None) -> bool:
 async def _look_at_place(raw: asyncpg.Connection, caller: Caller, new: NewDevice, now: datetime) -> None:
     """Decline a venue or project that isn't there for the caller, or one that made many of late itself."""
     assert (new.venue is None) != (new.project is None), "a device is a till or a kiosk"
-    known = False
+    status = None
     if _may(caller, new.venue, new.project):
-        # Locked, so that those made at once are counted one by one.
-        if new.project is None:
-            known = await raw.fetchval(_LOCK_VENUE, new.venue)
-        else:
-            known = await raw.fetchval(_LOCK_PROJECT, new.project)
-    if not known:
+        # Locked, so that those made at once are counted one by one, and none is made while its project ends.
+        status = await raw.fetchval(_LOCK_VENUE if new.project is None else _LOCK_PROJECT, new.project or new.venue)
+    if status is None:
         raise Declined(Refusal.NOT_FOUND)
+    if new.project is not None and status == "ended":
+        raise Declined(Refusal.WRONG_STATE, "This project has ended.")
     if caller.scope is not Scope.SCHEME:
         made = await raw.fetchval(_MADE_SINCE, new.venue, new.project, now - _DAY)
         if made >= MADE_A_DAY:
             raise Declined(
                 Refusal.WRONG_STATE,
-                f"{MADE_A_DAY} were made within a day, and that is all; the scheme's staff can make another.",
+                f"{MADE_A_DAY} were made within a day, and that is all; the office can make another.",
             )
 
 
@@ -350,14 +387,15 @@ def _device(row: asyncpg.Record) -> Device:
         name=row["name"],
         status=Status(row["status"]),
         created_at=row["created_at"],
+        code_until=row["code_until"],
         enrolled_at=row["enrolled_at"],
         locked_until=row["locked_until"],
         revoked_at=row["revoked_at"],
     )
 
 
-_VENUE = "SELECT true FROM scheme.venue WHERE id = $1"
-_PROJECT = "SELECT true FROM scheme.project WHERE id = $1"
+_VENUE = "SELECT status FROM scheme.venue WHERE id = $1"
+_PROJECT = "SELECT status FROM scheme.project WHERE id = $1"
 _LOCK_VENUE = _VENUE + " FOR NO KEY UPDATE"
 _LOCK_PROJECT = _PROJECT + " FOR NO KEY UPDATE"
 _SITE = "SELECT true FROM scheme.site WHERE id = $1 AND venue = $2 AND closed_at IS NULL"
@@ -369,12 +407,19 @@ INSERT INTO scheme.device (id, venue, site, project, name, status, created_at, c
 VALUES ($1, $2, $3, $4, $5, 'expected', $6, $7, $8, $9)
 """
 _READ = """
-SELECT id, venue, site, project, name, status, created_at, enrolled_at, locked_until, revoked_at
+SELECT id, venue, site, project, name, status, created_at, code_until, enrolled_at, locked_until,
+    revoked_at
 FROM scheme.device WHERE {}
 """
 # Looked for before it is written: a write, even of no row, empties every process's memory (see `directory`), and
 # anybody can send a code.
-_EXPECTED = _READ.format("code_hash = $1 AND status = 'expected' AND code_until > $2 FOR NO KEY UPDATE")
+# Nor is a code taken whose maker left while they made it.
+_EXPECTED = _READ.format("""
+    code_hash = $1 AND status = 'expected' AND code_until > $2 AND NOT EXISTS (
+        SELECT FROM scheme.act WHERE holder = created_by AND verb = 'left' AND at >= created_at
+    )
+    FOR NO KEY UPDATE
+""")
 _BY_ID = _READ.format("id = $1 FOR NO KEY UPDATE")
 _ENROL = """
 UPDATE scheme.device SET status = 'active', code_hash = NULL, code_until = NULL, enrolled_at = $2 WHERE id = $1
@@ -387,6 +432,20 @@ LIMIT $3
 """)
 _OF_VENUE = _LISTED.format("venue")
 _OF_PROJECT = _LISTED.format("project")
+_KIOSKS = "SELECT id FROM scheme.device WHERE project = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE"
+_MADE_BY = """
+SELECT d.id, d.name, coalesce(v.name, p.name) AS place, d.enrolled_at
+FROM scheme.device d
+LEFT JOIN scheme.venue v ON v.id = d.venue
+LEFT JOIN scheme.project p ON p.id = d.project
+WHERE d.created_by = $1 AND d.revoked_at IS NULL AND d.status = 'active'
+ORDER BY d.created_at DESC, d.id
+"""
+_LOCK_MADE_BY = """
+SELECT id FROM scheme.device
+WHERE created_by = $1 AND revoked_at IS NULL AND (status = 'expected' OR id <> ALL($2::uuid[]))
+ORDER BY id FOR NO KEY UPDATE
+"""
 _CHANGE = "UPDATE scheme.device SET name = $2, site = $3 WHERE id = $1"
 _REVOKE = """
 UPDATE scheme.device SET status = 'revoked', code_hash = NULL, code_until = NULL, revoked_at = $2 WHERE id = $1

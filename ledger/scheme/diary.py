@@ -2,9 +2,9 @@
 
 How a booking stands is read from the journal each time: its hold, what resolved that, and what was given back since.
 To whom it isn't shown it isn't there. A person sees theirs with the code for the till; a helper who may ``book`` sees
-the same, and that they looked is recorded. A venue sees its own day: a first name, who comes along, when and for what.
-By its own key no day is shown that is more than `BACK_MAX` ago: by then every visit is settled, and who came is
-nobody's business any more.
+the same, as staff do, and that one of these looked is recorded. A venue sees its own day: a first name, who comes
+along, when and for what. By its own key no day is shown that is more than `BACK_MAX` ago: by then every visit is
+settled, and who came is nobody's business any more.
 
 Pages go on by the time of the visit and the booking's id, by index, whatever is booked meanwhile.
 """
@@ -20,7 +20,6 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.scheme import acts, booking_codes
-from ledger.scheme.acts import is_own
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import Caller, Scope
@@ -95,7 +94,7 @@ class Diary:
             holder = await raw.fetchval("SELECT holder FROM scheme.booking WHERE id = $1 AND NOT walk_in", id_)
             if holder is None or not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            await _looked_at(raw, caller, holder, self._clock())
+            await acts.looked(raw, caller, holder, "bookings_read", id_, self._clock())
             (booking,) = await shown(raw, [id_])
             return booking
 
@@ -113,7 +112,7 @@ class Diary:
             holder = await holder_of(raw, person)
             if not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            await _looked_at(raw, caller, holder, now)
+            await acts.looked(raw, caller, holder, "bookings_read", None, now)
             rows = await raw.fetch(_OF_PERSON, holder, begun_at, last, limit)
             return Agenda(begun_at=begun_at, bookings=await shown(raw, [row["id"] for row in rows]))
 
@@ -150,12 +149,6 @@ async def shown(raw: asyncpg.Connection, ids: Sequence[UUID]) -> Sequence[Bookin
     stand = {row["id"]: row for row in await raw.fetch(_STANDING, list(ids))}
     secret = await booking_codes.secret_of(raw)
     return [_booking(stand[id_], secret) for id_ in ids if id_ in stand]
-
-
-async def _looked_at(raw: asyncpg.Connection, caller: Caller, holder: UUID, now: datetime) -> None:
-    """Record that a helper looked."""
-    if caller.scope is Scope.PERSON and not is_own(caller, holder):
-        await acts.record(raw, caller, holder, "bookings_read", None, now)
 
 
 def _booking(row: asyncpg.Record, secret: bytes) -> Booking:

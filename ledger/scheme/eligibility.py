@@ -54,6 +54,13 @@ class Eligibility:
             rows = await raw.fetch("SELECT * FROM scheme.eligible WHERE person = $1 ORDER BY word", person)
         return [_eligible(row) for row in rows]
 
+    async def asked_for(self, caller: Caller) -> Sequence[str]:
+        """The words that offers ask for, those that ended aside, in the order of the alphabet; for the scheme."""
+        if caller.scope is not Scope.SCHEME:
+            raise Declined(Refusal.NOT_FOUND)
+        async with self._database.reading() as connection:
+            return [row["word"] for row in await driver(connection).fetch(_ASKED_FOR)]
+
     async def give(self, caller: Caller, person: UUID, word: str, ends_at: datetime | None) -> Eligible:
         """Have the word hold for them from now until then; given again, it has the new end."""
         now = self._clock()
@@ -93,6 +100,10 @@ def _eligible(row: asyncpg.Record) -> Eligible:
     return Eligible(word=row["word"], given_at=row["given_at"], ends_at=row["ends_at"])
 
 
+_ASKED_FOR = """
+SELECT DISTINCT word FROM scheme.offer o, jsonb_array_elements_text(o.terms::jsonb -> 'requires') word
+WHERE o.status <> 'ended' ORDER BY word
+"""
 _ONE = "SELECT word, given_at, ends_at FROM scheme.eligible WHERE person = $1 AND word = $2"
 _COUNT = "SELECT count(*) FROM scheme.eligible WHERE person = $1"
 _GIVE = """

@@ -149,7 +149,7 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
             kind=Kind.VOID,
             target=hold,
             happened_at=now,
-            actor=caller.key,
+            actor=caller.identity,
             reference=reference,
         )
         for number, (hold, reference) in enumerate(holds, 1)
@@ -162,7 +162,7 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
             id=entry_id(caller.principal, key),
             transfers=(Transfer(wallet, _TO[asked.erase.give_to], minutes),),
             happened_at=now,
-            actor=caller.key,
+            actor=caller.identity,
             reference=_REFERENCE,
         )
         await _post(raw, [last], now)

@@ -131,7 +131,7 @@ class Expiry:
         for lapsed in purse.reinstatable(today, since=today - keep):
             until[lapsed.day + keep] = until.get(lapsed.day + keep, 0) + lapsed.minutes
         return Endings(
-            endings=[Ending(ends_on=ends, minutes=minutes) for ends, minutes in purse.by_date.items() if ends < NEVER],
+            endings=_endings(purse),
             reinstatable=[Reinstatable(until=day, minutes=minutes) for day, minutes in until.items()],
         )
 
@@ -149,13 +149,17 @@ class Expiry:
         return await self._answers.once(caller, key, _Reinstate(person=person), work, Reinstated)
 
 
-async def next_ending(raw: asyncpg.Connection, holder: UUID) -> Ending | None:
-    """What of a holder's credits ends soonest, if anything does; whether the caller may look is asked before."""
+async def endings_of(raw: asyncpg.Connection, holder: UUID) -> Sequence[Ending]:
+    """What of a holder's credits ends when, soonest first; whether the caller may look is asked before."""
     _, dating = await _rules(raw)
     if not dating.months:
-        return None
+        return ()
     (purse,) = await _purses(raw, dating, [holder])
-    return next((Ending(ends_on=ends, minutes=left) for ends, left in purse.by_date.items() if ends < NEVER), None)
+    return _endings(purse)
+
+
+def _endings(purse: Purse) -> Sequence[Ending]:
+    return [Ending(ends_on=ends, minutes=minutes) for ends, minutes in purse.by_date.items() if ends < NEVER]
 
 
 class _Person(Struct, frozen=True):
@@ -184,7 +188,7 @@ async def _reinstate(raw: asyncpg.Connection, caller: Caller, key: str, whose: _
             target=ids[one.position],
             transfers=(Transfer(_EXPIRED, account("wallet", whose.holder), one.minutes),),
             happened_at=now,
-            actor=caller.key,
+            actor=caller.identity,
             reference=_REFERENCE,
         )
         for number, one in enumerate(lapsed)

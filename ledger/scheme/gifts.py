@@ -175,9 +175,9 @@ class Gifts:
         return await self._settle(caller, key, gift, State.TAKEN_BACK)
 
     async def get(self, caller: Caller, id_: UUID) -> Gift:
-        """A gift, to its giver, its receiver and the scheme."""
+        """A gift, to its giver, its receiver and the scheme, whose look is recorded."""
         now = self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await raw.fetchrow(_ONE, id_)
             if row is None or not (
@@ -189,12 +189,15 @@ class Gifts:
             hidden = is_own(caller, row["receiver_holder"]) and bool(
                 await without_consent(raw, [row["receiver_holder"]], now)
             )
+            if caller.scope is Scope.SCHEME:
+                for holder in (row["giver_holder"], row["receiver_holder"]):
+                    await acts.looked(raw, caller, holder, "gifts_read", id_, now)
         return _gift(row, now, hidden=hidden)
 
     async def of(self, caller: Caller, person: UUID, side: Side, *, before: UUID | None, limit: int) -> Sequence[Gift]:
         """The gifts that a person gave or received, newest first; ``before`` is the last one seen."""
         now = self._clock()
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             holder = await holder_of(raw, person)
             if not _acts_for(caller, holder):
@@ -203,6 +206,7 @@ class Gifts:
             hidden = (
                 side is Side.RECEIVED and is_own(caller, holder) and bool(await without_consent(raw, [holder], now))
             )
+            await acts.looked(raw, caller, holder, "gifts_read", None, now)
         return [_gift(row, now, hidden=hidden) for row in rows]
 
     async def _settle(self, caller: Caller, key: str, gift: UUID, to: State) -> tuple[GiftStep, bool]:
@@ -239,7 +243,7 @@ async def _offer(raw: asyncpg.Connection, caller: Caller, id_: UUID, offer: NewG
             _counted(giver, "held_limit", offer.minutes, rules, now),
         ),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=_REFERENCE,
     )
     await _post(raw, hold, now)
@@ -275,7 +279,7 @@ async def _give_to_pot(raw: asyncpg.Connection, caller: Caller, id_: UUID, gift:
             _counted(giver, "counted", gift.minutes, rules, now),
         ),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=_REFERENCE,
     )
     await _post(raw, entry, now)
@@ -353,7 +357,7 @@ def _resolution(  # noqa: PLR0917  # the same
         else (),
         target=gift,
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=_TAKEN_BACK if to is State.TAKEN_BACK else _REFERENCE,
     )
 

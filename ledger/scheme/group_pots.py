@@ -21,7 +21,7 @@ from ledger.journal.entries import Kind
 from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
-from ledger.scheme.groups import Member, members_of
+from ledger.scheme.groups import KeptPot, Member, kept_by, members_of
 from ledger.scheme.people import first_name
 from ledger.scheme.pot_spends import OPEN_MAX, PotSpend, State, spends_of
 from ledger.scheme.pots import check_may_look
@@ -52,6 +52,7 @@ class Why(StrEnum):
 class Line(Struct, frozen=True, kw_only=True):
     """A line of the pot; `minutes` is signed."""
 
+    sequence: int
     why: Why
     minutes: int
     happened_at: datetime
@@ -86,6 +87,8 @@ class GroupPot(Struct, frozen=True, kw_only=True):
     both_above_minutes: int
     spends: Sequence[Spend]
     lines: Sequence[Line]
+    has_older: bool
+    """Whether there are lines before these."""
 
     @property
     def waiting(self) -> Sequence[Spend]:
@@ -110,8 +113,15 @@ class GroupPots:
         self._database = database
         self._clock = clock
 
-    async def get(self, caller: Caller, group: UUID) -> GroupPot:
-        """The pot, or ``not_found``."""
+    async def kept(self, caller: Caller) -> Sequence[KeptPot]:
+        """The pots that whoever asks keeps, by name: as a person, whatever they act as."""
+        if caller.holder is None:
+            return ()
+        async with self._database.reading() as connection:
+            return await kept_by(driver(connection), caller.holder)
+
+    async def get(self, caller: Caller, group: UUID, *, before: int | None = None) -> GroupPot:
+        """The pot, or ``not_found``; ``before`` is the sequence number of the last line seen."""
         now = self._clock()
         async with self._database.reading() as connection:
             raw = driver(connection)
@@ -120,6 +130,7 @@ class GroupPots:
             balances = await reading.balances(raw, [pot, held])
             spends = await spends_of(raw, group, now, before=None, limit=SPENDS)
             rules = (await in_force(raw)).rules
+            lines = await reading.statement(raw, pot, before=before, limit=LINES + 1)
             return GroupPot(
                 group=group,
                 name=await raw.fetchval("SELECT name FROM scheme.group WHERE id = $1", group),
@@ -129,13 +140,16 @@ class GroupPots:
                 keyholders_needed=rules.pot_keyholders,
                 both_above_minutes=rules.pot_both_above_minutes,
                 spends=await _named(raw, spends),
-                lines=[_line(line) for line in await reading.statement(raw, pot, before=None, limit=LINES)],
+                lines=[_line(line) for line in lines[:LINES]],
+                has_older=len(lines) > LINES,
             )
 
 
 def _line(line: reading.Line) -> Line:
     way = (line.other.partition(":")[0], line.kind, line.minutes > 0)
-    return Line(why=_WHY.get(way, Why.OTHER), minutes=line.minutes, happened_at=line.happened_at)
+    return Line(
+        sequence=line.sequence, why=_WHY.get(way, Why.OTHER), minutes=line.minutes, happened_at=line.happened_at
+    )
 
 
 async def _named(raw: asyncpg.Connection, spends: Sequence[PotSpend]) -> Sequence[Spend]:

@@ -1,7 +1,10 @@
 """Groups: people who share a pot. Some of the members are its keyholders, who may spend from it.
 
 Staff keep the list; joining and leaving are recorded as acts about the person (see ``acts``). Who is erased is no
-member any more. What bounds it: ``MEMBERS_MAX`` a group.
+member any more. A key of the scheme's says at once who is a keyholder: behind it stands a program of the scheme's own,
+with its own approvals. For people it takes two (``keyholders``).
+
+What bounds it: ``MEMBERS_MAX`` a group.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,8 @@ from ledger.scheme.refusals import Declined, Refusal
 
 # More than any hall holds, and few enough to be shown whole.
 MEMBERS_MAX = 500
+# Nobody keeps more pots than that in mind.
+KEPT_MAX = 10
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -46,6 +51,13 @@ class Membership(Struct, frozen=True, kw_only=True):
     name: str
     created_at: datetime
     members: Sequence[Member]
+
+
+class KeptPot(Struct, frozen=True, kw_only=True):
+    """A group's pot that somebody keeps with others."""
+
+    group: UUID
+    name: str
 
 
 class NewGroup(Struct, frozen=True, kw_only=True, tag="group", tag_field="operation"):
@@ -96,13 +108,18 @@ class Groups:
             rows = await driver(connection).fetch(_ALL, after, limit)
         return [Group(**row) for row in rows]
 
-    async def put(self, caller: Caller, id_: UUID, person: UUID, *, keyholder: bool) -> Member:
-        """Have somebody in the group, as a keyholder or not; who is in it already stays since when they are."""
+    async def put(self, caller: Caller, id_: UUID, person: UUID, *, keyholder: bool | None = None) -> Member:
+        """Have somebody in the group, as a keyholder or not; who is in it already stays since when they are.
+
+        None leaves whether they are one, and somebody new is none.
+        """
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            holder = await _held(raw, id_, person)
+            holder = await hold(raw, id_, person)
             before = await raw.fetchrow(_MEMBER, id_, person)
+            if keyholder is None:
+                keyholder = before is not None and before["keyholder"]
             if before is None and await raw.fetchval(_SIZE, id_) >= MEMBERS_MAX:
                 raise Declined(Refusal.WRONG_STATE, f"The group has {MEMBERS_MAX} members already, which is the most.")
             await raw.execute(_PUT, id_, person, keyholder, now)
@@ -113,12 +130,17 @@ class Groups:
         joined_at = now if before is None else before["joined_at"]
         return Member(person=person, name=name, keyholder=keyholder, joined_at=joined_at)
 
-    async def remove(self, caller: Caller, id_: UUID, person: UUID) -> None:
-        """Have somebody no more in the group; who isn't in it stays out."""
+    async def remove(self, caller: Caller, id_: UUID, person: UUID, *, keyholders_too: bool = True) -> None:
+        """Have somebody no more in the group; who isn't in it stays out.
+
+        Declines a keyholder, unless they ``too``: first it takes two to say that they are none any more.
+        """
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            holder = await _held(raw, id_, person)
+            holder = await hold(raw, id_, person)
+            if not keyholders_too and await raw.fetchval(_KEEPS, id_, person):
+                raise Declined(Refusal.WRONG_STATE, "They keep the group's keys. First they have to be no keyholder.")
             if await raw.fetchval(_REMOVE, id_, person):
                 await acts.record(raw, caller, holder, "group_left", id_, now)
 
@@ -128,7 +150,12 @@ async def members_of(raw: asyncpg.Connection, group: UUID) -> Sequence[Member]:
     return [Member(**member) for member in await raw.fetch(_MEMBERS, group)]
 
 
-async def _held(raw: asyncpg.Connection, group: UUID, person: UUID) -> UUID:
+async def kept_by(raw: asyncpg.Connection, holder: UUID) -> Sequence[KeptPot]:
+    """The pots whose keyholder somebody is, by name."""
+    return [KeptPot(**row) for row in await raw.fetch(_KEPT, holder, KEPT_MAX)]
+
+
+async def hold(raw: asyncpg.Connection, group: UUID, person: UUID) -> UUID:
     """The person's holder; until the transaction ends they can't be erased, nor the group grow past its bound."""
     holder: UUID | None = await raw.fetchval(_HOLD_PERSON, person)
     if holder is None or not await raw.fetchval(_HOLD_GROUP, group):
@@ -150,11 +177,19 @@ WHERE m."group" = $1
 ORDER BY m.joined_at, m.person
 """
 _MEMBER = 'SELECT keyholder, joined_at FROM scheme.membership WHERE "group" = $1 AND person = $2'
+_KEPT = """
+SELECT g.id AS "group", g.name
+FROM scheme.membership m JOIN scheme.holder h ON h.person = m.person JOIN scheme.group g ON g.id = m."group"
+WHERE h.id = $1 AND m.keyholder ORDER BY lower(g.name), g.id LIMIT $2
+"""
 _HOLD_PERSON = "SELECT id FROM scheme.holder WHERE person = $1 FOR NO KEY UPDATE"
 _HOLD_GROUP = "SELECT true FROM scheme.group WHERE id = $1 FOR NO KEY UPDATE"
 _SIZE = 'SELECT count(*) FROM scheme.membership WHERE "group" = $1'
 _PUT = """
 INSERT INTO scheme.membership ("group", person, keyholder, joined_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT ("group", person) DO UPDATE SET keyholder = excluded.keyholder
+ON CONFLICT ("group", person) DO UPDATE SET keyholder = excluded.keyholder,
+    wanted = NULL, wanted_by = NULL, wanted_at = NULL
+WHERE membership.keyholder <> excluded.keyholder
 """
+_KEEPS = 'SELECT keyholder FROM scheme.membership WHERE "group" = $1 AND person = $2'
 _REMOVE = 'DELETE FROM scheme.membership WHERE "group" = $1 AND person = $2 RETURNING true'

@@ -4,14 +4,14 @@
 
 For the person themselves and staff, all of it. A helper who may see the balance sees that, what ends and the newest
 lines; what is coming if they may book, hours that wait if they may claim, gifts never: it is what each of them may do
-something about. Their look is an act.
+something about. Another's look is an act.
 
 **Coming up** is what is on hold for a visit of today or later, and sessions that they are expected at and that aren't
 over, soonest first. A visit stays until midnight, for the till takes it when they are there.
 
-All of it by index in one transaction, seven queries and one more where credits end; what bounds it are `COMING_MAX`,
-`WAITING_MAX`, `NEWEST` and `KEPT_MAX`. Somebody's own attendance and claims are looked through, which in twenty years
-are some thousand rows: 3 ms.
+All of it by index in one transaction, seven queries, one more where credits end and one where somebody else looks; what
+bounds it are `COMING_MAX`, `WAITING_MAX`, `NEWEST` and `groups.KEPT_MAX`. Somebody's own attendance and claims are
+looked through, which in twenty years are some thousand rows: 3 ms.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,10 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.awards import without_consent
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import LONDON, Clock, day_of
-from ledger.scheme.expiry import Ending, next_ending
+from ledger.scheme.expiry import Ending, endings_of
+from ledger.scheme.groups import KeptPot, kept_by
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.lines import Line, lines_of
+from ledger.scheme.lines import Line, lines_of, projects_of
 from ledger.scheme.people import first_name
 from ledger.scheme.refusals import Declined, Refusal
 
@@ -39,8 +40,6 @@ from ledger.scheme.refusals import Declined, Refusal
 COMING_MAX: Final = 10
 WAITING_MAX: Final = 10
 NEWEST: Final = 3
-# Nobody keeps more pots than that in mind.
-KEPT_MAX: Final = 10
 
 
 class Event(StrEnum):
@@ -69,6 +68,8 @@ class Coming(Struct, frozen=True, kw_only=True):
     """On hold for it; of a session 0."""
     from_pot: bool
     """Whether a group's pot pays."""
+    project_id: UUID | None
+    """For who records that it was told."""
 
 
 class Wait(StrEnum):
@@ -91,6 +92,7 @@ class WaitingClaim(Struct, frozen=True, kw_only=True):
     wait: Wait
     project: str
     """Its alias."""
+    project_id: UUID
     day: date
     minutes: int
     query: str | None
@@ -108,13 +110,6 @@ class WaitingGift(Struct, frozen=True, kw_only=True):
     lapses_at: datetime
 
 
-class KeptPot(Struct, frozen=True, kw_only=True):
-    """A group's pot that they keep with others."""
-
-    group: UUID
-    name: str
-
-
 class Home(Struct, frozen=True, kw_only=True):
     """What a volunteer sees first; all minutes."""
 
@@ -123,16 +118,19 @@ class Home(Struct, frozen=True, kw_only=True):
     name: str
     paused_at: datetime | None
     """Taking a break since then."""
+    large_print: bool
     available: int
     held: int
-    ends: Ending | None
-    """What ends soonest, if anything does."""
+    ends: Sequence[Ending]
+    """What ends when, soonest first; nothing where credits don't end."""
     coming: Sequence[Coming]
     claims: Sequence[WaitingClaim]
     gifts: Sequence[WaitingGift]
     newest: Sequence[Line]
     pots: Sequence[KeptPot]
     """Groups whose keyholder they are; to themselves only."""
+    may: Sequence[May]
+    """What the caller may do here, which is why something isn't told: all of it for the person and staff."""
 
 
 class Homes:
@@ -151,23 +149,27 @@ class Homes:
             if who is None or not await may_act(raw, caller, who["holder"], May.BALANCE):
                 raise Declined(Refusal.NOT_FOUND)
             holder = who["holder"]
-            if caller.scope is not Scope.SCHEME:
-                await acts.record(raw, caller, holder, "home_read", None, now)
-            books = await may_act(raw, caller, holder, May.BOOK)
-            claims, gifts = await _waiting(raw, caller, holder, now)
+            may = [each for each in May if await may_act(raw, caller, holder, each)]
+            coming = await _coming(raw, holder, now) if May.BOOK in may else ()
+            claims, gifts = await _waiting(raw, caller, holder, now, claims=May.CLAIM in may)
+            newest = await lines_of(raw, caller, holder, now, before=None, limit=NEWEST)
+            told = {each.project_id for each in coming if each.project_id} | {each.project_id for each in claims}
+            await acts.looked(raw, caller, holder, "home_read", None, now, projects=told | projects_of(newest))
             return Home(
                 person=person,
                 holder=holder,
                 name=who["name"],
                 paused_at=who["paused_at"],
+                large_print=who["large_print"],
                 available=who["available"],
                 held=who["held"],
-                ends=await next_ending(raw, holder),
-                coming=await _coming(raw, holder, now) if books else (),
+                ends=await endings_of(raw, holder),
+                coming=coming,
                 claims=claims,
                 gifts=gifts,
-                newest=await lines_of(raw, caller, holder, now, before=None, limit=NEWEST),
-                pots=await _kept(raw, person) if is_own(caller, holder) else (),
+                newest=newest,
+                pots=await kept_by(raw, holder) if is_own(caller, holder) else (),
+                may=may,
             )
 
 
@@ -177,15 +179,10 @@ async def _coming(raw: asyncpg.Connection, holder: UUID, now: datetime) -> Seque
     return [Coming(**{**row, "kind": Event(row["kind"])}) for row in rows]
 
 
-async def _kept(raw: asyncpg.Connection, person: UUID) -> Sequence[KeptPot]:
-    return [KeptPot(**row) for row in await raw.fetch(_KEPT, person, KEPT_MAX)]
-
-
 async def _waiting(
-    raw: asyncpg.Connection, caller: Caller, holder: UUID, now: datetime
+    raw: asyncpg.Connection, caller: Caller, holder: UUID, now: datetime, *, claims: bool
 ) -> tuple[Sequence[WaitingClaim], Sequence[WaitingGift]]:
     own = is_own(caller, holder)
-    claims = await may_act(raw, caller, holder, May.CLAIM)
     gifts = own or caller.scope is Scope.SCHEME
     rows = await raw.fetch(_WAITING, holder, now, WAITING_MAX) if claims or gifts else []
     # As in `gifts`: whose it is and what they say isn't shown to a child before a guardian has agreed.
@@ -197,6 +194,7 @@ async def _waiting(
                 id=row["id"],
                 wait=Wait(row["wait"]),
                 project=row["name"],
+                project_id=row["project"],
                 day=row["day"],
                 minutes=row["minutes"],
                 query=row["words"],
@@ -217,12 +215,9 @@ async def _waiting(
     )
 
 
-_KEPT = """
-SELECT g.id AS "group", g.name FROM scheme.membership m JOIN scheme.group g ON g.id = m."group"
-WHERE m.person = $1 AND m.keyholder ORDER BY lower(g.name), g.id LIMIT $2
-"""
 _WHO = """
 SELECT h.id AS holder, p.name, (SELECT paused_at FROM scheme.preference WHERE person = p.id),
+    coalesce((SELECT large_print FROM scheme.preference WHERE person = p.id), false) AS large_print,
     coalesce((
         SELECT balance FROM journal.balance WHERE name = 'wallet:' || encode(uuid_send(h.id), 'hex')
     ), 0) AS available,
@@ -236,7 +231,7 @@ WHERE p.id = $1
 _COMING = """
 SELECT * FROM ((
     SELECT 'visit' AS kind, b.id, o.title, v.name AS "where", s.name AS place, b.visit_at AS starts_at,
-        n.ends_at, held.minutes, b."group" IS NOT NULL AS from_pot
+        n.ends_at, held.minutes, b."group" IS NOT NULL AS from_pot, NULL::uuid AS project_id
     FROM scheme.booking b
     JOIN scheme.offer o ON o.id = b.offer
     JOIN scheme.venue v ON v.id = b.venue
@@ -251,7 +246,8 @@ SELECT * FROM ((
 )
 UNION ALL
 (
-    SELECT 'session', s.id, o.title, p.alias, o.place, s.started_at, s.ended_at, 0, false
+    SELECT 'session', s.id, o.title, p.alias, o.place, s.started_at, s.ended_at, 0, false,
+        p.id
     FROM scheme.attendance a
     JOIN scheme.session s ON s.id = a.session
     JOIN scheme.project p ON p.id = s.project
@@ -263,8 +259,8 @@ ORDER BY starts_at, id LIMIT $4
 """
 # Approved hours wait only for a consent, which nobody but a child needs.
 _WAITING = """
-SELECT id, wait, name, at, day, minutes, words FROM ((
-    SELECT c.id, CASE c.state WHEN 'approved' THEN 'consent' ELSE c.state END AS wait, p.alias AS name,
+SELECT id, wait, project, name, at, day, minutes, words FROM ((
+    SELECT c.id, p.id AS project, CASE c.state WHEN 'approved' THEN 'consent' ELSE c.state END AS wait, p.alias AS name,
         c.started_at AS at, c.day, c.minutes, CASE WHEN c.state = 'queried' THEN (
             SELECT body FROM scheme.remark WHERE claim = c.id AND kind = 'query' ORDER BY at DESC LIMIT 1
         ) END AS words
@@ -282,7 +278,7 @@ SELECT id, wait, name, at, day, minutes, words FROM ((
 )
 UNION ALL
 (
-    SELECT g.id, NULL, giver.name, g.lapses_at, NULL, g.minutes, g.words
+    SELECT g.id, NULL, NULL, giver.name, g.lapses_at, NULL, g.minutes, g.words
     FROM scheme.gift g
     JOIN journal.entry hold ON hold.id = g.id
     JOIN scheme.holder h ON h.id = g.giver

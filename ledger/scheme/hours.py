@@ -15,12 +15,15 @@ What is not as usual is told by ``Exceptional``, in the words of the columns tha
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
 from ledger.scheme.rules import Rules
 
 SESSION_MAX = timedelta(hours=24)
+# How far back the office may write hours down: as long as anything else is kept of whoever stopped coming (rule 28).
+OFFICE_BACK_DAYS: Final = 730
 
 
 class State(StrEnum):
@@ -102,12 +105,20 @@ def crosses_week_note(rules: Rules, before: int, after: int) -> bool:
 
 
 def period_faults(
-    rules: Rules, started_at: datetime, ended_at: datetime, now: datetime, *, told_at: datetime | None = None
+    rules: Rules,
+    started_at: datetime,
+    ended_at: datetime,
+    now: datetime,
+    *,
+    told_at: datetime | None = None,
+    by_office: bool = False,
 ) -> Sequence[tuple[str, str]]:
     """What is wrong with a period in which hours were given, field by field.
 
     ``told_at`` is when they were first told of, where that was earlier: nobody is late for having been asked back.
+    ``by_office``: staff write down what lies further back than others may tell.
     """
+    back_days = max(rules.back_days, OFFICE_BACK_DAYS) if by_office else rules.back_days
     faults = []
     if ended_at <= started_at:
         faults.append(("ended_at", "must be after started_at"))
@@ -115,8 +126,8 @@ def period_faults(
         faults.append(("ended_at", "must be at most 24 hours after started_at"))
     if ended_at > now:
         faults.append(("ended_at", "must not lie in the future"))
-    if started_at < (told_at or now) - timedelta(days=rules.back_days):
-        faults.append(("started_at", f"must be at most {rules.back_days} days ago"))
+    if started_at < (told_at or now) - timedelta(days=back_days):
+        faults.append(("started_at", f"must be at most {back_days} days ago"))
     return faults
 
 

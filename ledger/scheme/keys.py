@@ -14,6 +14,10 @@ Behind a key stands somebody, or nobody in particular (a till, another system). 
 the holder behind the key, or its till, or else the key itself. Two approvals are two identities, and nobody approves
 their own hours: so give each coordinator a key of their own, with their person in it.
 
+**A key is in the name of whoever makes it**: behind one that is made with somebody's key stands the same person, behind
+one that is made with a key of nobody's, nobody. So no key becomes two people, wherever two have to agree. Only whoever
+reaches the database itself (`OPERATOR`) puts somebody else's name in.
+
 A venue's key is always that of one of its devices (see ``devices``), so that every redemption names its till. One that
 is made here without a device brings a new one, named by the label.
 """
@@ -136,8 +140,10 @@ class Keys:
     ) -> tuple[Key, str]:
         """A new key with its token, which is told only here. Declines an object or a person that isn't there.
 
-        ``by`` is whoever makes it, and so the till that comes with a venue's key without a device.
+        ``by`` is whoever makes it, and so the till that comes with a venue's key without a device. ``person`` is for
+        the operator to say; otherwise it is who stands behind ``by``.
         """
+        assert person is None or by == OPERATOR, "nobody names another"
         now = self._clock()
         expires_at = expires_at or now + LIFETIME_DEFAULT
         if not now < expires_at <= now + LIFETIME_MAX:
@@ -148,8 +154,13 @@ class Keys:
         if (scope in {Scope.SCHEME, Scope.AUDITOR, Scope.PERSON}) != (object_ is None):
             said = f"must be absent for a key of scope {scope}" if object_ else f"must name the {scope}"
             raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
-        if scope is Scope.PERSON and person is None:
-            raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must say whose key it is"),))
+        if scope is Scope.PERSON and person is None and by.holder is None:
+            raise Declined(
+                Refusal.WRONG_VALUES,
+                fields=(
+                    ("scope", "must be another: nobody stands behind the key that makes it, so it is no person's"),
+                ),
+            )
         if scope is Scope.VENUE and person is not None:
             raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must be absent: a till is nobody's own"),))
         if scope is not Scope.VENUE and device is not None:
@@ -159,6 +170,8 @@ class Keys:
             if scope is Scope.VENUE:
                 assert object_ is not None
                 device = await _till(raw, object_, device, label, by.identity, now)
+            elif by.holder is not None:
+                person = await raw.fetchval("SELECT person FROM scheme.holder WHERE id = $1", by.holder)
             key = Key(
                 id=uuid4(),
                 scope=scope,

@@ -12,14 +12,15 @@ nor for its project (``Caller.speaks_for``). That it looked stands in the person
 
 A card that is blocked, replaced or over is refused as at a till. A code that is nobody's counts as a wrong try of the
 kiosk (``throttle``), once for each key; a locked one looks at none. Vouchers, slips and booking codes are for other
-doors, and cost no try. A pass isn't used up by a kiosk, for nothing is spent.
+doors, and cost no try. A pass isn't used up by a kiosk, for nothing is spent; and whoever showed one may take their
+time: it is judged as of when it was shown (``shown_at``), which the door vouches for, at most `TURN_MAX` ago.
 
 The session is locked first and then the holder, as everywhere: two taps at once sign in once, and the last place is one
 person's.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -46,6 +47,8 @@ from ledger.scheme.tills import Code, code_of, is_slip, standing_of
 
 # A project with more sessions in one day has several doors; the rest is for the coordinator's list.
 SESSIONS_MAX: Final = 100
+# Longer than anybody stands at a door.
+TURN_MAX: Final = timedelta(hours=1)
 
 
 class Today(Struct, frozen=True, kw_only=True):
@@ -148,10 +151,10 @@ class Kiosks:
             for row in rows
         ]
 
-    async def balance(self, caller: Caller, typed: str) -> Holding:
+    async def balance(self, caller: Caller, typed: str, *, shown_at: datetime | None = None) -> Holding:
         """What whoever shows this card has, and their sessions of this project today. They can see that it looked."""
         now = self._clock()
-        project, _, whose = await self._look(caller, typed, now)
+        project, _, whose = await self._look(caller, typed, now, shown_at)
         if isinstance(whose, No):
             if whose is _NOBODYS:
                 await self._count_wrong(caller, now)
@@ -181,18 +184,28 @@ class Kiosks:
             ],
         )
 
-    async def check_in(self, caller: Caller, key: str, typed: str, session: UUID) -> tuple[Signed, bool]:
-        """Sign whoever shows this card in to a session of today; and whether this is the replay of an answer."""
-        return await self._sign(caller, key, typed, session, _CheckIn)
-
-    async def check_out(self, caller: Caller, key: str, typed: str, session: UUID) -> tuple[Signed, bool]:
-        """Sign them out of it, and claim their hours; likewise."""
-        return await self._sign(caller, key, typed, session, _CheckOut)
-
-    async def _sign(
-        self, caller: Caller, key: str, typed: str, session: UUID, verb: type[_CheckIn | _CheckOut]
+    async def check_in(
+        self, caller: Caller, key: str, typed: str, session: UUID, *, shown_at: datetime | None = None
     ) -> tuple[Signed, bool]:
-        project, code, whose = await self._look(caller, typed, self._clock())
+        """Sign whoever shows this card in to a session of today; and whether this is the replay of an answer."""
+        return await self._sign(caller, key, typed, session, _CheckIn, shown_at)
+
+    async def check_out(
+        self, caller: Caller, key: str, typed: str, session: UUID, *, shown_at: datetime | None = None
+    ) -> tuple[Signed, bool]:
+        """Sign them out of it, and claim their hours; likewise."""
+        return await self._sign(caller, key, typed, session, _CheckOut, shown_at)
+
+    async def _sign(  # noqa: PLR0917  # each has its own type
+        self,
+        caller: Caller,
+        key: str,
+        typed: str,
+        session: UUID,
+        verb: type[_CheckIn | _CheckOut],
+        shown_at: datetime | None,
+    ) -> tuple[Signed, bool]:
+        project, code, whose = await self._look(caller, typed, self._clock(), shown_at)
 
         async def work(raw: asyncpg.Connection, now: datetime) -> _Done:
             if isinstance(whose, No):
@@ -231,7 +244,9 @@ class Kiosks:
         )
         return signed, replayed
 
-    async def _look(self, caller: Caller, typed: str, now: datetime) -> tuple[UUID, Code, UUID | No]:
+    async def _look(
+        self, caller: Caller, typed: str, now: datetime, shown_at: datetime | None
+    ) -> tuple[UUID, Code, UUID | No]:
         """The kiosk's project, the code, and the holder whose card or pass it is, or why it is taken no more."""
         project = _project(caller)
         if caller.locked_until is not None and caller.locked_until > now:
@@ -246,8 +261,8 @@ class Kiosks:
         if shown.holder is None:
             return project, code, _NOBODYS
         if shown.kind == "pass":
-            secret = self._directory.secret
-            step = pass_age(secret, shown.id, code.mac, now, rules.pass_seconds, rules.pass_steps_tolerated)
+            secret, at = self._directory.secret, now if shown_at is None else max(shown_at, now - TURN_MAX)
+            step = pass_age(secret, shown.id, code.mac, at, rules.pass_seconds, rules.pass_steps_tolerated)
             if step is None:
                 return project, code, _NOBODYS
             if step == "stale":

@@ -103,6 +103,8 @@ class Line(Struct, frozen=True, kw_only=True):
     """The claim, redemption or gift that it is about."""
     project: str | None
     """Its alias."""
+    project_id: UUID | None
+    """For who records that it was told."""
     venue: str | None
     offer: str | None
     visit_at: datetime | None
@@ -124,17 +126,21 @@ class Statements:
     async def of(self, caller: Caller, person: UUID, *, before: int | None, limit: int) -> Sequence[Line]:
         """The wallet's newest lines, newest first; ``before`` is the sequence number of the last one seen.
 
-        For the scheme, the person, and a helper who may see the balance, whose look is recorded.
+        For the person, the scheme, and a helper who may see the balance; the others' look is recorded.
         """
         now = self._clock()
+        async with self._database.plain() as raw:
+            holder = await holder_of(raw, person)
+            if is_own(caller, holder):
+                # Nothing is recorded, and a line that stands stays: these reads need not be of one moment.
+                return await lines_of(raw, caller, holder, now, before=before, limit=limit)
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            holder = await holder_of(raw, person)
             if not await may_act(raw, caller, holder, May.BALANCE):
                 raise Declined(Refusal.NOT_FOUND)
-            if caller.scope is not Scope.SCHEME:
-                await acts.record(raw, caller, holder, "statement_read", None, now)
-            return await lines_of(raw, caller, holder, now, before=before, limit=limit)
+            lines = await lines_of(raw, caller, holder, now, before=before, limit=limit)
+            await acts.looked(raw, caller, holder, "statement_read", None, now, projects=projects_of(lines))
+            return lines
 
 
 async def lines_of(
@@ -144,14 +150,20 @@ async def lines_of(
     lines = await reading.statement(raw, account("wallet", holder), before=before, limit=limit)
     if not lines:
         return []
-    rows = await raw.fetch(_FACTS, [line.position for line in lines], [_group(line.other) for line in lines])
+    sides, groups = [_side(line.other) for line in lines], [_group(line.other) for line in lines]
+    rows = await raw.fetch(_FACTS, [line.position for line in lines], sides, groups)
     facts = {row["position"]: row for row in rows}
     shown = [_line(line, facts[line.position]) for line in lines]
     own = is_own(caller, holder)
     if not own and caller.scope is not Scope.SCHEME:
         return [_unnamed(line) for line in shown]
-    hides = own and any(line.why is Why.GIFT_RECEIVED for line in shown) and await without_consent(raw, [holder], now)
+    hides = own and any(row["to_a_child"] for row in rows) and await without_consent(raw, [holder], now)
     return [_unnamed(line) if hides and line.why is Why.GIFT_RECEIVED else line for line in shown]
+
+
+def projects_of(lines: Sequence[Line]) -> set[UUID]:
+    """The projects that are told."""
+    return {line.project_id for line in lines if line.project_id is not None}
 
 
 def _line(line: reading.Line, row: asyncpg.Record) -> Line:
@@ -167,6 +179,7 @@ def _line(line: reading.Line, row: asyncpg.Record) -> Line:
         recorded_at=line.recorded_at,
         about=row["about"],
         project=row["project"],
+        project_id=row["project_id"],
         venue=row["venue"],
         offer=row["offer"],
         visit_at=row["visit_at"],
@@ -177,7 +190,7 @@ def _line(line: reading.Line, row: asyncpg.Record) -> Line:
 
 
 def _why(line: reading.Line, row: asyncpg.Record) -> Why:
-    why = _WHY.get((line.other.partition(":")[0], line.kind, line.minutes > 0), Why.OTHER)
+    why = _WHY.get((_side(line.other), line.kind, line.minutes > 0), Why.OTHER)
     is_taken = row["outcome"] == Kind.CAPTURE.value
     finer = {
         Why.HOURS: (Why.CORRECTION, not row["is_award"]),
@@ -194,6 +207,11 @@ def _why(line: reading.Line, row: asyncpg.Record) -> Why:
 
 def _unnamed(line: Line) -> Line:
     return line if line.other is None else structs.replace(line, other=None)
+
+
+def _side(other: str) -> str:
+    """The kind of the account on the other side."""
+    return other.partition(":")[0]
 
 
 def _group(other: str) -> UUID | None:
@@ -228,30 +246,40 @@ _WHY: Final[Mapping[tuple[str, Kind, bool], Why]] = {
 }
 # What a line is about began with an entry: itself, what it resolves, or what was taken before it was refunded. That
 # one's reference is the offer of a visit; an award's own id is its claim's, and a slip and a correction refer to it.
+# What the account on the other side rules out has no key, and so isn't looked for: that was a third of the query.
 _FACTS = """
-SELECT l.position, own.id IS NOT NULL AS is_award, p.alias AS project, v.name AS venue, o.title AS offer, b.visit_at,
-    g.name AS "group", giver.name AS giver, receiver.name AS receiver, done.kind::text AS outcome,
+SELECT l.position, own.id IS NOT NULL AS is_award, p.alias AS project, p.id AS project_id, v.name AS venue,
+    o.title AS offer, b.visit_at, g.name AS "group", giver.name AS giver, receiver.name AS receiver,
+    receiver.age_band IN ('under_8', '8_to_15') AS to_a_child,
+    done.kind::text AS outcome,
     CASE WHEN c.id IS NOT NULL THEN c.id WHEN o.id IS NOT NULL OR gift.id IS NOT NULL THEN began.id END AS about
-FROM unnest($1::bigint[], $2::uuid[]) l (position, "group")
+FROM unnest($1::bigint[], $2::text[], $3::uuid[]) l (position, side, "group")
 JOIN journal.entry e ON e.position = l.position
 LEFT JOIN journal.entry t ON t.position = e.target
 LEFT JOIN journal.entry r ON r.position = t.target
 CROSS JOIN LATERAL (
     SELECT coalesce(r.id, t.id, e.id) AS id, coalesce(r.reference, t.reference, e.reference) AS reference
-) named
-CROSS JOIN LATERAL (
-    SELECT named.id, CASE WHEN named.reference ~ '^[0-9a-f]{32}$' THEN named.reference::uuid END AS refers_to
 ) began
-LEFT JOIN journal.entry done
-    ON done.target = e.position AND done.kind IN ('capture', 'void', 'lapse') AND e.kind = 'hold'
-LEFT JOIN scheme.claim own ON own.id = e.id
-LEFT JOIN scheme.claim c ON c.id = coalesce(own.id, began.refers_to)
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN l.side = 'issued' THEN e.id END AS award,
+        CASE WHEN l.side IN ('issued', 'paper', 'goodwill') AND began.reference ~ '^[0-9a-f]{32}$'
+            THEN began.reference::uuid END AS claim,
+        CASE WHEN l.side IN ('held', 'redeemed') AND began.reference ~ '^[0-9a-f]{32}$'
+            THEN began.reference::uuid END AS offer,
+        CASE WHEN l.side IN ('held', 'redeemed') THEN began.id END AS booking,
+        CASE WHEN l.side = 'transit' THEN began.id END AS gift,
+        CASE WHEN e.kind = 'hold' THEN e.position END AS hold
+) key
+LEFT JOIN journal.entry done ON done.target = key.hold AND done.kind IN ('capture', 'void', 'lapse')
+LEFT JOIN scheme.claim own ON own.id = key.award
+LEFT JOIN scheme.claim c ON c.id = coalesce(own.id, key.claim)
 LEFT JOIN scheme.project p ON p.id = c.project
-LEFT JOIN scheme.offer o ON o.id = began.refers_to
+LEFT JOIN scheme.offer o ON o.id = key.offer
 LEFT JOIN scheme.venue v ON v.id = o.venue
-LEFT JOIN scheme.booking b ON b.id = began.id
+LEFT JOIN scheme.booking b ON b.id = key.booking
 LEFT JOIN scheme.group g ON g.id = l."group"
-LEFT JOIN scheme.gift gift ON gift.id = began.id
+LEFT JOIN scheme.gift gift ON gift.id = key.gift
 LEFT JOIN scheme.holder gh ON gh.id = gift.giver
 LEFT JOIN scheme.person giver ON giver.id = gh.person
 LEFT JOIN scheme.holder rh ON rh.id = gift.receiver

@@ -32,6 +32,7 @@ class Celebrated(Struct, frozen=True, kw_only=True):
     """What somebody gave in all, and their milestones in order."""
 
     name: str
+    large_print: bool
     minutes: int
     milestones: Sequence[Milestone]
 
@@ -49,13 +50,14 @@ class Milestones:
             holder = await holder_of(raw, person)
             if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
                 raise Declined(Refusal.NOT_FOUND)
-            chosen = (await preference_of(raw, person)).milestones
-            rows = await raw.fetch(_REACHED, holder, list(chosen))
+            preference = await preference_of(raw, person)
+            rows = await raw.fetch(_REACHED, holder, list(preference.milestones))
             who = await raw.fetchrow(_GAVE, person, holder)
         if who is None:  # erased in between
             raise Declined(Refusal.NOT_FOUND)
         return Celebrated(
             name=who["name"],
+            large_print=preference.large_print,
             minutes=who["minutes"],
             milestones=[Milestone(hours=row["hours"], reached_on=row["reached_on"]) for row in rows],
         )

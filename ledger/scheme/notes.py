@@ -118,7 +118,7 @@ async def _take(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Bring
         id=id_,
         transfers=(Transfer(SOURCE, account("wallet", holder), minutes),),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference="notes",
     )
     (outcome,) = await post(raw, CHART, [entry], now)

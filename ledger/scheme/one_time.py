@@ -1,7 +1,7 @@
 """One-time links and codes: somebody shows by their mailbox, or by staff who know them, that they are who they say.
 
-    ask -> a letter: a link, and a code to type where that can't be opened -> use_link or use_code: once, ten minutes
-    invite (staff) -> a link, by letter or shown to whoever sits beside them -> take: once, a day, for a first passkey
+    ask -> a letter: a link, and a code to type where that can't be opened -> use_link or use_code: a sign-in begins
+    invite (staff) -> a link, by letter or, without an address, shown to staff -> take: once, a day, for a first passkey
 
 **Whether an address is known can't be told.** ``ask`` does the same for every address: it counts, and returns. Only
 then, apart from the request, the people of that address are looked for and written to; `settled` waits for that. What
@@ -11,11 +11,18 @@ same answer, by the same statements, whether any had been sent or not.
 A link has 128 random bits, a code 50; of both only hashes are kept. They hold in the browser that asked, which is
 known by a random value in a cookie of its own: so a link that somebody else asked for, or that a scanner of mail
 opened, signs nobody in. Looking at a link (`look`) never uses it up. Whatever is wrong with one, the answer is
-`link_used`.
+`link_used`. The sign-in begins in the transaction that uses it up, under the lock on whose it is: so none begins just
+behind an end of all of them.
 
-What bounds it: `LETTERS_TO` and `LETTERS_FROM`, counted for each hour of the clock; `PEOPLE_MAX` letters for an
-address; `WRITING_MAX` requests whose letters aren't written yet; `TRIES` codes in a browser and hour, right ones not
-counted; `INVITED_A_DAY`. What is over is deleted within the hour.
+**An invitation is for the first time.** One of the staff is enough to let somebody in who never was in by a passkey or
+their organisation; who was, gets another by two (``recoveries``), or adds it themselves. It is never for whoever
+invites. The link goes to the person's own address; only where there is no safe one is it told to staff, for the person
+beside them. It ends when they come in another way first.
+
+What bounds it: `LETTERS_TO` and `LETTERS_FROM`, counted for each hour of the clock (``attempts``); `PEOPLE_MAX` letters
+for an address; `WRITING_MAX` requests whose letters aren't written yet; `TRIES` codes in a browser that asked, right
+ones not counted, where it didn't ask none is looked at; `INVITED_A_DAY`. What is over is deleted within the hour. Staff
+hear of many wrong codes (``throttle``).
 
 An address that staff know not to be safe gets nothing. Somebody who is erased loses what was sent, at once.
 """
@@ -24,10 +31,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -38,13 +44,16 @@ import structlog
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme import acts, letters
+from ledger.scheme import acts, attempts, letters, sign_ins, throttle
 from ledger.scheme.answers import Answers
+from ledger.scheme.attempts import What
+from ledger.scheme.awards import lock_holders
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import code_for, code_hash, read_code
 from ledger.scheme.letters import Say, Words, english
 from ledger.scheme.refusals import OUTAGES, Declined, Refusal
+from ledger.scheme.sign_ins import Entered, Strength
 
 LASTS: Final = timedelta(minutes=10)
 INVITATION_LASTS: Final = timedelta(hours=24)
@@ -60,11 +69,7 @@ TRIES: Final = 5
 WRITING_MAX: Final = 100
 INVITED_A_DAY: Final = 10
 _LINK_BYTES: Final = 16
-_HOUR: Final = timedelta(hours=1)
-_KEPT: Final = timedelta(days=1)
 _FORGOTTEN_AT_ONCE: Final = 500
-# One household or organisation has 2^64 addresses of IPv6.
-_NETWORK_BITS: Final = 64
 
 
 class Purpose(StrEnum):
@@ -91,9 +96,9 @@ class Invitation(Struct, frozen=True):
 
 
 class Invited(Struct, frozen=True, kw_only=True):
-    """An invitation: the link for whoever sits beside them, and whether a letter goes out too. It is like a key."""
+    """An invitation, and whether a letter goes out; only if not, ``link`` is for the person beside staff."""
 
-    link: str
+    link: str | None
     ends_at: datetime
     written: bool
 
@@ -130,13 +135,15 @@ class OneTime:
         if len(self._writing) >= WRITING_MAX:
             raise Declined(Refusal.BUSY)
         now, email = self._clock(), email.strip()
-        by_network, by_email = self._keyed("letter_from", _network(network)), self._keyed("letter_to", email.lower())
         async with self._database.transaction() as connection:
             raw = driver(connection)
             # The network first, in every process, so that none waits for another in a circle; and whoever asks too
             # often from there uses up nobody's letters.
-            heard = await raw.fetchval(_COUNT, "letter_from", by_network, _hour(now)) <= LETTERS_FROM
-            heard = heard and await raw.fetchval(_COUNT, "letter_to", by_email, _hour(now)) <= LETTERS_TO
+            here, whom = attempts.network(network), email.lower()
+            heard = await attempts.heard(raw, self._secret, What.LETTER_FROM, here, LETTERS_FROM, now)
+            if heard:
+                await attempts.open_try(raw, _hash(browser), now)
+                heard = await attempts.heard(raw, self._secret, What.LETTER_TO, whom, LETTERS_TO, now)
         if not heard:
             return
         writing = asyncio.create_task(self._write(email, browser, address_of_link, now), name="letters")
@@ -176,54 +183,71 @@ class OneTime:
             row = await driver(connection).fetchrow(_GOOD, *_presented(link, browser), self._clock())
         return None if row is None else _good(row)
 
-    async def use_link(self, link: str, browser: str | None, *, purpose: Purpose = Purpose.SIGN_IN) -> Good:
-        """Use up a link of that purpose, or decline it."""
+    async def use_link(self, link: str, browser: str | None) -> Entered:
+        """Sign in whose link it is, and use it up; or decline it."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            return await take(driver(connection), link, browser, purpose, self._clock())
+            raw = driver(connection)
+            row = await raw.fetchrow(_GOOD, *_presented(link, browser), now)
+            if row is not None:
+                await lock_holders(raw, [row["holder"]])
+            good = await take(raw, link, browser, Purpose.SIGN_IN, now)
+            return await sign_ins.enter(raw, Strength.LINK, now, good.holder)
 
-    async def use_code(self, code: str, browser: str | None) -> Good:
-        """Use up a code, likewise. Declines one that was mistyped by naming the field."""
+    async def use_code(self, code: str, browser: str | None) -> Entered:
+        """Sign in by a code likewise. Declines one that was mistyped by naming the field."""
         typed = read_code(code)
         if typed is None:
             raise Declined(Refusal.WRONG_VALUES, fields=(("code", "was mistyped: please look at it again"),))
-        good = None
+        entered: Entered | None = None
         now, here = self._clock(), _hash(browser or "")
         async with self._database.transaction() as connection:
             raw = driver(connection)
             # Counted first, so that of many at once each waits for its turn; and where nothing was sent, as anywhere.
-            tries = await raw.fetchval(_COUNT, "code_in", here, _hour(now))
-            row = await raw.fetchrow(_BY_CODE, here, code_hash(self._secret, typed), now)
-            if row is not None and tries <= TRIES:
-                await _use(raw, row, now)
-                await raw.execute(_UNCOUNT, "code_in", here)
-                good = _good(row)
-        # Behind the transaction, which keeps the count.
-        if good is None:
+            tries = await attempts.tried(raw, here, now)
+            hashed = code_hash(self._secret, typed)
+            if tries is not None and tries <= TRIES and (found := await raw.fetchrow(_BY_CODE, here, hashed, now)):
+                await lock_holders(raw, [found["holder"]])
+                if await raw.fetchval(_USE, found["id"], now):
+                    await raw.execute(_CONTACT_USED, found["holder"], now)
+                    await attempts.succeeded(raw, here)
+                    entered = await sign_ins.enter(raw, Strength.LINK, now, found["holder"])
+            flood = entered is None and await throttle.wrong_sign_in(raw, now)
+        # Behind the transaction, which keeps the counts.
+        if entered is not None:
+            return entered
+        if flood or (tries is not None and tries > TRIES):
             raise Declined(
-                Refusal.LINK_USED,
-                "This code is not in our newest letter to you, was used, or is over: ask for another.",
+                Refusal.TRY_AGAIN, "Several codes were wrong: please open the link in our email, or try in an hour."
             )
-        return good
+        raise Declined(
+            Refusal.LINK_USED, "This code is not in our newest email to you, was used, or is over: ask for another."
+        )
 
     # --- invitations -------------------------------------------------------------------------------------
 
     async def invite(self, caller: Caller, key: str, person: UUID, *, address_of_link: str) -> tuple[Invited, bool]:
         """A link with which that person makes a first passkey; and whether this is the replay of an answer. For staff.
 
-        It goes to their address too, if there is one that is safe. An earlier one ends.
+        An earlier one ends. Declines whoever invites themselves, and somebody who came in surely before.
         """
 
         async def work(raw: asyncpg.Connection, now: datetime) -> Invitation:
             if caller.scope is not Scope.SCHEME:
                 raise Declined(Refusal.STAFF_ONLY)
+            holder = await raw.fetchval(_LOCK, person)
+            if holder is not None and holder == caller.holder:
+                raise Declined(Refusal.WRONG_STATE, "You add a passkey of your own on the page of your sign-ins.")
+            if holder is not None and await sign_ins.was_sure(raw, holder):
+                raise Declined(
+                    Refusal.WRONG_STATE,
+                    "They had a sure way to sign in before. Another takes two of the staff: say that they lost it.",
+                )
             return await invitation(raw, self._secret, caller, person, address_of_link, now, self._say)
 
         made, replayed = await self._answers.once(caller, key, _Invite(person=person), work, Invitation)
-        link = invitation_link(self._secret, made.id)
-        return Invited(link=_url(address_of_link, link), ends_at=made.ends_at, written=made.written), replayed
-
-    def _keyed(self, what: str, whom: str) -> bytes:
-        return hmac.digest(self._secret, what.encode() + b"\0" + whom.encode(), hashlib.sha256)
+        link = None if made.written else _url(address_of_link, invitation_link(self._secret, made.id))
+        return Invited(link=link, ends_at=made.ends_at, written=made.written), replayed
 
 
 async def take(raw: asyncpg.Connection, link: str, browser: str | None, purpose: Purpose, now: datetime) -> Good:
@@ -254,7 +278,7 @@ async def invitation(  # noqa: PLR0917  # each has its own type
         raise Declined(
             Refusal.WRONG_STATE, f"They were invited {INVITED_A_DAY} times within a day: please try again tomorrow."
         )
-    await raw.execute(_END_INVITATIONS, holder, now)
+    await end_invitations(raw, holder, now)
     made = Invitation(uuid4(), now + INVITATION_LASTS, written=email is not None)
     link = invitation_link(secret, made.id)
     await raw.execute(_MAKE, made.id, Purpose.PASSKEY.value, holder, _hash(link), None, None, now, made.ends_at)
@@ -271,10 +295,15 @@ def invitation_link(secret: bytes, id_: UUID) -> str:
     return _text(hmac.digest(secret, b"invitation\0" + id_.bytes, hashlib.sha256)[:_LINK_BYTES])
 
 
+async def end_invitations(raw: asyncpg.Connection, holder: UUID, now: datetime) -> None:
+    """End what invites that holder, in the caller's transaction: they came in, or are invited anew."""
+    await raw.execute(_END_INVITATIONS, holder, now)
+
+
 async def forget(raw: asyncpg.Connection, now: datetime) -> int:
     """Delete some of what is over and some counts of a day ago, and return how many they were."""
     over = (await raw.execute(_FORGET, now, _FORGOTTEN_AT_ONCE)).split()[-1]
-    return int(over) + int((await raw.execute(_FORGET_COUNTS, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
+    return int(over) + await attempts.forget(raw, now)
 
 
 # --- the letters --------------------------------------------------------------------------------------------
@@ -317,7 +346,7 @@ def invitation_letter(_: Callable[[str], str], name: str, link: str) -> Words:
         "The link works once, for 24 hours. Please open it on the phone or computer that you will sign in with, "
         "and keep it to yourself.\n"
         "\n"
-        "If you did not expect this letter, please ask the people who run Time Credits before you open the link.\n"
+        "If you did not expect this email, please ask the office before you open the link.\n"
         "\n"
         "With thanks,\n"
         "Time Credits\n"
@@ -327,11 +356,6 @@ def invitation_letter(_: Callable[[str], str], name: str, link: str) -> Words:
 
 def _good(row: asyncpg.Record) -> Good:
     return Good(purpose=Purpose(row["purpose"]), holder=row["holder"], ends_at=row["ends_at"])
-
-
-async def _use(raw: asyncpg.Connection, row: asyncpg.Record, now: datetime) -> None:
-    await raw.execute("UPDATE scheme.one_time SET used_at = $2 WHERE id = $1", row["id"], now)
-    await raw.execute(_CONTACT_USED, row["holder"], now)
 
 
 def _url(address: str, link: str) -> str:
@@ -350,29 +374,6 @@ def _presented(link: str, browser: str | None) -> tuple[bytes, bytes]:
     return _hash(link), _hash(browser or "")
 
 
-def _hour(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _network(address: str) -> str:
-    """The address by which requests are counted: of IPv6, the network that one household has."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _NETWORK_BITS), strict=False))
-
-
-_COUNT = """
-INSERT INTO scheme.attempt AS a (what, whom, since, count) VALUES ($1, $2, $3, 1)
-ON CONFLICT (what, whom, since) DO UPDATE SET count = a.count + 1
-RETURNING count
-"""
-_UNCOUNT = "DELETE FROM scheme.attempt WHERE what = $1 AND whom = $2"
 # In the order of holders' locks everywhere. Of one who is being erased, it waits for the end, and then finds nobody.
 _PEOPLE = """
 SELECT h.id AS holder, p.name, c.email, coalesce(f.language, 'en') AS language
@@ -410,10 +411,12 @@ WHERE link_hash = $1 AND (browser_hash IS NULL OR browser_hash = $2) AND used_at
 RETURNING purpose, holder, ends_at
 """
 _BY_CODE = """
-SELECT id, purpose, holder, ends_at FROM scheme.one_time
+SELECT id, holder FROM scheme.one_time
 WHERE browser_hash = $1 AND code_hash = $2 AND used_at IS NULL AND ends_at > $3
-FOR UPDATE
 """
+# Likewise.
+_USE = "UPDATE scheme.one_time SET used_at = $2 WHERE id = $1 AND used_at IS NULL RETURNING true"
+_LOCK = "SELECT id FROM scheme.holder WHERE person = $1 FOR NO KEY UPDATE"
 _INVITED_SINCE = "SELECT count(*) FROM scheme.one_time WHERE holder = $1 AND made_at > $2 AND purpose = 'passkey'"
 _END_INVITATIONS = """
 UPDATE scheme.one_time SET used_at = $2 WHERE holder = $1 AND purpose = 'passkey' AND used_at IS NULL
@@ -423,7 +426,4 @@ UPDATE scheme.contact SET used_at = $2 WHERE person = (SELECT person FROM scheme
 """
 _FORGET = """
 DELETE FROM scheme.one_time WHERE id = ANY(ARRAY(SELECT id FROM scheme.one_time WHERE ends_at <= $1 LIMIT $2))
-"""
-_FORGET_COUNTS = """
-DELETE FROM scheme.attempt WHERE ctid = ANY(ARRAY(SELECT ctid FROM scheme.attempt WHERE since <= $1 LIMIT $2))
 """

@@ -138,7 +138,7 @@ async def _open(raw: asyncpg.Connection, caller: Caller, key: str, opening: Open
         id_ = entry_id(caller.principal, f"{key} {number}" if number else key)
         transfer = Transfer(f"opening:{opening.source}", account("wallet", holder), line.minutes)
         entries.append(
-            Entry(id=id_, transfers=(transfer,), happened_at=now, actor=caller.key, reference=opening.source)
+            Entry(id=id_, transfers=(transfer,), happened_at=now, actor=caller.identity, reference=opening.source)
         )
         events.append(Event(topic=Topic.BALANCE_OPENED, holder=holder, object=id_, body={"minutes": line.minutes}))
     await outbox.put(raw, events, now)

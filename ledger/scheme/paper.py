@@ -37,6 +37,7 @@ from ledger.scheme.clock import Clock, day_of, end_of
 from ledger.scheme.codes import code_for, code_hash
 from ledger.scheme.keys import SCHEME, Caller
 from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.pots import check_may_look
 from ledger.scheme.refusals import Declined, Refusal, settled
 
 # As the table has it: what an afternoon at a printer is, and what one answer can hold.
@@ -157,15 +158,20 @@ class Paper:
         async with self._database.reading() as connection:
             return [_batch(row) for row in await driver(connection).fetch(_ALL, after, limit)]
 
+    async def of_group(self, caller: Caller, group: UUID, *, after: UUID | None, limit: int) -> Sequence[BatchCount]:
+        """What was printed from a group's pot, to its keyholders and the scheme; ``after`` is the last one seen."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            await check_may_look(raw, caller, group)
+            return [_counted(row) for row in await raw.fetch(_OF_GROUP, after, limit, group)]
+
     async def get(self, id_: UUID) -> BatchCount:
         """The batch and what became of its vouchers, or ``not_found``."""
         async with self._database.reading() as connection:
             row = await driver(connection).fetchrow(_COUNTED, id_)
         if row is None:
             raise Declined(Refusal.NOT_FOUND)
-        batch, unused = _batch(row), row["count"] - row["used"]
-        left, returned = (unused, 0) if batch.ended_at is None else (0, unused)
-        return BatchCount(**msgspec.structs.asdict(batch), used=row["used"], left=left, returned=returned)
+        return _counted(row)
 
     async def codes(self, caller: Caller, id_: UUID) -> BatchCodes:
         """The codes of what can still be used of a batch, made anew; that they were read is recorded."""
@@ -270,7 +276,7 @@ async def _print(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Prin
         id=id_,
         transfers=(Transfer(_pot(asked.group), account("paper", id_), minutes),),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=id_.hex,
     )
     (outcome,) = await post(raw, CHART, [entry], now)
@@ -286,7 +292,7 @@ async def _void(raw: asyncpg.Connection, caller: Caller, id_: UUID, batch: UUID,
         raise Declined(Refusal.WRONG_STATE, "What was left of this batch has gone back to its pot already.")
     await raw.execute(_REVOKE, batch, now, caller.identity)
     await acts.by_staff(raw, caller, "vouchers_ended", batch, now)
-    entry = Entry(id=id_, happened_at=now, actor=caller.key, reference=batch.hex)
+    entry = Entry(id=id_, happened_at=now, actor=caller.identity, reference=batch.hex)
     back = await _end(raw, {batch: (_pot(row["group"]), entry)}, now)
     return Voided(id=id_, batch=batch, minutes=back[batch], ended_at=now)
 
@@ -333,6 +339,12 @@ def _event(topic: Topic, batch: UUID, minutes: int) -> Event:
     return Event(topic=topic, object=batch, body={"minutes": minutes})
 
 
+def _counted(row: asyncpg.Record) -> BatchCount:
+    batch, unused = _batch(row), row["count"] - row["used"]
+    left, returned = (unused, 0) if batch.ended_at is None else (0, unused)
+    return BatchCount(**msgspec.structs.asdict(batch), used=row["used"], left=left, returned=returned)
+
+
 def _batch(row: asyncpg.Record) -> Batch:
     return Batch(
         id=row["id"],
@@ -366,11 +378,17 @@ _ALL = _READ.format("""
 WHERE $1::uuid IS NULL OR (printed_at, id) < (SELECT printed_at, id FROM scheme.batch WHERE id = $1)
 ORDER BY printed_at DESC, id DESC LIMIT $2
 """)
-_COUNTED = """
+_COUNT = """
 SELECT b.id, b.group, b.label, b.minutes, b.count, b.expires_at, b.printed_at, b.ended_at,
     (SELECT count(*) FROM scheme.credential c WHERE c.batch = b.id AND c.used_by IS NOT NULL) AS used
-FROM scheme.batch b WHERE b.id = $1
+FROM scheme.batch b {}
 """
+_COUNTED = _COUNT.format("WHERE b.id = $1")
+_OF_GROUP = _COUNT.format("""
+WHERE b.group = $3
+    AND ($1::uuid IS NULL OR (b.printed_at, b.id) < (SELECT l.printed_at, l.id FROM scheme.batch l WHERE l.id = $1))
+ORDER BY b.printed_at DESC, b.id DESC LIMIT $2
+""")
 _UNUSED = """
 SELECT id FROM scheme.credential
 WHERE batch = $1 AND used_by IS NULL AND status = 'active' AND expires_at > $2 ORDER BY id

@@ -1,7 +1,7 @@
 """Passkeys: somebody proves who they are with what they hold, their phone or a security key, and who they are to it.
 
     begin_adding -> the browser asks the authenticator -> finish_adding: the public key is kept
-    begin_sign_in -> likewise, any passkey of this site that it has -> finish_sign_in: whose it is
+    begin_sign_in -> likewise, any passkey of this site that it has -> finish_sign_in: whose it is, signed in
 
 Each begins with a challenge (``challenges``): random, of that browser, good for one answer within five minutes. What is
 answered must be signed over that challenge, for this origin and this site's id, by somebody whom the authenticator has
@@ -10,6 +10,9 @@ the holder whom the authenticator names, with a count above the last one, if it 
 for: who made somebody's phone is nobody's business. ``webauthn`` does the checking.
 
 A passkey is discoverable, always: nobody types who they are, and an address can't be tried for being known.
+
+Somebody's are added, ended and signed in with under the lock on them, and a sign-in begins in the transaction that
+checked the answer: so when all of theirs end, none begins just behind it.
 
 What bounds it: `LIVE_MAX` passkeys of somebody, and as many that ended; `RESPONSE_MAX` characters of an answer.
 
@@ -50,12 +53,13 @@ from webauthn.helpers.structs import (
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 from ledger.database import Database, driver
-from ledger.scheme import challenges, one_time, outbox
+from ledger.scheme import challenges, one_time, outbox, sign_ins
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.challenges import Purpose
 from ledger.scheme.clock import Clock
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sign_ins import Entered, Strength
 
 # A phone, a computer at work, one at home and a key in the drawer; with more nobody knows which is where.
 LIVE_MAX: Final = 10
@@ -82,10 +86,13 @@ class Passkey(Struct, frozen=True, kw_only=True):
 class Passkeys:
     """Adding passkeys, signing in with them, and ending them."""
 
-    def __init__(self, database: Database, clock: Clock, rp_id: str, origin: str) -> None:
+    def __init__(  # each has its own type
+        self, database: Database, clock: Clock, secret: bytes, rp_id: str, origin: str
+    ) -> None:
         """``rp_id`` is the site's host name, ``origin`` how its pages' addresses begin: "https://credits.example"."""
         self._database = database
         self._clock = clock
+        self._secret = secret
         self._rp_id = rp_id
         self._origin = origin
 
@@ -119,16 +126,28 @@ class Passkeys:
         )
         return options_to_json(options)
 
-    async def finish_adding(
-        self, holder: UUID, browser: str, response: str, name: str, *, invitation: str | None = None
-    ) -> Passkey:
-        """Keep the passkey that the authenticator made, by the browser's JSON, under that name of the person's own.
+    async def finish_adding(self, holder: UUID, browser: str, response: str, name: str) -> Passkey:
+        """Keep the passkey that the authenticator made, by the browser's JSON, under that name of the person's own."""
+        made, _ = await self._finish_adding(holder, browser, response, name, invitation=None)
+        return made
 
-        Whoever isn't signed in adds it by the link of an invitation (``one_time``), which is used up with it.
+    async def finish_invited(  # each has its own type
+        self, holder: UUID, browser: str, response: str, name: str, invitation: str
+    ) -> Entered:
+        """The same for somebody who isn't in yet, by the link of an invitation (``one_time``); and sign them in.
+
+        The link is used up with it. Whichever way a passkey is added, all other invitations end.
         """
-        if not 1 <= len(name) <= NAME_MAX or not name.isprintable() or name.isspace():
-            raise Declined(Refusal.WRONG_VALUES, fields=(("name", f"must be a name of at most {NAME_MAX} characters"),))
+        _, entered = await self._finish_adding(holder, browser, response, name, invitation=invitation)
+        assert entered is not None, "who is invited comes in"
+        return entered
+
+    async def _finish_adding(
+        self, holder: UUID, browser: str, response: str, name: str, *, invitation: str | None
+    ) -> tuple[Passkey, Entered | None]:
+        _check_name(name)
         now = self._clock()
+        entered: Entered | None = None
         answer = _read(response, parse_registration_credential_json)
         declined: Declined | None = None
         async with self._database.transaction() as connection:
@@ -149,11 +168,13 @@ class Passkeys:
                     good = await one_time.take(raw, invitation, browser, one_time.Purpose.PASSKEY, now)
                     if good.holder != holder:
                         raise Declined(Refusal.LINK_USED)
+                    entered = await sign_ins.enter(raw, Strength.PASSKEY, now, holder)
+                await one_time.end_invitations(raw, holder, now)
                 await outbox.put(raw, [Event(topic=Topic.PASSKEY_ADDED, holder=holder)], now)
         # Behind the transaction, which has used up the challenge.
         if declined is not None or made is None:
             raise declined or AssertionError("what is made or declined")
-        return Passkey(id=bytes_to_base64url(made.credential_id), name=name, made_at=now, used_at=None)
+        return Passkey(id=bytes_to_base64url(made.credential_id), name=name, made_at=now, used_at=None), entered
 
     def _made(self, answer: RegistrationCredential, challenge: bytes) -> VerifiedRegistration | None:
         try:
@@ -171,10 +192,16 @@ class Passkeys:
 
     # --- signing in --------------------------------------------------------------------------------------
 
-    async def begin_sign_in(self, browser: str) -> str:
-        """What the browser is to ask its authenticator for, as JSON: ``PublicKeyCredentialRequestOptions``."""
+    async def begin_sign_in(self, browser: str, network: str) -> str:
+        """What the browser is to ask its authenticator for, as JSON: ``PublicKeyCredentialRequestOptions``.
+
+        ``network`` is the address that it asks from.
+        """
+        now = self._clock()
         async with self._database.transaction() as connection:
-            challenge = await challenges.make(driver(connection), Purpose.SIGN_IN, browser, self._clock())
+            raw = driver(connection)
+            await challenges.asked(raw, self._secret, network, now)
+            challenge = await challenges.make(raw, Purpose.SIGN_IN, browser, now)
         options = generate_authentication_options(
             rp_id=self._rp_id,
             challenge=challenge,
@@ -183,28 +210,31 @@ class Passkeys:
         )
         return options_to_json(options)
 
-    async def finish_sign_in(self, browser: str, response: str) -> UUID:
-        """The holder whose passkey signed, by the browser's JSON."""
+    async def finish_sign_in(self, browser: str, response: str) -> Entered:
+        """Sign in the holder whose passkey signed, by the browser's JSON."""
         now = self._clock()
         answer = _read(response, parse_authentication_credential_json)
-        holder: UUID | None = None
+        entered: Entered | None = None
         async with self._database.transaction() as connection:
             raw = driver(connection)
             challenge = await _taken(raw, Purpose.SIGN_IN, browser, now, answer, None)
             if challenge is not None and answer is not None:
-                # Locked, so that of two answers with one count the second is told from the first.
+                # The holder before the passkey, in the order of whatever ends them. Both locked: of two answers with
+                # one count the second is told from the first.
+                if (whose := await raw.fetchval(_WHOSE, answer.raw_id)) is not None:
+                    await raw.execute(_LOCK, whose)
                 row = await raw.fetchrow(_KNOWN, answer.raw_id)
                 signed = None if row is None else self._signed(answer, challenge, row)
                 if row is not None and signed is not None:
-                    holder = row["holder"]
                     await raw.execute(_USED, answer.raw_id, signed.new_sign_count, now)
+                    entered = await sign_ins.enter(raw, Strength.PASSKEY, now, row["holder"])
         # Behind the transaction, which has used up the challenge.
-        if holder is None:
+        if entered is None:
             raise Declined(
                 Refusal.NOT_VERIFIED,
                 "This passkey is not known here, or could not be checked: please start again, or sign in another way.",
             )
-        return holder
+        return entered
 
     def _signed(
         self, answer: AuthenticationCredential, challenge: bytes, row: asyncpg.Record
@@ -241,16 +271,19 @@ class Passkeys:
             for row in rows
         ]
 
+    async def rename(self, holder: UUID, id_: str, name: str) -> None:
+        """Call a passkey of the holder's own by another name."""
+        _check_name(name)
+        async with self._database.transaction() as connection:
+            if not await driver(connection).fetchval(_RENAME, _credential(id_), holder, name):
+                raise Declined(Refusal.NOT_FOUND)
+
     async def end(self, holder: UUID, id_: str) -> None:
         """End a passkey of the holder's own, for good; again, and nothing changes.
 
         The last one too: whoever has a role then signs in another way, or is helped by two of the staff.
         """
-        now = self._clock()
-        try:
-            credential = base64url_to_bytes(id_)
-        except ValueError:
-            raise Declined(Refusal.NOT_FOUND) from None
+        now, credential = self._clock(), _credential(id_)
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await raw.fetchrow(_THEIRS, credential, holder)
@@ -265,6 +298,18 @@ async def end_all(raw: asyncpg.Connection, holder: UUID, now: datetime) -> int:
     """End all of the holder's, in the caller's transaction, with whatever is being added; and return how many."""
     await raw.execute("DELETE FROM scheme.challenge WHERE holder = $1", holder)
     return int((await raw.execute(_END_ALL, holder, now)).split()[-1])
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= NAME_MAX or not name.isprintable() or name.isspace():
+        raise Declined(Refusal.WRONG_VALUES, fields=(("name", f"must be a name of at most {NAME_MAX} characters"),))
+
+
+def _credential(id_: str) -> bytes:
+    try:
+        return base64url_to_bytes(id_)
+    except ValueError:
+        raise Declined(Refusal.NOT_FOUND) from None
 
 
 def _read(response: str, parse: Callable[[str], _Answer]) -> _Answer | None:
@@ -319,6 +364,8 @@ INSERT INTO scheme.passkey (credential, holder, public_key, sign_count, name, ma
 ON CONFLICT DO NOTHING
 RETURNING true
 """
+_WHOSE = "SELECT holder FROM scheme.passkey WHERE credential = $1"
+_LOCK = "SELECT FROM scheme.holder WHERE id = $1 FOR NO KEY UPDATE"
 _KNOWN = """
 SELECT p.holder, p.public_key, p.sign_count FROM scheme.passkey p JOIN scheme.holder h ON h.id = p.holder
 WHERE p.credential = $1 AND p.ended_at IS NULL AND h.person IS NOT NULL
@@ -326,5 +373,8 @@ FOR UPDATE OF p
 """
 _USED = "UPDATE scheme.passkey SET sign_count = $2, used_at = $3 WHERE credential = $1"
 _THEIRS = "SELECT ended_at FROM scheme.passkey WHERE credential = $1 AND holder = $2 FOR UPDATE"
+_RENAME = """
+UPDATE scheme.passkey SET name = $3 WHERE credential = $1 AND holder = $2 AND ended_at IS NULL RETURNING true
+"""
 _END = "UPDATE scheme.passkey SET ended_at = $2 WHERE credential = $1"
 _END_ALL = "UPDATE scheme.passkey SET ended_at = $2 WHERE holder = $1 AND ended_at IS NULL"

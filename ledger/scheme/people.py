@@ -10,8 +10,7 @@ A contact is used whenever it is set or shown, and goes 24 months after that (ru
 how they may be reached, and helpers who look, leave an act behind in the same transaction (see ``acts``).
 """
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -193,20 +192,21 @@ class People:
                 if not await is_known_to(raw, person.holder, caller.object):
                     raise Declined(Refusal.NOT_FOUND)
                 assert caller.object is not None
-                await acts.read_names(raw, caller, caller.object, now)
+                await acts.read_names_at(raw, caller, [caller.object], now, holder=person.holder)
                 return msgspec.structs.replace(person, age_band=UNSET)
             if caller.scope is not Scope.SCHEME and not is_own(caller, person.holder):
                 raise Declined(Refusal.NOT_FOUND)
             return await _with_contact(raw, caller, person, now)
 
     async def named(self, prefix: str, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[Person]:
-        """People whose names begin so, in any case, by name, without their contacts.
+        """People with a word in their name that begins so, in any case, by that word and what follows it.
 
-        ``after`` is the last one seen, by what they were called then.
+        Without their contacts; ``after`` is the last one seen, by what they were called then. Of no prefix, everybody
+        by name.
         """
         async with self._database.reading() as connection:
             raw = driver(connection)
-            rows = await raw.fetch(_LIST, prefix, *(after or (prefix, _BEGINNING)), limit)
+            rows = await raw.fetch(_NAMED if prefix else _LIST, prefix, *(after or (prefix, _BEGINNING)), limit)
         return [_read(row) for row in rows]
 
     async def change(self, caller: Caller, id_: UUID, changes: Changes) -> Person:
@@ -222,7 +222,7 @@ class People:
             if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
                 raise Declined(Refusal.NOT_FOUND)
             if caller.scope is not Scope.SCHEME and changes.age_band is not UNSET:
-                raise Declined(Refusal.STAFF_ONLY, fields=(("age_band", "is changed by the scheme's staff"),))
+                raise Declined(Refusal.STAFF_ONLY, fields=(("age_band", "is changed by the office"),))
             # Awards look at the age band under the same lock.
             await lock_holders(raw, [holder])
             before = await _person(raw, id_)
@@ -243,16 +243,27 @@ class People:
             return person
 
     async def balance(self, caller: Caller, id_: UUID) -> Balance:
-        """What the person has."""
-        async with self._looked_at(caller, id_, "balance_read") as (raw, holder):
+        """What the person has. A figure alone, and programs ask for it by the thousand: staff's look leaves no act."""
+        is_staff = caller.scope is Scope.SCHEME
+        async with self._database.reading() if is_staff else self._database.transaction() as connection:
+            raw = driver(connection)
+            holder = await _shown_to(raw, caller, id_)
             wallet, held = account("wallet", holder), account("held", holder)
             found = await reading.balances(raw, [wallet, held])
+            if not is_staff:
+                await acts.looked(raw, caller, holder, "balance_read", None, self._clock())
         return Balance(available=found[wallet], held=found[held])
 
     async def statement(self, caller: Caller, id_: UUID, *, before: int | None, limit: int) -> Sequence[reading.Line]:
         """The wallet's newest lines, newest first; ``before`` is the sequence number of the last one seen."""
-        async with self._looked_at(caller, id_, "statement_read") as (raw, holder):
-            return await reading.statement(raw, account("wallet", holder), before=before, limit=limit)
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            holder = await _shown_to(raw, caller, id_)
+            lines = await reading.statement(raw, account("wallet", holder), before=before, limit=limit)
+            issued = {line.other for line in lines if line.other.startswith("issued:")}
+            gave_at = [UUID(name.partition(":")[2]) for name in issued]
+            await acts.looked(raw, caller, holder, "statement_read", None, self._clock(), projects=gave_at)
+            return lines
 
     async def acts_about(self, caller: Caller, id_: UUID, *, before: UUID | None, limit: int) -> Sequence[Act]:
         """Who did what for or about the person, newest first; ``before`` is the last one seen."""
@@ -263,23 +274,17 @@ class People:
                 raise Declined(Refusal.NOT_FOUND)
             return await acts.listed(raw, holder, before=before, limit=limit)
 
-    @contextlib.asynccontextmanager
-    async def _looked_at(self, caller: Caller, id_: UUID, verb: str) -> AsyncIterator[tuple[asyncpg.Connection, UUID]]:
-        """A transaction in which the caller may look at what the person has; a helper's or a project's is recorded."""
-        recorded = caller.scope is not Scope.SCHEME
-        opened = self._database.transaction() if recorded else self._database.reading()
-        async with opened as connection:
-            raw = driver(connection)
-            holder = await holder_of(raw, id_)
-            if caller.scope is Scope.PROJECT:
-                seen = await raw.fetchval(_GAVE_HOURS_TO, holder, caller.object)
-            else:
-                seen = await may_act(raw, caller, holder, May.BALANCE)
-            if not seen:
-                raise Declined(Refusal.NOT_FOUND)
-            if recorded:
-                await acts.record(raw, caller, holder, verb, None, self._clock())
-            yield raw, holder
+
+async def _shown_to(raw: asyncpg.Connection, caller: Caller, person: UUID) -> UUID:
+    """The person's holder, if the caller may look at what they have: a project, once they gave hours to it."""
+    holder = await holder_of(raw, person)
+    if caller.scope is Scope.PROJECT:
+        seen = await raw.fetchval(_GAVE_HOURS_TO, holder, caller.object)
+    else:
+        seen = await may_act(raw, caller, holder, May.BALANCE)
+    if not seen:
+        raise Declined(Refusal.NOT_FOUND)
+    return holder
 
 
 async def _person(raw: asyncpg.Connection, id_: UUID) -> Person:
@@ -355,14 +360,27 @@ SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
 FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
 WHERE p.id = $1
 """
-# In the order of the index, which is that of the bytes; behind $1 and any characters, for none is above the last.
 _NAME_OF = "SELECT p.name FROM scheme.holder h JOIN scheme.person p ON p.id = h.person WHERE h.id = $1"
+# In the order of the index, which is that of the bytes; $1 is empty.
 _LIST = """
 SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
 FROM scheme.person p JOIN scheme.holder h ON h.person = p.id
-WHERE lower(p.name) ~>=~ lower($2::text) AND lower(p.name) ~<=~ (lower($1::text) || chr(1114111))
-    AND (lower(p.name) <> lower($2::text) OR p.id > $3)
+WHERE lower(p.name) ~>=~ lower($2::text) AND (lower(p.name) <> lower($2::text) OR p.id > $3) AND $1::text IS NOT NULL
 ORDER BY lower(p.name) USING ~<~, p.id
+LIMIT $4
+"""
+# Each by the first part of their name that is wanted, and once. No character is above the last.
+_NAMED = """
+SELECT p.id, h.id AS holder, p.name, p.age_band, p.created_at
+FROM scheme.name_part n JOIN scheme.person p ON p.id = n.person JOIN scheme.holder h ON h.person = p.id
+WHERE n.part <= lower($1::text) || chr(1114111) AND (n.part, n.person) > ((
+        SELECT min(part COLLATE "C") FROM scheme.parts_of($2::text) part
+        WHERE part COLLATE "C" BETWEEN lower($1::text) AND lower($1::text) || chr(1114111)
+    ), $3::uuid)
+    AND NOT EXISTS (
+        SELECT FROM scheme.name_part o WHERE o.person = n.person AND o.part >= lower($1::text) AND o.part < n.part
+    )
+ORDER BY n.part, n.person
 LIMIT $4
 """
 _USE_CONTACT = """

@@ -132,7 +132,7 @@ async def _pass_on(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Pa
         id=id_,
         transfers=(Transfer(COMMUNITY, account("wallet", holder), asked.minutes),),
         happened_at=now,
-        actor=caller.key,
+        actor=caller.identity,
         reference=_REFERENCE,
         details=msgspec.json.encode(_Why(asked.reason)).decode(),
     )

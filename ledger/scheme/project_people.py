@@ -62,9 +62,10 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 class Slip(Struct, frozen=True, kw_only=True):
-    """What somebody has, in minutes, and their newest lines, newest first."""
+    """What somebody has, in minutes, and their newest lines, newest first; and whether they would have large print."""
 
     name: str
+    large_print: bool
     available: int
     held: int
     at: datetime
@@ -149,12 +150,13 @@ class ProjectPeople:
             row = await raw.fetchrow(_WHO, person, project)
             if row is None:
                 raise Declined(Refusal.NOT_FOUND)
-            await acts.record(raw, caller, row["holder"], "balance_read", None, now)
+            await acts.looked(raw, caller, row["holder"], "balance_read", None, now, projects=[project])
             wallet, held = account("wallet", row["holder"]), account("held", row["holder"])
             balances = await reading.balances(raw, [wallet, held])
             lines = await lines_of(raw, caller, row["holder"], now, before=None, limit=SLIP_LINES)
         return Slip(
             name=row["name"],
+            large_print=row["large_print"],
             available=balances[wallet],
             held=balances[held],
             at=now,
@@ -218,7 +220,8 @@ _CHOSEN = _SEEN.format(
 )
 # Approved hours only, as for a balance.
 _WHO = """
-SELECT h.id AS holder, p.name, j.alias
+SELECT h.id AS holder, p.name, j.alias,
+    coalesce((SELECT large_print FROM scheme.preference WHERE person = p.id), false) AS large_print
 FROM scheme.holder h JOIN scheme.person p ON p.id = h.person CROSS JOIN scheme.project j
 WHERE p.id = $1 AND j.id = $2
     AND EXISTS (SELECT FROM scheme.counted WHERE holder = h.id AND project = $2 AND state = 'approved')

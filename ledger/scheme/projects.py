@@ -8,7 +8,7 @@ tells something of them, staff mark it as ``sensitive``: whoever then reads the 
 an act behind (``acts.read_names``).
 
 Hours are recorded and opportunities shown while a project is ``active``. Any that hasn't ended can be ended, and that
-is final. Doing again what was done changes nothing.
+is final: its kiosks end with it, in the same transaction. Doing again what was done changes nothing.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme import acts
+from ledger.scheme import acts, devices
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.helping import May, may_act
@@ -128,14 +128,17 @@ class Projects:
     async def choices(self, caller: Caller, person: UUID, named: str = "") -> Sequence[Choice]:
         """Active projects to which somebody may have given hours: those they know, then others by alias.
 
-        ``named`` is a piece of the others' aliases. To whoever may not claim for them, the person isn't there.
+        ``named`` is a piece of the others' aliases. To whoever may not claim for them, the person isn't there; whoever
+        may is told where they were, which is recorded.
         """
-        async with self._database.reading() as connection:
+        async with self._database.transaction() as connection:
             raw = driver(connection)
             holder = await holder_of(raw, person)
             if not await may_act(raw, caller, holder, May.CLAIM):
                 raise Declined(Refusal.NOT_FOUND)
             rows = await raw.fetch(_CHOICES, holder, named.lower(), CHOICES_MAX)
+            known = [row["id"] for row in rows if row["is_known"]]
+            await acts.looked(raw, caller, holder, "claims_read", None, self._clock(), projects=known)
         return [Choice(**row) for row in rows]
 
     async def aliases(self, ids: Collection[UUID]) -> Mapping[UUID, str]:
@@ -176,6 +179,8 @@ class Projects:
                 if was not in _FROM[status]:
                     raise Declined(Refusal.WRONG_STATE, f"The project is {was}; it can't become {status}.")
                 await raw.execute("UPDATE scheme.project SET status = $2 WHERE id = $1", id_, status.value)
+                if status is Status.ENDED:
+                    await devices.revoke_kiosks(raw, caller, id_, self._clock())
                 await acts.by_staff(raw, caller, f"project_{status}", id_, self._clock())
             return _project(await raw.fetchrow(_BY_ID, id_))
 

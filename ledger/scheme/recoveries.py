@@ -27,12 +27,13 @@ from ledger.journal.entries import new_key
 from ledger.scheme import acts, one_time, outbox, passkeys, sign_ins
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders
-from ledger.scheme.callers import Caller, Scope
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.letters import Say, english
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.roles import need_staff
 
 # Whoever asks on a Friday finds somebody to agree on Monday.
 LASTS: Final = timedelta(hours=72)
@@ -107,7 +108,7 @@ class Recoveries:
         """Ask for that person's, and return its id; and whether this is the replay of an answer. Again: the same."""
 
         async def work(raw: asyncpg.Connection, now: datetime) -> _Asked:
-            staff = await _staff(raw, caller)
+            staff = await need_staff(raw, caller)
             holder = await holder_of(raw, person)
             if holder == staff:
                 raise Declined(Refusal.SAME_APPROVER, "Ask somebody else of the staff to ask for you.")
@@ -134,7 +135,7 @@ class Recoveries:
         """
 
         async def work(raw: asyncpg.Connection, now: datetime) -> _Invited:
-            staff = await _staff(raw, caller)
+            staff = await need_staff(raw, caller)
             row = await _locked(raw, recovery)
             _look(row, staff, now)
             holder = row["holder"]
@@ -157,7 +158,7 @@ class Recoveries:
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            await _staff(raw, caller)
+            await need_staff(raw, caller)
             row = await _locked(raw, recovery)
             if row["agreed_at"] is not None:
                 raise Declined(Refusal.WRONG_STATE, "It was agreed to already.")
@@ -170,7 +171,7 @@ class Recoveries:
         now = self._clock()
         async with self._database.reading() as connection:
             raw = driver(connection)
-            await _staff(raw, caller)
+            await need_staff(raw, caller)
             rows = await raw.fetch(_WAITING, now - LASTS, OPEN_MAX)
         return [
             Recovery(
@@ -190,13 +191,6 @@ class Recoveries:
 async def end_all(raw: asyncpg.Connection, holder: UUID, now: datetime) -> None:
     """End what waits for that holder, in the caller's transaction: for an erasure."""
     await raw.execute("UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL", holder, now)
-
-
-async def _staff(raw: asyncpg.Connection, caller: Caller) -> UUID:
-    """The holder who asks, if they are of the staff now: somebody, and not a key with nobody behind it."""
-    if caller.scope is not Scope.SCHEME or caller.holder is None or not await raw.fetchval(_IS_STAFF, caller.holder):
-        raise Declined(Refusal.STAFF_ONLY, "This takes two of the scheme's staff, each signed in as themselves.")
-    return caller.holder
 
 
 async def _locked(raw: asyncpg.Connection, id_: UUID) -> asyncpg.Record:
@@ -241,7 +235,6 @@ async def _tell(  # noqa: PLR0917  # each has its own type
     await outbox.put(raw, [Event(topic=topic, holder=holder, object=recovery)], now)
 
 
-_IS_STAFF = "SELECT true FROM scheme.role WHERE holder = $1 AND role = 'staff' AND ended_at IS NULL"
 _ASK = "INSERT INTO scheme.recovery (id, holder, asked_at, asked_by) VALUES ($1, $2, $3, $4)"
 _AGREE = "UPDATE scheme.recovery SET agreed_at = $2, agreed_by = $3 WHERE id = $1"
 _END = "UPDATE scheme.recovery SET ended_at = $2 WHERE id = $1"

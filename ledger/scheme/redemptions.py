@@ -29,9 +29,9 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.batcher import Batcher
-from ledger.journal.entries import Entry, Kind, Outcome, Posted, Transfer, entry_id
+from ledger.journal.entries import KEPT, Entry, Kind, Outcome, Posted, Reason, Refused, Transfer, entry_id
 from ledger.journal.posting import lock, post
-from ledger.scheme import paper
+from ledger.scheme import acts, paper
 from ledger.scheme.awards import lock_open
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, Clock, day_of
@@ -43,6 +43,7 @@ from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import credits_of, give_back, take
 from ledger.scheme.terms import No, Offer
 from ledger.scheme.venues import belongs
+from ledger.scheme.visits import in_words
 
 
 class State(StrEnum):
@@ -132,6 +133,16 @@ class Redemptions:
         async with self._database.reading() as connection:
             return redemption_of(posted, await done_to(driver(connection), posted), offer.id)
 
+    async def of_payer(self, caller: Caller, holder: UUID, id_: UUID) -> Redemption:
+        """The same, if that holder paid for it; to others' pages it isn't there. That staff looked is recorded."""
+        posted, offer = await self._own(caller, id_)
+        if posted.transfers[0].debit != account("wallet", holder):
+            raise Declined(Refusal.NOT_FOUND)
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            await acts.looked(raw, caller, holder, "bookings_read", id_, self._clock())
+            return redemption_of(posted, await done_to(raw, posted), offer.id)
+
     async def today(self, caller: Caller, venue: UUID, *, before: int | None, limit: int) -> Sequence[Taking]:
         """What the venue took today in London, the newest first; ``before`` is the place of the last one seen."""
         if not belongs(caller, venue):
@@ -168,16 +179,17 @@ class Redemptions:
         entry = self._entry(caller, key, Kind.CAPTURE, id_, id_, _Capture(id_, minutes), no)
         if hold.kind is Kind.HOLD:
             entry = msgspec.structs.replace(entry, transfers=take(hold.transfers, offer.redeemed, minutes))
-        return _step(id_, await self._batcher.post(entry), no)
+        return _step(id_, await self._post(caller, entry, "visit_taken", hold), no)
 
     async def void(self, caller: Caller, key: str, id_: UUID) -> tuple[Step, bool]:
         """Give back all that a till authorised. A booking is cancelled as one, so that its holder hears of it."""
-        await self._own(caller, id_)
+        hold, _ = await self._own(caller, id_)
         async with self._database.reading() as connection:
             booked = await driver(connection).fetchrow(BOOKED, id_)
         if booked is not None and not booked["walk_in"]:
             raise Declined(Refusal.WRONG_STATE, f"This is a booking: cancel it at /v1/bookings/{id_}/cancel.")
-        return _step(id_, await self._batcher.post(self._entry(caller, key, Kind.VOID, id_, id_, _Void(id_))))
+        entry = self._entry(caller, key, Kind.VOID, id_, id_, _Void(id_))
+        return _step(id_, await self._post(caller, entry, "visit_called_off", hold))
 
     async def refund(self, caller: Caller, key: str, id_: UUID, minutes: int | None) -> tuple[Step, bool]:
         """Give back some of what was captured, or, with no minutes said, all that is left of it (rule 15)."""
@@ -206,7 +218,18 @@ class Redemptions:
                 moves = give_back(posted.transfers, taken.transfers, payer, back, whole=back == left)
                 entry = msgspec.structs.replace(entry, transfers=moves)
             (outcome,) = await post(raw, CHART, [entry], now)
+            await _write_act(raw, caller, "visit_refunded", posted, outcome)
         return _step(id_, outcome, no)
+
+    async def _post(self, caller: Caller, entry: Entry, verb: str, redemption: Posted) -> Outcome:
+        """Write what a till does with the batcher; what staff do alone, with the act that tells of it."""
+        if caller.scope is not Scope.SCHEME:
+            return await self._batcher.post(entry)
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            (outcome,) = await post(raw, CHART, [entry], self._clock())
+            await _write_act(raw, caller, verb, redemption, outcome)
+        return outcome
 
     async def _own(self, caller: Caller, id_: UUID) -> tuple[Posted, Offer]:
         """The redemption's entry and its offer, if it is one and the caller's."""
@@ -234,11 +257,19 @@ class Redemptions:
             kind=kind,
             target=target,
             happened_at=self._clock(),
-            actor=caller.device or caller.key,
+            actor=caller.identity,
             reference=redemption.hex,
             details=_encode(details).decode(),
             refused="" if no is None else no.reason.value,
         )
+
+
+async def _write_act(raw: asyncpg.Connection, caller: Caller, verb: str, redemption: Posted, outcome: Outcome) -> None:
+    """Write that staff did it, if it was done and now: about whoever paid, unless that was a pot or a voucher."""
+    if isinstance(outcome, Posted) and not outcome.replayed:
+        kind, _, owner = redemption.transfers[0].debit.partition(":")
+        holder = UUID(owner) if kind == "wallet" else None
+        await acts.by_staff(raw, caller, verb, redemption.id, outcome.recorded_at, holder=holder)
 
 
 async def done_to(raw: asyncpg.Connection, posted: Posted) -> list[Posted]:
@@ -278,7 +309,7 @@ def against_booking(caller: Caller, booked: asyncpg.Record, now: datetime) -> No
     if now.astimezone(LONDON).date() < at.date():
         return No(
             reason=Refusal.OFFER_CLOSED_NOW,
-            detail=f"This booking is for {at:%A} {at.day} {at:%B} at {at:%H:%M}.",
+            detail=f"This booking is for {in_words(at)}.",
             works_at=datetime(at.year, at.month, at.day, tzinfo=LONDON),
         )
     return None
@@ -298,7 +329,7 @@ def _against_refund(caller: Caller, rules: Rules, taken: Posted | None, back: in
     same = "on the same day" if rules.device_refund_days == 0 else f"for {rules.device_refund_days} days"
     return No(
         reason=Refusal.WRONG_STATE,
-        detail=f"A till refunds {same}; the scheme's staff can do it for {rules.refund_days} days.",
+        detail=f"A till refunds {same}; the office can do it for {rules.refund_days} days.",
     )
 
 
@@ -320,6 +351,9 @@ def posted_or(outcome: Outcome, no: No | None, asked: Iterable[Transfer] = ()) -
     try:
         return settled(outcome, asked)
     except Declined as declined:
+        # The journal keeps a refusal under its key, but not what was malformed.
+        malformed = set(Reason) - KEPT
+        declined.used_up = isinstance(outcome, Refused) and outcome.reason not in malformed
         if no is not None and no.reason is declined.reason:
             declined.detail, declined.works_at = no.detail, no.works_at
         raise

@@ -61,6 +61,7 @@ class Refusal(StrEnum):
     NEEDS_A_LOOK = "needs_a_look"
     CONSENT_NEEDED = "consent_needed"
     PLACES_FULL = "places_full"
+    SENT_BEFORE = "sent_before"
     ALREADY_REVERSED = "already_reversed"
     # Any request
     WRONG_VALUES = "wrong_values"
@@ -145,8 +146,8 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         ),
         Refusal.NOT_ELIGIBLE: Row(
             409,
-            "This offer asks for one more step first: the scheme can help",
-            "This offer asks for one more step first; the scheme can help you with it.",
+            "This offer asks for one more step first: the office can help",
+            "This offer asks for one more step first; the office can help you with it.",
         ),
         Refusal.BOOKING_NEEDED: Row(
             409,
@@ -244,6 +245,11 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
             "A guardian's consent is needed first",
             "A parent or guardian needs to agree first.",
         ),
+        Refusal.SENT_BEFORE: Row(
+            409,
+            "This register was sent already; nothing is counted twice",
+            "This was sent already; nothing is counted twice.",
+        ),
         Refusal.PLACES_FULL: Row(
             409,
             "All places of this session are taken",
@@ -266,8 +272,8 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         ),
         Refusal.STAFF_ONLY: Row(
             403,
-            "This is changed by the scheme's staff only",
-            "Please ask the people who run the scheme to change this for you.",
+            "This is changed by the office only",
+            "Please ask the office to change this for you.",
         ),
         Refusal.NOT_VERIFIED: Row(
             403,
@@ -314,7 +320,8 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
 class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected answer, not an error of ours
     """The scheme says no: the reason, a sentence on this very case, the fields at fault, and whether a replay.
 
-    ``works_at`` is the moment from which the same would work, where that can be known.
+    ``works_at`` is the moment from which the same would work, where it can be known. ``used_up`` says that nothing was
+    done under the key and never will be, for the refusal stands with it: whatever is asked next goes under another.
     """
 
     def __init__(
@@ -325,6 +332,7 @@ class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected a
         fields: tuple[tuple[str, str], ...] = (),
         works_at: datetime | None = None,
         replayed: bool = False,
+        used_up: bool = False,
     ) -> None:
         super().__init__(reason.value)
         self.reason = reason
@@ -332,6 +340,7 @@ class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected a
         self.fields = fields
         self.works_at = works_at
         self.replayed = replayed
+        self.used_up = used_up
 
 
 # The journal's words where the scheme has others. Of another kind than the act wants is, for a redemption, one that

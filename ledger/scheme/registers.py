@@ -7,6 +7,11 @@ whose minutes go into a voucher to be claimed. 0 minutes ("just tea") is attenda
 claim; whoever posts the register approves it, except what another must look at (see ``hours``): their own hours and
 long days wait for a second approver, overlapping sessions are queried. Those wait; the rest is awarded at once.
 
+A newcomer has no row to be found twice by, so a register that is sent once more under another key, from another tab,
+would make everybody known again. It is declined (``sent_before``) if it names newcomers or slips, and everybody on it
+is recorded already: in that session, or in one of the project's at exactly that time. Who is somebody else of a name
+that is there already is said so (``Line.another``).
+
 ``check`` answers the same beforehand, with every figure rounded to the step: it writes nothing and locks nothing, so
 ``record`` decides anew.
 
@@ -58,12 +63,13 @@ Faults = list[tuple[str, str]]
 
 
 class Line(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Who gave how many minutes: one of the three says who."""
+    """Who gave how many minutes: one of the three says who. ``another`` is called as somebody who is there already."""
 
     minutes: int
     person: UUID | None = None
     name: str | None = None
     voucher: str | None = None
+    another: bool = False
 
 
 class Register(Struct, frozen=True, kw_only=True, tag="register", tag_field="operation"):
@@ -249,6 +255,7 @@ async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Reco
     status = await _status(raw, caller, register)
     force = await rules.in_force(raw)
     session = await _session(raw, register, force, now)
+    await _look_whether_sent(raw, register, session)
     rows = await _rows(raw, asked)
     if status != "active":
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
@@ -357,6 +364,21 @@ async def _session(
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults[:FAULTS_MAX]))
     return session
+
+
+async def _look_whether_sent(raw: asyncpg.Connection, register: Register, session: _Session) -> None:
+    """Decline a register of newcomers that is recorded already, as the module has it."""
+    names = [line.name for line in register.lines if line.name is not None]
+    labels = [line.voucher for line in register.lines if line.voucher is not None]
+    if not (names or labels) or any(line.another for line in register.lines):
+        return
+    if not session.planned:
+        # Two at once are looked at one by one; a session that was planned is locked itself.
+        await raw.execute("SELECT FROM scheme.project WHERE id = $1 FOR NO KEY UPDATE", register.project)
+    people = [line.person for line in register.lines if line.person is not None]
+    of_time = (register.project, session.started_at, session.ended_at)
+    if await raw.fetchval(_SENT, session.id if session.planned else None, *of_time, people, names, labels):
+        raise Declined(Refusal.SENT_BEFORE)
 
 
 def _line_faults(register: Register, force: InForce, most: int) -> Faults:
@@ -509,6 +531,25 @@ _PLANNED = """
 SELECT started_at, ended_at, cancelled_at FROM scheme.session WHERE id = $1 AND project = $2
 """
 _PLANNED_LOCKED = f"{_PLANNED} FOR NO KEY UPDATE"
+# What a slip was labelled goes when it is claimed; it was handed out by then, and nobody sends it again.
+_SENT = """
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT $1::uuid AS id WHERE $1 IS NOT NULL
+        UNION ALL
+        SELECT id FROM scheme.session
+        WHERE $1 IS NULL AND project = $2 AND started_at = $3 AND ended_at = $4 AND cancelled_at IS NULL
+    ) s
+    WHERE (SELECT coalesce(array_agg(p.id), '{}') @> $5::uuid[]
+            AND coalesce(array_agg(lower(p.name)), '{}')
+                @> (SELECT coalesce(array_agg(lower(n)), '{}') FROM unnest($6::text[]) n)
+        FROM scheme.attendance a JOIN scheme.holder h ON h.id = a.holder JOIN scheme.person p ON p.id = h.person
+        WHERE a.session = s.id AND a.state = 'confirmed')
+    AND (SELECT coalesce(array_agg(lower(v.label)), '{}')
+            @> (SELECT coalesce(array_agg(lower(n)), '{}') FROM unnest($7::text[]) n)
+        FROM scheme.voucher v WHERE v.session = s.id AND v.label IS NOT NULL)
+)
+"""
 _HOLDERS = "SELECT id, person FROM scheme.holder WHERE person = ANY($1::uuid[])"
 _SESSION = """
 INSERT INTO scheme.session (id, project, started_at, ended_at, created_at, by) VALUES ($1, $2, $3, $4, $5, $6)

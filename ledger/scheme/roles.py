@@ -1,22 +1,20 @@
 """Roles: what somebody may do besides being a volunteer, for a project, a venue or the whole scheme.
 
     grant: lock the person -> one live role of a kind and place -> row, act, event
-    end: lock the scheme's staff -> row, act, event        leave: the same for all of it, and how they signed in
+    end: lock the scheme's staff -> row, act, event        all of it at once: see ``leaving``
 
 Staff grant and end them, to others than themselves; rights are read at each request, so what ended stops working at
-once. The scheme keeps at least one of its staff: the last one's role ends after another was granted one. A role stays
-when its project or venue ends, where there is then nothing to do with it, and is kept when it ended, for what was done
-under it is recorded.
-
-Who leaves stays a volunteer, with their wallet. In one transaction all their roles, sign-ins, passkeys, open links and
-codes, the organisations that vouched for them and their API keys end; under the lock that whoever signs them in takes,
-so that none begins meanwhile.
+once. **Staff are made by two of the staff**, who give the same role within `ASKED_LASTS`: the first asks for it, which
+stands in the audit trail, and the second grants it. So nobody makes a second one of themselves, where two of the staff
+have to agree. The first two are made by the operator. The scheme keeps at least one: the last one's role ends after
+another was granted one. A role stays when its project or venue ends, where there is then nothing to do with it, and is
+kept when it ended, for what was done under it is recorded.
 
 What bounds it: ``ROLES_MAX`` live roles of somebody.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -30,13 +28,15 @@ from ledger.journal.entries import new_key
 from ledger.scheme import acts, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
-from ledger.scheme.callers import Caller, Scope
+from ledger.scheme.callers import OPERATOR, Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 
 # Somebody who coordinates and approves at twenty projects; with more nobody knows any longer who may do what.
 ROLES_MAX: Final = 40
+# As for recoveries: whoever asks on a Friday finds somebody on Monday.
+ASKED_LASTS: Final = timedelta(hours=72)
 
 
 class Role(StrEnum):
@@ -82,6 +82,24 @@ class Holding(Assignment, frozen=True, kw_only=True):
     place: str | None
 
 
+class Granted(Assignment, frozen=True, kw_only=True):
+    """The same as it was given."""
+
+    waits: bool = False
+    """Whether it isn't granted yet: another of the staff has to give it too."""
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """That somebody becomes one of the staff: which asking, by whom, when, and until when another can agree."""
+
+    id: UUID
+    by: UUID
+    """The holder who asked."""
+    by_name: str
+    at: datetime
+    ends_at: datetime
+
+
 class Grant(Struct, frozen=True, kw_only=True, tag="role_grant", tag_field="operation"):
     """Who shall have which role, and where."""
 
@@ -91,25 +109,8 @@ class Grant(Struct, frozen=True, kw_only=True, tag="role_grant", tag_field="oper
     venue: UUID | None = None
 
 
-class Left(Struct, frozen=True, kw_only=True):
-    """Somebody left: how much of each ended."""
-
-    person: UUID
-    left_at: datetime
-    roles: int
-    sign_ins: int
-    passkeys: int
-    codes: int
-    organisations: int
-    keys: int
-
-
 class _End(Struct, frozen=True, kw_only=True, tag="role_end", tag_field="operation"):
     role: UUID
-
-
-class _Leave(Struct, frozen=True, kw_only=True, tag="leave", tag_field="operation"):
-    person: UUID
 
 
 class Roles:
@@ -117,16 +118,29 @@ class Roles:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
 
-    async def grant(self, caller: Caller, key: str, grant: Grant) -> tuple[Assignment, bool]:
-        """Give somebody a role, and whether this is the replay of an answer. The same again finds the live role."""
+    async def grant(self, caller: Caller, key: str, grant: Grant) -> tuple[Granted, bool]:
+        """Give somebody a role, and whether this is the replay of an answer. The same again finds the live role.
+
+        That of the staff ``waits`` until another of them gives it too.
+        """
         _check_place(grant)
 
-        async def work(raw: asyncpg.Connection, now: datetime) -> Assignment:
+        async def work(raw: asyncpg.Connection, now: datetime) -> Granted:
             return await _granted(raw, caller, grant, now)
 
-        return await self._answers.once(caller, key, grant, work, Assignment)
+        return await self._answers.once(caller, key, grant, work, Granted)
+
+    async def asked(self, caller: Caller, person: UUID) -> Sequence[Asked]:
+        """Who of the staff asked that this person becomes one of them, as far as another can agree; for staff."""
+        now = self._clock()
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            if caller.scope is not Scope.SCHEME:
+                raise Declined(Refusal.NOT_FOUND)
+            return await _asked(raw, await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person), now)
 
     async def end(self, caller: Caller, key: str, role: UUID) -> tuple[Assignment, bool]:
         """End a role now, for good; ending it again changes nothing. Declines the last one of the scheme's staff."""
@@ -135,14 +149,6 @@ class Roles:
             return await _ended(raw, caller, role, now)
 
         return await self._answers.once(caller, key, _End(role=role), work, Assignment)
-
-    async def leave(self, caller: Caller, key: str, person: UUID) -> tuple[Left, bool]:
-        """Take all that somebody may do here from them, but being a volunteer. Declines the last one of the staff."""
-
-        async def work(raw: asyncpg.Connection, now: datetime) -> Left:
-            return await _left(raw, caller, person, now)
-
-        return await self._answers.once(caller, key, _Leave(person=person), work, Left)
 
     async def of(self, caller: Caller, person: UUID) -> Sequence[Held]:
         """The roles that the person has, for themselves and for staff."""
@@ -178,6 +184,19 @@ async def end_all(raw: asyncpg.Connection, holder: UUID, by: UUID, now: datetime
     return int((await raw.execute(_END_ALL, holder, now, by)).split()[-1])
 
 
+async def lock_staff(raw: asyncpg.Connection) -> frozenset[UUID]:
+    """The holders of the scheme's staff, who stay so until the transaction ends."""
+    return frozenset(row["holder"] for row in await raw.fetch(_STAFF))
+
+
+def need_another(staff: frozenset[UUID], holder: UUID) -> None:
+    """Decline to take that role from the last of them."""
+    if staff == {holder}:
+        raise Declined(
+            Refusal.WRONG_STATE, "They are the last of the scheme's staff: give somebody else that role first."
+        )
+
+
 def _check_place(grant: Grant) -> None:
     wanted = "project" if grant.role in OF_PROJECT else "venue" if grant.role is Role.MANAGER else None
     faults = []
@@ -190,7 +209,31 @@ def _check_place(grant: Grant) -> None:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults))
 
 
-async def _granted(raw: asyncpg.Connection, caller: Caller, grant: Grant, now: datetime) -> Assignment:
+async def need_staff(raw: asyncpg.Connection, caller: Caller) -> UUID:
+    """The holder who asks, if they are of the staff now: somebody, and not a key with nobody behind it."""
+    if caller.scope is not Scope.SCHEME or caller.holder is None or not await raw.fetchval(_IS_STAFF, caller.holder):
+        raise Declined(Refusal.STAFF_ONLY, "This takes two of the scheme's staff, each signed in as themselves.")
+    return caller.holder
+
+
+async def _asked(raw: asyncpg.Connection, holder: UUID | None, now: datetime) -> Sequence[Asked]:
+    rows = await raw.fetch(_ASKED, holder, now - ASKED_LASTS)
+    return [Asked(**row, ends_at=row["at"] + ASKED_LASTS) for row in rows]
+
+
+async def _first(raw: asyncpg.Connection, caller: Caller, holder: UUID, grant: Grant, now: datetime) -> Granted | None:
+    """What waits for another of the staff, if nobody but the caller has asked for it of late."""
+    staff = await need_staff(raw, caller)
+    asked = await _asked(raw, holder, now)
+    if any(each.by != staff for each in asked):
+        return None
+    id_, at = (asked[0].id, asked[0].at) if asked else (UUID(new_key()), now)
+    if not asked:
+        await acts.record(raw, caller, holder, "staff_asked", id_, at)
+    return Granted(id=id_, person=grant.person, role=grant.role, project=None, venue=None, granted_at=at, waits=True)
+
+
+async def _granted(raw: asyncpg.Connection, caller: Caller, grant: Grant, now: datetime) -> Granted:
     # They stay where they are until the end: nobody is erased meanwhile, and two grants see each other.
     holder = await raw.fetchval(_LOCK, grant.person)
     if holder is None:
@@ -208,63 +251,35 @@ async def _granted(raw: asyncpg.Connection, caller: Caller, grant: Grant, now: d
     live = [_assignment(row) for row in await raw.fetch(_LIVE, holder)]
     for one in live:
         if (one.role, one.project, one.venue) == (grant.role, grant.project, grant.venue):
-            return one
+            return Granted(**msgspec.structs.asdict(one))
     if len(live) >= ROLES_MAX:
         raise Declined(Refusal.WRONG_STATE, f"They have {ROLES_MAX} roles already, which is the most: end one first.")
     id_ = UUID(new_key())
+    if grant.role is Role.STAFF and caller != OPERATOR and (waits := await _first(raw, caller, holder, grant, now)):
+        return waits
     await raw.execute(_GRANT, id_, holder, grant.role.value, grant.project, grant.venue, now, caller.identity)
     await acts.record(raw, caller, holder, Topic.ROLE_GRANTED.value, id_, now)
     await outbox.put(raw, [Event(topic=Topic.ROLE_GRANTED, holder=holder, project=grant.project, object=id_)], now)
-    return Assignment(
+    return Granted(
         id=id_, person=grant.person, role=grant.role, project=grant.project, venue=grant.venue, granted_at=now
     )
 
 
 async def _ended(raw: asyncpg.Connection, caller: Caller, id_: UUID, now: datetime) -> Assignment:
-    staff = await raw.fetch(_STAFF)
+    staff = await lock_staff(raw)
     row = await raw.fetchrow(_ONE, id_)
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
     role = _assignment(row)
     if role.ended_at is not None:
         return role
-    if [one["id"] for one in staff] == [id_]:
-        raise _last()
+    if role.role is Role.STAFF:
+        need_another(staff, row["holder"])
     await raw.execute(_END, id_, now, caller.identity)
     await acts.record(raw, caller, row["holder"], Topic.ROLE_ENDED.value, id_, now)
     event = Event(topic=Topic.ROLE_ENDED, holder=row["holder"], project=role.project, object=id_)
     await outbox.put(raw, [event], now)
     return msgspec.structs.replace(role, ended_at=now)
-
-
-async def _left(raw: asyncpg.Connection, caller: Caller, person: UUID, now: datetime) -> Left:
-    staff = await raw.fetch(_STAFF)
-    # Whoever signs them in or gives them a key locks this row: it is done before, and ends, or comes after.
-    holder = await raw.fetchval(_LOCK, person)
-    if holder is None:
-        raise Declined(Refusal.NOT_FOUND)
-    if [one["holder"] for one in staff] == [holder]:
-        raise _last()
-    roles = await end_all(raw, holder, caller.identity, now)
-    ended = [int((await raw.execute(statement, holder, now)).split()[-1]) for statement in _LEAVING]
-    sign_ins, passkeys, codes, keys, _ = ended
-    organisations = int((await raw.execute("DELETE FROM scheme.vouched WHERE holder = $1", holder)).split()[-1])
-    await acts.record(raw, caller, holder, Topic.LEFT.value, None, now)
-    await outbox.put(raw, [Event(topic=Topic.LEFT, holder=holder)], now)
-    return Left(
-        person=person,
-        left_at=now,
-        roles=roles,
-        sign_ins=sign_ins,
-        passkeys=passkeys,
-        codes=codes,
-        organisations=organisations,
-        keys=keys,
-    )
-
-
-def _last() -> Declined:
-    return Declined(Refusal.WRONG_STATE, "They are the last of the scheme's staff: give somebody else that role first.")
 
 
 def _assignment(row: asyncpg.Record) -> Assignment:
@@ -284,9 +299,21 @@ _PROJECT = "SELECT status FROM scheme.project WHERE id = $1 FOR SHARE"
 _VENUE = "SELECT status FROM scheme.venue WHERE id = $1 FOR SHARE"
 # Locked in one order, so that of two who end each other's role the second sees that they are the last.
 _STAFF = """
-SELECT id, holder FROM scheme.role
+SELECT holder FROM scheme.role
 WHERE role = 'staff' AND ended_at IS NULL AND project IS NULL AND venue IS NULL
 ORDER BY id FOR NO KEY UPDATE
+"""
+_IS_STAFF = "SELECT true FROM scheme.role WHERE holder = $1 AND role = 'staff' AND ended_at IS NULL"
+# Of those who are of the staff still, since the person became one last.
+_ASKED = """
+SELECT a.object AS id, a.by, p.name AS by_name, a.at
+FROM scheme.act a
+JOIN scheme.holder h ON h.id = a.by
+JOIN scheme.person p ON p.id = h.person
+WHERE a.holder = $1 AND a.verb = 'staff_asked' AND a.at > $2
+    AND EXISTS (SELECT FROM scheme.role r WHERE r.holder = a.by AND r.role = 'staff' AND r.ended_at IS NULL)
+    AND NOT EXISTS (SELECT FROM scheme.role r WHERE r.holder = a.holder AND r.role = 'staff' AND r.granted_at >= a.at)
+ORDER BY a.at, a.id
 """
 _LIVE = """
 SELECT r.id, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at
@@ -326,11 +353,3 @@ INSERT INTO scheme.role (id, holder, role, project, venue, granted_at, granted_b
 """
 _END = "UPDATE scheme.role SET ended_at = $2, ended_by = $3 WHERE id = $1"
 _END_ALL = "UPDATE scheme.role SET ended_at = $2, ended_by = $3 WHERE holder = $1 AND ended_at IS NULL"
-# All by whose they are. A key that has expired ends nothing; nor does it hurt.
-_LEAVING = (
-    "UPDATE scheme.sign_in SET ended_at = $2 WHERE holder = $1 AND ended_at IS NULL",
-    "UPDATE scheme.passkey SET ended_at = $2 WHERE holder = $1 AND ended_at IS NULL",
-    "UPDATE scheme.one_time SET used_at = $2 WHERE holder = $1 AND used_at IS NULL",
-    "UPDATE scheme.api_key SET revoked_at = $2 WHERE holder = $1 AND revoked_at IS NULL",
-    "UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL AND ended_at IS NULL",
-)

@@ -132,7 +132,14 @@ class Sheet(Struct, frozen=True, kw_only=True):
     slips: Sequence[str]
     """What the slips of this session are labelled."""
     beside: UUID | None
-    """Where it is to be made: a session of the project at that time, for which it may be taken."""
+    """Where it is to be made: a session of the project at that time, for which it may be taken; rather at just that."""
+
+
+class Regulars(Struct, frozen=True, kw_only=True):
+    """Who often comes to a project, by name: for a sheet of paper on a day that nobody planned."""
+
+    alias: str
+    names: Sequence[str]
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -224,6 +231,16 @@ class Sheets:
             times = {"id": None, "title": None, "places": None, "cancelled_at": None}
             return await _sheet(raw, found, {**times, "started_at": started_at, "ended_at": ended_at}, force, now)
 
+    async def regulars(self, caller: Caller, project: UUID) -> Regulars:
+        """The regulars, as a sheet without a session has them."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            found = await _project(raw, caller, project)
+            await acts.read_names(raw, caller, project, now)
+            people = await _people(raw, project, None, now)
+        return Regulars(alias=found["alias"], names=[row["name"] for row in _often(people)])
+
     async def find(
         self, caller: Caller, project: UUID, names: Sequence[str], people: Sequence[UUID] = ()
     ) -> tuple[Sequence[Sequence[Known]], Mapping[UUID, Known]]:
@@ -301,9 +318,9 @@ async def _sheet(
     began, ended = planned["started_at"], planned["ended_at"]
     whole = of_period(force.rules, began, ended)
     listed = await raw.fetch(_LISTED, session, LISTED_MAX)
-    people = await raw.fetch(_PEOPLE, project, session, now, now - _RECENTLY, KNOWN_MAX)
-    often = [row for row in people if row["times"]][:REGULARS_MAX]
-    regulars = sorted(often, key=lambda row: (row["name"].lower(), row["person"]))
+    people = await _people(raw, project, session, now)
+    regulars = _often(people)
+    listed_here = {row["person"] for row in regulars}
     slips = await raw.fetch(_SLIPS, session, LISTED_MAX) if session else []
     beside = None if session else await raw.fetchval(_BESIDE, project, began, ended, began - _LONGEST)
 
@@ -335,10 +352,24 @@ async def _sheet(
             )
             for row in regulars
         ],
-        known=[_known(row) for row in people if row not in often],
+        known=[_known(row) for row in people if row["person"] not in listed_here],
         slips=[row["label"] for row in slips],
         beside=beside,
     )
+
+
+async def _people(
+    raw: asyncpg.Connection, project: UUID, session: UUID | None, now: datetime
+) -> Sequence[asyncpg.Record]:
+    """Whom the project knows of the last year, who came most often lately first; not who is on the session's list."""
+    found: Sequence[asyncpg.Record] = await raw.fetch(_PEOPLE, project, session, now, now - _RECENTLY, KNOWN_MAX)
+    return found
+
+
+def _often(people: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+    """The regulars among these, by name."""
+    often = [row for row in people if row["times"]][:REGULARS_MAX]
+    return sorted(often, key=lambda row: (row["name"].lower(), row["person"]))
 
 
 def _known(row: asyncpg.Record) -> Known:
@@ -406,7 +437,7 @@ _SLIPS = "SELECT label FROM scheme.voucher WHERE session = $1 AND label IS NOT N
 _BESIDE = """
 SELECT id FROM scheme.session
 WHERE project = $1 AND cancelled_at IS NULL AND started_at > $4 AND started_at < $3 AND ended_at > $2
-ORDER BY started_at, id LIMIT 1
+ORDER BY (started_at, ended_at) = ($2, $3) DESC, started_at, id LIMIT 1
 """
 # When each of these people last came to the project, or was expected there; nobody of whom it knows nothing.
 _LAST = """

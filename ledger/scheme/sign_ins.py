@@ -1,7 +1,7 @@
 """Sign-ins: a browser in which somebody is known, by a cookie, for a time.
 
-    begin -> the cookie's value, told only here      who: each request      of: a list
-    end, end_all: it stops at once
+    begin, enter -> the cookie's value, told only here      who: each request      of: a list
+    end, end_one, end_all: it stops at once
 
 The value has 256 random bits, and only its SHA-256 is stored; it is new with each sign-in, so none can be set
 beforehand. How somebody proved who they are is its strength, which decides how long it lasts (`LIVES`). Who somebody
@@ -102,6 +102,17 @@ class SignIn(Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
+class Entered(Struct, frozen=True, kw_only=True):
+    """Somebody who has just come in: ``token`` is the cookie's value."""
+
+    holder: UUID
+    token: str
+
+    def __repr__(self) -> str:
+        """Without the cookie's value, which has no place in a log."""
+        return f"Entered(holder={self.holder!r})"
+
+
 class SignIns:
     """Beginning sign-ins, knowing them again, and ending them."""
 
@@ -119,8 +130,7 @@ class SignIns:
         if len(token) != _TOKEN_CHARACTERS or not token.isascii():
             return None
         now = self._clock()
-        async with self._database.reading() as connection:
-            row = await driver(connection).fetchrow(_WHO, _hash(token), now)
+        row = await self._database.row(_WHO, _hash(token), now)
         if row is None:
             return None
         if row["seen_at"] <= now - _SEEN:
@@ -142,6 +152,12 @@ class SignIns:
         """Sign out that browser; again, and nothing changes."""
         async with self._database.transaction() as connection:
             await driver(connection).execute(_END, sign_in, self._clock())
+
+    async def end_one(self, holder: UUID, sign_in: UUID) -> None:
+        """Sign out another browser of the holder's own; again, and nothing changes."""
+        async with self._database.transaction() as connection:
+            if not await driver(connection).fetchval(_END_THEIRS, sign_in, self._clock(), holder):
+                raise Declined(Refusal.NOT_FOUND)
 
     async def end_all(self, holder: UUID) -> int:
         """Sign that holder out everywhere, and return in how many browsers they had been signed in."""
@@ -167,6 +183,20 @@ async def begin(
     ends_at = _ends_at(strength, now, now)
     await raw.execute(_BEGIN, uuid4(), _hash(token), holder, device, strength.value, now, ends_at)
     return token
+
+
+async def enter(raw: asyncpg.Connection, strength: Strength, now: datetime, holder: UUID) -> Entered:
+    """Begin one for somebody who has just proved who they are, in the transaction that found it so.
+
+    They are locked there first of all: whatever ends all of their ways in is then done before, or ends this one too.
+    """
+    return Entered(holder=holder, token=await begin(raw, strength, now, holder=holder))
+
+
+async def was_sure(raw: asyncpg.Connection, holder: UUID) -> bool:
+    """Whether they ever had a passkey or an organisation that vouched for them, or left: it isn't their first time."""
+    found: bool = await raw.fetchval(_WAS_SURE, holder)
+    return found
 
 
 async def end_all(raw: asyncpg.Connection, holder: UUID, now: datetime) -> int:
@@ -258,6 +288,17 @@ UPDATE scheme.sign_in SET seen_at = $2, ends_at = $3 WHERE id = $1 AND seen_at <
 # Its end comes with it, by which it is forgotten.
 _END = """
 UPDATE scheme.sign_in SET ended_at = $2, ends_at = least(ends_at, $2) WHERE id = $1 AND ended_at IS NULL
+"""
+_END_THEIRS = """
+UPDATE scheme.sign_in SET ended_at = coalesce(ended_at, $2), ends_at = least(ends_at, $2)
+WHERE id = $1 AND holder = $3
+RETURNING true
+"""
+# What ended is kept, but organisations go with whoever leaves: that they left is known by the act.
+_WAS_SURE = """
+SELECT EXISTS (SELECT FROM scheme.passkey WHERE holder = $1)
+    OR EXISTS (SELECT FROM scheme.vouched WHERE holder = $1)
+    OR EXISTS (SELECT FROM scheme.act WHERE holder = $1 AND verb = 'left')
 """
 _END_ALL = """
 UPDATE scheme.sign_in SET ended_at = $2, ends_at = least(ends_at, $2) WHERE holder = $1 AND ended_at IS NULL

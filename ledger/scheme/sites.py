@@ -132,9 +132,10 @@ class Sites:
             if was.closed_at is None:
                 offers = await raw.fetchval(_GIVEN_HERE, was.venue, id_)
                 if offers:
-                    said = "1 offer is" if offers == 1 else f"{offers} offers are"
                     raise Declined(
-                        Refusal.WRONG_STATE, f"{said} given here: end them, or have them given elsewhere, first."
+                        Refusal.WRONG_STATE,
+                        f"{offers} {'offer is' if offers == 1 else 'offers are'} given here:"
+                        " end them, or have them given elsewhere, first.",
                     )
                 await raw.execute("UPDATE scheme.site SET closed_at = $2 WHERE id = $1", id_, self._clock())
                 await acts.by_staff(raw, caller, "site_closed", id_, self._clock())

@@ -181,7 +181,7 @@ def _not_offered(offer: Offer) -> No | None:
 
 def _not_for(terms: Terms, party: Party, visitor: Visitor) -> No | None:
     if visitor.lacks_consent:
-        return No(reason=Refusal.CONSENT_NEEDED, detail="A guardian's consent is needed first; the scheme can help.")
+        return No(reason=Refusal.CONSENT_NEEDED, detail="A guardian's consent is needed first; the office can help.")
     least, below = terms.from_years, terms.below_years
     years = _YEARS[visitor.age_band]
     if not terms.children and years < _GROWN_UP:
@@ -202,12 +202,12 @@ def _not_together(terms: Terms, rules: Rules, party: Party, charge: Charge) -> N
     if not party.adults + with_them:
         why = "Please enter who comes with the companion." if party.companion else "Please enter who comes."
     elif adults + with_them > terms.people:
-        why = f"This offer takes up to {terms.people} people together."
+        why = f"This offer takes {'one person' if terms.people == 1 else f'up to {terms.people} people'} at a time."
     elif with_them and not terms.children:
         why = f"This offer is for people of {_GROWN_UP} and over."
     elif terms.young_per_adult and party.young > rules.young_per_adult * adults:
-        most = "one child" if rules.young_per_adult == 1 else f"{rules.young_per_adult} children"
-        why = f"Up to {most} under {rules.young_below_years} can come with each adult."
+        most, below = rules.young_per_adult, rules.young_below_years
+        why = f"Up to {'one child' if most == 1 else f'{most} children'} under {below} can come with each adult."
     elif not charge.minutes:
         why = "Nobody here is charged: they are welcome without credits."
     else:
@@ -222,10 +222,12 @@ def _not_then(offer: Offer, rules: Rules, visit_at: datetime, charge: Charge, *,
     opening = open_from(offer, rules, visit_at)
     if opening is visit_at:
         return None
-    when = "" if opening is None else f" It opens {in_words(opening, visit_at)}."
+    detail = "This offer isn't open then."
+    if opening is not None:
+        detail = f"This offer isn't open then. It opens {in_words(opening, visit_at)}."
     # What is too much for one visit wouldn't work then either.
     works_at = opening if charge.minutes <= _visit_limit(terms, rules) else None
-    return No(reason=Refusal.OFFER_CLOSED_NOW, detail=f"This offer isn't open then.{when}", works_at=works_at)
+    return No(reason=Refusal.OFFER_CLOSED_NOW, detail=detail, works_at=works_at)
 
 
 def _too_much(terms: Terms, rules: Rules, charge: Charge) -> No | None:
@@ -285,4 +287,4 @@ def _faults_of_numbers(terms: Terms, kind: Kind, rules: Rules, price: int) -> It
 _YEARS: Final = {None: 18, "under_8": 0, "8_to_15": 8, "16_to_17": 16, "18_and_over": 18}
 _GROWN_UP: Final = 16  # for a party: below it they are its children
 # No word of what it is: that could tell of a need.
-_ONE_STEP_FIRST: Final = "This offer asks for one more step first; the scheme's desk can help with it."
+_ONE_STEP_FIRST: Final = "This offer asks for one more step first; the office can help with it."

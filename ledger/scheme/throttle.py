@@ -3,6 +3,7 @@
     at a till or kiosk: ten in an hour lock it, a hundred in a day its venue   ``wrong``, in a transaction of its own
     under one's key:    ten in an hour, of slips                               ``may_type`` -> ``wrong_slip``
     without a key:      ten in ten minutes, of all together                    ``wrong_enrolment``
+    to sign in:         the same, of those from letters                        ``wrong_sign_in``
 
 Wrong is a code that is nobody's. One that was mistyped is known by its check character and costs no try; one that is
 stale, blocked or used was somebody's, and costs none either.
@@ -38,6 +39,9 @@ DEVICE: Final = Limit(10, timedelta(hours=1))
 VENUE: Final = Limit(100, timedelta(days=1))
 TYPIST: Final = Limit(10, timedelta(hours=1))
 ENROLMENT: Final = Limit(10, timedelta(minutes=10))
+SIGN_IN: Final = Limit(10, timedelta(minutes=10))
+# As whose they are counted, for nobody is known by then.
+_NOBODY_YET: Final = UUID("516e1700-0000-8000-8000-000000000001")
 _KEPT: Final = timedelta(days=1)
 _FORGOTTEN_AT_ONCE: Final = 500
 
@@ -95,13 +99,27 @@ async def wrong_enrolment(raw: asyncpg.Connection, now: datetime) -> bool:
     return False
 
 
+async def wrong_sign_in(raw: asyncpg.Connection, now: datetime) -> bool:
+    """Count a wrong code to sign in with, and return whether there were so many that somebody seems to guess.
+
+    Whoever has a right one comes in all the same, so nobody is kept out by others' wrong ones.
+    """
+    since = now - SIGN_IN.within
+    if await raw.fetchval(_FIRST_BY_IDENTITY, _NOBODY_YET, since, SIGN_IN.most - 1) is not None:
+        return True
+    await raw.execute(_COUNT, UUID(new_key()), None, None, _NOBODY_YET, now)
+    if await raw.fetchval(_FIRST_BY_IDENTITY, _NOBODY_YET, since, SIGN_IN.most - 1) is not None:
+        await _tell(raw, None, SIGN_IN, now, where="sign_in")
+    return False
+
+
 async def forget(raw: asyncpg.Connection, now: datetime) -> int:
     """Delete some of what is a day old, and return how many they were."""
     return int((await raw.execute(_FORGET, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
 
 
-async def _tell(raw: asyncpg.Connection, at: UUID | None, limit: Limit, now: datetime) -> None:
-    body = {"count": limit.most, "within_minutes": limit.within // timedelta(minutes=1)}
+async def _tell(raw: asyncpg.Connection, at: UUID | None, limit: Limit, now: datetime, **of: str) -> None:
+    body: dict[str, int | str] = {"count": limit.most, "within_minutes": limit.within // timedelta(minutes=1), **of}
     await outbox.put(raw, [Event(topic=Topic.WRONG_CODES, object=at, body=body)], now)
 
 

@@ -149,7 +149,7 @@ class Tills:
             id=entry_id(caller.principal, key),
             kind=Kind.PLAIN if capture else Kind.HOLD,
             happened_at=asked.now,
-            actor=caller.device or caller.key,
+            actor=caller.identity,
             reference="" if wanted.offer is None else wanted.offer.hex,
             details=details,
         )

@@ -170,7 +170,7 @@ async def _move(raw: asyncpg.Connection, asked: _Asked, transfer: Transfer, abou
         id=asked.entry,
         transfers=(transfer,),
         happened_at=asked.now,
-        actor=asked.caller.key,
+        actor=asked.caller.identity,
         reference=about.hex,
     )
     (outcome,) = await post(raw, CHART, [entry], asked.now)

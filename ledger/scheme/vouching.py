@@ -1,20 +1,26 @@
 """Vouching: an organisation's own sign-in (OIDC) says who somebody is, and the scheme knows whose account that is.
 
-    begin: state, nonce, verifier -> the organisation -> resume: the same, once, in the browser that began -> holder
+    begin: state, nonce, verifier -> the organisation -> resume: the same, once, in the browser that began -> sign_in
 
 What a sign-in was begun with is made from one challenge (``challenges``), so it is of one browser, used once and over
 after five minutes; the verifier is told to nobody before, and can't be made from the others.
 
 Whom an account belongs to is kept by issuer and subject, which an organisation never gives to another. At first sight
-it is found by the verified address: that of exactly one person with a role other than volunteer. Who has an account of
-that issuer already keeps it: an address that the organisation gave to another later opens nothing.
+it is found by the verified address: that of exactly one person with a role other than volunteer, who has no other sure
+way in. For the address is one that staff can change: whoever has a passkey, or had one, signs in with that first, and
+then once more in the same browser through the organisation. Who has an account of that issuer already keeps it: an
+address that the organisation gave to another later opens nothing.
 
-What bounds it: an account of each issuer for each person.
+A sign-in begins in the transaction that found whose account it is, under the lock on them: when all of somebody's end,
+none begins just behind it.
+
+What bounds it: an account of each issuer for each person; challenges, as they are.
 """
 
 import base64
 import hashlib
 import hmac
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,12 +28,13 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme import challenges, outbox
+from ledger.scheme import challenges, one_time, outbox, sign_ins
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.challenges import Purpose
 from ledger.scheme.clock import Clock
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sign_ins import Entered, Strength
 
 NAME_BYTES_MAX: Final = 255
 
@@ -55,14 +62,18 @@ class Vouched(Struct, frozen=True, kw_only=True):
 class Vouching:
     """Beginning and resuming sign-ins by an organisation, and knowing whose they are."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, secret: bytes) -> None:
         self._database = database
         self._clock = clock
+        self._secret = secret
 
-    async def begin(self, browser: str) -> Begun:
-        """What to begin a sign-in with, in the browser of that cookie."""
+    async def begin(self, browser: str, network: str) -> Begun:
+        """What to begin a sign-in with, in the browser of that cookie, which asks from that address."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            return _begun(await challenges.make(driver(connection), Purpose.ORGANISATION, browser, self._clock()))
+            raw = driver(connection)
+            await challenges.asked(raw, self._secret, network, now)
+            return _begun(await challenges.make(raw, Purpose.ORGANISATION, browser, now))
 
     async def resume(self, browser: str, state: str) -> Begun:
         """What the sign-in of that state was begun with in that browser; once."""
@@ -81,35 +92,50 @@ class Vouching:
             )
         return _begun(challenge)
 
-    async def holder(self, vouched: Vouched) -> UUID:
-        """Whose account it is."""
+    async def sign_in(self, vouched: Vouched, *, sure: UUID | None = None) -> Entered:
+        """Sign in whose account it is; ``sure`` is who is signed in in that browser already, by a passkey."""
+        now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            known: UUID | None = await raw.fetchval(_KNOWN, vouched.issuer, vouched.subject)
-            return known or await self._at_first_sight(raw, vouched)
+            holder = await raw.fetchval(_KNOWN, vouched.issuer, vouched.subject)
+            if holder is not None:
+                await lock_holders(raw, [holder])
+            # Looked at again under the lock: they may have left.
+            if holder is None or await raw.fetchval(_KNOWN, vouched.issuer, vouched.subject) != holder:
+                holder = await _at_first_sight(raw, vouched, sure, now)
+            return await sign_ins.enter(raw, Strength.ORGANISATION, now, holder)
 
-    async def _at_first_sight(self, raw: asyncpg.Connection, vouched: Vouched) -> UUID:
-        email = (vouched.email or "").strip().lower()
-        found: list[UUID] = [row["id"] for row in await raw.fetch(_BY_EMAIL, email)] if email else []
-        if len(found) != 1:
+
+async def _at_first_sight(raw: asyncpg.Connection, vouched: Vouched, sure: UUID | None, now: datetime) -> UUID:
+    email = (vouched.email or "").strip().lower()
+    found: list[UUID] = [row["id"] for row in await raw.fetch(_BY_EMAIL, email)] if email else []
+    if len(found) != 1:
+        raise _unknown()
+    (holder,) = found
+    # Locked, so that of two accounts at once the second is told from the first.
+    await lock_holders(raw, found)
+    subject = await raw.fetchval(_OF_HOLDER, vouched.issuer, holder)
+    if subject is None:
+        if not await raw.fetchval(_HAS_ROLE, holder):
             raise _unknown()
-        (holder,) = found
-        # Locked, so that of two accounts at once the second is told from the first.
-        await lock_holders(raw, found)
-        subject = await raw.fetchval(_OF_HOLDER, vouched.issuer, holder)
-        if subject is None:
-            now = self._clock()
-            await raw.execute(_VOUCH, vouched.issuer, vouched.subject, holder, now)
-            await outbox.put(raw, [Event(topic=Topic.ORGANISATION_VOUCHED, holder=holder)], now)
-        elif subject != vouched.subject:
-            raise _unknown()
-        return holder
+        if holder != sure and await sign_ins.was_sure(raw, holder):
+            raise Declined(
+                Refusal.NOT_VERIFIED,
+                "We know you by another way to sign in. Please sign in with your passkey first, and then once more "
+                "through your organisation.",
+            )
+        await raw.execute(_VOUCH, vouched.issuer, vouched.subject, holder, now)
+        await one_time.end_invitations(raw, holder, now)
+        await outbox.put(raw, [Event(topic=Topic.ORGANISATION_VOUCHED, holder=holder)], now)
+    elif subject != vouched.subject:
+        raise _unknown()
+    return holder
 
 
 def _unknown() -> Declined:
     return Declined(
         Refusal.NOT_VERIFIED,
-        "Your organisation knows you, but we could not find you here by it: please ask the people who run the scheme.",
+        "Your organisation knows you, but we could not find you here by it: please ask the office.",
     )
 
 
@@ -131,5 +157,6 @@ SELECT h.id FROM scheme.contact c JOIN scheme.holder h ON h.person = c.person
 WHERE lower(c.email) = $1 AND EXISTS (SELECT FROM scheme.role r WHERE r.holder = h.id AND r.ended_at IS NULL)
 LIMIT 2
 """
+_HAS_ROLE = "SELECT EXISTS (SELECT FROM scheme.role WHERE holder = $1 AND ended_at IS NULL)"
 _OF_HOLDER = "SELECT subject FROM scheme.vouched WHERE issuer = $1 AND holder = $2"
 _VOUCH = "INSERT INTO scheme.vouched (issuer, subject, holder, made_at) VALUES ($1, $2, $3, $4)"

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
+import asyncpg
 import httpx
 import msgspec
 
@@ -17,12 +19,15 @@ from ledger.database import Database
 from ledger.journal import log
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.roles import Roles
 from ledger.settings import Settings
 
 # Places and limits: no credits, and in nobody's way in a test of something else.
 COUNTERS = frozenset({"allowance", "held_allowance", "honoured", "limit", "held_limit", "counted"})
 # By which staff make somebody known and able to ask: in the acts of everybody in a test.
 SCENERY = frozenset({"person_added", "key_made"})
+# What the service itself writes, whether anybody asks for anything or not.
+_OF_THE_SERVICE = ("journal.checkpoint", "scheme.work")
 SETTINGS = Settings(environment="test", pool_size=8)
 # Signing keys, a folder for each database: services on one database share a key, as in life.
 _KEYS = tempfile.TemporaryDirectory(prefix="ledger-tests-keys-")
@@ -34,12 +39,29 @@ def settings_for(dsn: str) -> Settings:
     return msgspec.structs.replace(SETTINGS, data=Path(_KEYS.name) / urlsplit(dsn).path.strip("/"))
 
 
+async def written(owner: asyncpg.Connection) -> dict[str, tuple[int, int]]:
+    """What stands in each table there is: how many rows, and a sum that changes with each that is written anew."""
+    tables = [row["name"] for row in await owner.fetch(_TABLES, _OF_THE_SERVICE)]
+    counted = " UNION ALL ".join(
+        f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0)::bigint FROM {name}" for name in tables
+    )
+    return {name: (rows, sum_) for name, rows, sum_ in await owner.fetch(counted)}
+
+
+_TABLES = """
+SELECT format('%I.%I', schemaname, tablename) AS name
+FROM pg_tables WHERE schemaname IN ('journal', 'scheme') AND schemaname || '.' || tablename <> ALL($1::text[])
+"""
+
+
 class Api:
     """A running service and a key of its scheme. Ids and tokens are the texts that JSON has."""
 
-    def __init__(self, client: httpx.AsyncClient, scheme: str) -> None:
+    def __init__(self, client: httpx.AsyncClient, scheme: str, keys: Keys, roles: Roles) -> None:
         self.client = client
         self.scheme = scheme
+        self.keys = keys
+        self.roles = roles
 
     @classmethod
     @asynccontextmanager
@@ -50,11 +72,12 @@ class Api:
         async with (
             serving(settings or settings_for(dsn), dsn, clock=clock, durable=False) as app,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+            Database.open(dsn) as database,
         ):
+            keys = Keys(database, clock, "test")
             if not scheme:
-                async with Database.open(dsn) as database:
-                    _, scheme = await Keys(database, clock, "test").create(Scope.SCHEME, None, "tests")
-            yield cls(client, scheme)
+                _, scheme = await keys.create(Scope.SCHEME, None, "tests")
+            yield cls(client, scheme, keys, Roles(database, clock))
 
     async def get(self, path: str, token: str | None = None, **query: object) -> httpx.Response:
         return await self.client.get(
@@ -92,8 +115,11 @@ class Api:
     # --- the cast ---------------------------------------------------------------------------------------
 
     async def key(self, scope: str, object_: str | None = None, *, person: str | None = None) -> str:
-        """A key; `person` is whose it is, by their id."""
-        body = {"scope": scope, "object": object_, "person": person, "label": "a till"}
+        """A key; `person` is whose it is, by their id: as only the operator says it."""
+        if person is not None:
+            of, whose = UUID(object_) if object_ else None, UUID(person)
+            return (await self.keys.create(Scope(scope), of, "their own", person=whose))[1]
+        body = {"scope": scope, "object": object_, "label": "a till"}
         return str((await self.made("/v1/keys", body))["token"])
 
     async def till(self, venue: str) -> str:

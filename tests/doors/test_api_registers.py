@@ -69,6 +69,37 @@ async def test_somebody_new_is_made_known_on_the_spot(api: Api) -> None:
     assert [await api.balance(person) for person in people] == [(90, 0), (30, 0)]
 
 
+@pytest.mark.parametrize("planned", [True, False])
+async def test_newcomers_who_are_recorded_already_are_the_same_register_sent_again(api: Api, *, planned: bool) -> None:
+    project, ann = await api.project(), (await api.person())["id"]
+    times = register({})
+    if planned:
+        period = {name: times[name] for name in ("started_at", "ended_at")}
+        session = (await api.made(f"/v1/projects/{project}/sessions", period))["sessions"][0]["id"]
+        times = {"session": session}
+
+    async def sent(*lines: dict[str, Any]) -> str:
+        answer = await api.post(f"/v1/projects/{project}/registers", {**times, "lines": list(lines)})
+        return str(answer.json().get("code", "recorded"))
+
+    zoe, slip = {"name": "Zoe", "minutes": 90}, {"voucher": "Dave", "minutes": 60}
+    assert await sent(zoe, slip, {"person": ann, "minutes": 60}) == "recorded"
+    assert await sent(slip, {"name": "zoe", "minutes": 30}) == "sent_before"
+    assert await sent(zoe, slip, {"person": ann, "minutes": 60}) == "sent_before"
+    assert await sent(zoe, {"name": "Yan", "minutes": 30}) == "recorded", "somebody else is on it"
+    assert await sent({**zoe, "another": True}) == "recorded"
+    assert len((await api.get("/v1/people", name="Zoe")).json()["people"]) == 3
+    if not planned:
+        times["started_at"] = (datetime.fromisoformat(str(times["started_at"])) + timedelta(minutes=15)).isoformat()
+        assert await sent(zoe) == "recorded", "that was another session"
+
+
+async def test_two_registers_of_the_same_newcomers_at_once_are_recorded_once(api: Api) -> None:
+    project, body = await api.project(), came(register({}), {"name": "Zoe", "minutes": 90})
+    answers = await asyncio.gather(*(api.post(f"/v1/projects/{project}/registers", body) for _ in range(4)))
+    assert sorted(answer.json().get("code", "recorded") for answer in answers) == ["recorded", *["sent_before"] * 3]
+
+
 @pytest.mark.parametrize(
     ("days", "state", "exceptions"),
     [

@@ -7,11 +7,16 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from ledger.database import Database
+from ledger.scheme.callers import OPERATOR, Caller, Scope
 from ledger.scheme.clock import system_clock
-from ledger.scheme.roles import ROLES_MAX
+from ledger.scheme.devices import Devices, NewDevice
+from ledger.scheme.leaving import Leaving
+from ledger.scheme.refusals import Declined
+from ledger.scheme.roles import ASKED_LASTS, ROLES_MAX, Grant, Role
 from ledger.scheme.sign_ins import SignIns, Strength
 from tests.doors.house import Api
 
@@ -23,6 +28,10 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def granted(api: Api, person: str, role: str = "staff", **place: str) -> dict[str, Any]:
+    """A role of theirs; that of the staff as only the operator gives it alone."""
+    if role == "staff":
+        made, _ = await api.roles.grant(OPERATOR, uuid4().hex, Grant(person=UUID(person), role=Role.STAFF))
+        return dict(msgspec.to_builtins(made))
     return await api.made("/v1/roles", {"person": person, "role": role, **place})
 
 
@@ -116,6 +125,40 @@ async def test_nobody_gives_themselves_a_role(api: Api) -> None:
     assert await roles_of(api, ann) == [("staff", None)]
 
 
+async def test_staff_are_made_by_two_of_the_staff(api: Api) -> None:
+    """So one of them doesn't make a second one of themselves, who agrees to whatever takes two."""
+    (_, unas), (_, toms) = await staff(api, "Una"), await staff(api, "Tom")
+    ann, bob = (await api.person("Ann"))["id"], (await api.person("Bob"))["id"]
+    body = {"person": ann, "role": "staff"}
+    assert refusal(await api.post("/v1/roles", body)) == (403, "staff_only"), "a key with nobody behind it"
+    first = await api.made("/v1/roles", body, token=unas)
+    again = await api.made("/v1/roles", body, token=unas)
+    assert (first["waits"], again) == (True, first)
+    assert await roles_of(api, ann) == []
+    assert (await api.made("/v1/roles", {"person": bob, "role": "staff"}, token=toms))["waits"], "another matter"
+    second = await api.made("/v1/roles", body, token=toms)
+    assert (second["waits"], await roles_of(api, ann)) == (False, [("staff", None)])
+    assert [act["verb"] for act in await api.acts(ann)] == ["staff_asked", "role_granted"]
+
+    # What was asked for before is used up.
+    await api.made(f"/v1/roles/{second['id']}/end")
+    assert (await api.made("/v1/roles", body, token=toms))["waits"]
+
+
+@pytest.mark.parametrize("since", ["they left", "it was long ago"])
+async def test_who_asked_is_of_the_staff_and_asked_of_late(dsn: str, since: str) -> None:
+    now = datetime.now(UTC)
+    async with Api.running(dsn, clock=lambda: now) as api:
+        (una, unas), (_, toms) = await staff(api, "Una"), await staff(api, "Tom")
+        body = {"person": (await api.person("Ann"))["id"], "role": "staff"}
+        await api.made("/v1/roles", body, token=unas)
+        if since == "they left":
+            await api.made(f"/v1/people/{una}/leave")
+        else:
+            now += ASKED_LASTS
+        assert (await api.made("/v1/roles", body, token=toms))["waits"]
+
+
 async def test_the_scheme_keeps_one_of_its_staff(api: Api) -> None:
     ann, anns = await staff(api, "Ann")
     [role] = (await api.get(f"/v1/people/{ann}/roles")).json()["roles"]
@@ -204,9 +247,13 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
     for person in (ann, bob):
         await proofs_of(owner, UUID(person["holder"]))
 
+    venue = UUID(await api.venue())
+    devices = {
+        UUID(person["holder"]): await devices_of(database, UUID(person["holder"]), venue) for person in (ann, bob)
+    }
     left = await api.made(f"/v1/people/{ann['id']}/leave", key="leaves")
 
-    counts = {"roles": 1, "sign_ins": 1, "passkeys": 1, "codes": 1, "organisations": 1, "keys": 2}
+    counts = {"roles": 1, "sign_ins": 1, "passkeys": 1, "codes": 1, "organisations": 1, "keys": 2, "devices": 2}
     assert {name: left[name] for name in counts} == counts
     assert await api.made(f"/v1/people/{ann['id']}/leave", key="leaves") == left
     assert await sign_ins.who(cookies[ann["holder"]]) is None
@@ -214,8 +261,13 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
     for holder, expected in ((ann["holder"], 401), (bob["holder"], 200)):
         for key in keys[holder]:
             assert (await api.get("/v1/rules", key)).status_code == expected
+    for holder, (code, till) in devices.items():
+        answers = (409, 401) if holder == UUID(ann["holder"]) else (200, 200)
+        enrolled = await api.post("/v1/devices/enrol", {"code": code})
+        assert (enrolled.status_code, (await api.get("/v1/rules", till)).status_code) == answers
     for table, live in LIVE.items():
-        found = await owner.fetch(f"SELECT holder FROM scheme.{table} WHERE {live}")
+        whose = "created_by" if table == "device" else "holder"
+        found = await owner.fetch(f"SELECT {whose} AS holder FROM scheme.{table} WHERE {live}")
         assert {row["holder"] for row in found} == {UUID(bob["holder"])}, table
     assert await roles_of(api, ann["id"]) == []
     assert await api.balance(ann["id"]) == (60, 0)
@@ -225,6 +277,39 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
     assert await owner.fetchval("SELECT holder FROM scheme.outbox WHERE topic = 'left'") == UUID(ann["holder"])
     again = await api.made(f"/v1/people/{ann['id']}/leave")
     assert {name: again[name] for name in counts} == dict.fromkeys(counts, 0)
+
+
+async def test_a_device_that_stands_where_it_belongs_is_kept_and_a_code_never(api: Api, database: Database) -> None:
+    ann = await api.person()
+    await granted(api, (await api.person("Bob"))["id"])
+    holder, leaving = UUID(ann["holder"]), Leaving(database, system_clock)
+    made = [await devices_of(database, holder, UUID(await api.venue())) for _ in range(2)]
+    kept, other = await leaving.devices(OPERATOR, UUID(ann["id"]))
+    left, _ = await leaving.leave(OPERATOR, "leaves", UUID(ann["id"]), keep=[kept.id])
+    assert left.devices == 3, "the other one, and both that waited for their codes"
+    assert [(await api.get("/v1/rules", till)).status_code for _, till in made] == [401, 200]
+    assert [each.id for each in await leaving.devices(OPERATOR, UUID(ann["id"]))] == [kept.id]
+    acts = (await api.get("/v1/acts", verb="device_revoked")).json()["acts"]
+    assert str(other.id) in [act["object"] for act in acts]
+    assert len(acts) == left.devices
+    anybody = Caller(key=holder, scope=Scope.PROJECT, object=holder, holder=holder)
+    for work in (leaving.devices(anybody, UUID(ann["id"])), leaving.leave(anybody, "again", UUID(ann["id"]))):
+        with pytest.raises(Declined):
+            await work
+
+
+async def test_a_code_that_was_made_while_they_left_is_not_taken(
+    api: Api, database: Database, owner: asyncpg.Connection
+) -> None:
+    """It was asked for before, by somebody who was let in then, and is written after all else has ended."""
+    ann = await api.person()
+    code, _ = await devices_of(database, UUID(ann["holder"]), UUID(await api.venue()))
+    await owner.execute(
+        "INSERT INTO scheme.act (id, at, by, key, scope, holder, verb)"
+        " VALUES ($1, now(), $1, $1, 'scheme', $2, 'left')",
+        *(uuid4(), UUID(ann["holder"])),
+    )
+    assert refusal(await api.post("/v1/devices/enrol", {"code": code})) == (409, "code_unknown")
 
 
 async def test_nobody_leaves_who_is_not_there(api: Api) -> None:
@@ -247,6 +332,7 @@ LIVE = {
     "one_time": "used_at IS NULL",
     "vouched": "true",
     "api_key": "revoked_at IS NULL AND holder IS NOT NULL",
+    "device": "revoked_at IS NULL",
     "recovery": "ended_at IS NULL AND agreed_at IS NULL",
 }
 """By which somebody can act, or come to: each table, and what is live in it."""
@@ -265,3 +351,14 @@ async def proofs_of(owner: asyncpg.Connection, holder: UUID) -> None:
     )
     asked = "INSERT INTO scheme.recovery (id, holder, asked_at, asked_by) VALUES ($1, $2, $3, $4)"
     await owner.execute(asked, uuid4(), holder, now, uuid4())
+
+
+async def devices_of(database: Database, holder: UUID, venue: UUID) -> tuple[str, str]:
+    """The code of a till that this holder of the staff expects, and the key of one that they had enrolled."""
+    devices = Devices(database, system_clock, "test")
+    caller = Caller(key=uuid4(), scope=Scope.SCHEME, object=None, holder=holder)
+    codes = []
+    for number in range(2):
+        new = NewDevice(name=f"till {number}", venue=venue)
+        codes.append((await devices.create(caller, f"{holder}-{venue}-{number}", new))[0].code)
+    return codes[1], (await devices.enrol(codes[0])).token

@@ -48,7 +48,7 @@ class Report(NamedTuple):
 class House:
     """A running service with a scheme in it, and schemathesis to ask it."""
 
-    def __init__(self, base: str, boss: str, folder: Path, *, soak: bool) -> None:
+    def __init__(self, base: str, boss: str, dsn: str, folder: Path, *, soak: bool) -> None:
         self._base = base
         self._folder = folder
         # CI asks the same every time; the night goes on asking, and something else each time.
@@ -56,7 +56,7 @@ class House:
             ("--seed", str(secrets.randbits(32)), "--max-time", str(SOAK_SECONDS)) if soak else ("--seed", "1")
         )
         with httpx.Client(base_url=base) as client:
-            self._scheme = Scheme(client, boss)
+            self._scheme = Scheme(client, boss, dsn)
         self.document = self._scheme.document
         for _, _, operation in operations(self.document):
             del operation["responses"]["default"]
@@ -103,7 +103,7 @@ async def house(dsn: str, database: Database, tmp_path: Path, *, soak: bool) -> 
     """Whatever was asked of it, in the end its books balance and its log verifies."""
     with answering(dsn) as base:
         _, boss = await Keys(database, lambda: NOW, "test").create(Scope.SCHEME, None, "tests")
-        yield await asyncio.to_thread(House, base, boss, tmp_path, soak=soak)
+        yield await asyncio.to_thread(House, base, boss, dsn, tmp_path, soak=soak)
     connection: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
         await audit(connection)

@@ -14,6 +14,7 @@ from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Kind, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
+from ledger.scheme.keys import Scope
 from tests.doors.house import Api, register
 
 WORD = "zzq"
@@ -51,8 +52,7 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
     assert changed.status_code == 200, changed.text
     preferred = await api.send("PATCH", f"/v1/people/{person}/preferences", {"quiet": True})
     assert preferred.status_code == 200, preferred.text
-    made = await api.made("/v1/keys", {"scope": "person", "person": person, "label": f"{WORD}-label"})
-    key = str(made["token"])
+    _, key = await api.keys.create(Scope.PERSON, None, f"{WORD}-label", person=UUID(person))
     await api.made(f"/v1/people/{person}/helpers", {"helper": dee, "may": ["balance"]})
     await api.made(f"/v1/people/{eve}/helpers", {"helper": person, "may": ["balance"]})
     assert (await api.get(f"/v1/people/{eve}/balance", key)).status_code == 200

@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -290,6 +290,7 @@ class Scheme(NamedTuple):
     till: str
     project: str
     offer: str
+    dsn: str
 
     @classmethod
     async def begun(cls, clients: Clients, place: Place) -> Self:
@@ -304,7 +305,7 @@ class Scheme(NamedTuple):
         await clients.made(f"/v1/offers/{offer}/publish", boss)
         key = {"scope": "venue", "object": venue, "label": "a till"}
         till = (await clients.made("/v1/keys", boss, key))["token"]
-        return cls(clients, boss, till, project, offer)
+        return cls(clients, boss, till, project, offer, place.dsn)
 
     async def person(self, minutes: int, **known: str) -> dict[str, Any]:
         """Somebody with a card and so many minutes, given three days ago or earlier."""
@@ -324,9 +325,10 @@ class Scheme(NamedTuple):
 
     async def another_coordinator(self) -> str:
         """The key of another one, of this project, that says whose it is."""
-        person = (await self.person(0))["id"]
-        key = {"scope": "project", "object": self.project, "person": person, "label": "another coordinator"}
-        return str((await self.clients.made("/v1/keys", self.coordinator, key))["token"])
+        person = UUID((await self.person(0))["id"])
+        async with Database.open(self.dsn) as database:
+            keys = Keys(database, system_clock, "test")
+            return (await keys.create(Scope.PROJECT, UUID(self.project), "another coordinator", person=person))[1]
 
     def redeem(self, who: Mapping[str, Any], key: str | None = None, *, capture: bool = True) -> Asked:
         """By their card."""

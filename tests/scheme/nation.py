@@ -175,8 +175,9 @@ FROM generate_series(1, 40000) n;
 _DESKS = f"""
 INSERT INTO scheme.device (id, venue, name, status, created_at, created_by, code_hash, code_until)
 SELECT scheme.test_id('device', n), scheme.test_id('venue', n % 1500 + 1), 'Till ' || n,
-    CASE WHEN n % 100 = 0 THEN 'expected' ELSE 'active' END, now() - n * interval '1 hour', scheme.test_id('holder', 1),
-    CASE WHEN n % 100 = 0 THEN sha256(n::text::bytea) END, CASE WHEN n % 100 = 0 THEN now() END
+    CASE WHEN n % 100 = 0 THEN 'expected' ELSE 'active' END, now() - n * interval '1 hour',
+    scheme.test_id('holder', n % 1500 + 1), CASE WHEN n % 100 = 0 THEN sha256(n::text::bytea) END,
+    CASE WHEN n % 100 = 0 THEN now() END
 FROM generate_series(1, 6000) n;
 INSERT INTO scheme.api_key (id, secret_hash, scope, venue, device, label, created_at, expires_at)
 SELECT scheme.test_id('till', n), sha256(n::text::bytea), 'venue', scheme.test_id('venue', n % 1500 + 1),

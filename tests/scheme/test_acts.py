@@ -96,7 +96,7 @@ async def test_an_act_that_was_not_done_is_not_recorded(database: Database) -> N
 
 async def test_what_was_done_stays_done(database: Database) -> None:
     await recorded(database, OFFICE, ANN, "looked")
-    for statement in ("UPDATE scheme.act SET verb = 'slept'", "DELETE FROM scheme.act"):
+    for statement in ("UPDATE scheme.act SET verb = 'slept'", "DELETE FROM scheme.act", "TRUNCATE scheme.act"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.transaction() as connection:
                 await driver(connection).execute(statement)

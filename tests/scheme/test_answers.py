@@ -92,6 +92,24 @@ async def test_something_else_under_the_same_key_is_refused(answers: Answers, as
     assert refused.value.reason is Refusal.KEY_REUSED
 
 
+async def test_a_key_is_used_up_where_nothing_was_done_under_it_and_nothing_can_be(answers: Answers) -> None:
+    async def used_up(name: str, refusal: Refusal | None) -> bool | None:
+        try:
+            await answers.once(OFFICE, "k", Add(name), adding(name, refusal), Added)
+        except Declined as declined:
+            return declined.used_up
+        return None
+
+    assert await used_up("Ann", Refusal.WRONG_VALUES) is False, "it may be mended and sent again"
+    assert await used_up("Ann", Refusal.QUOTA_FULL) is True
+    assert await used_up("Ann", None) is True, "the refusal stands"
+    assert await used_up("Bob", None) is True
+    await answers.once(OFFICE, "done", Add("Cat"), adding("Cat"), Added)
+    with pytest.raises(Declined) as declined:
+        await answers.once(OFFICE, "done", Add("Dee"), adding("Dee"), Added)
+    assert (declined.value.reason, declined.value.used_up) == (Refusal.KEY_REUSED, False)
+
+
 async def test_another_principals_key_is_another_key(answers: Answers, owner: asyncpg.Connection) -> None:
     for caller in (OFFICE, ANN):
         _, replayed = await answers.once(caller, "k", Add("Ann"), adding("Ann"), Added)

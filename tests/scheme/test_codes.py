@@ -16,6 +16,7 @@ from ledger.scheme.codes import (
     code_for,
     code_hash,
     enrolment_code,
+    link,
     pass_age,
     pass_code,
     pass_step,
@@ -55,6 +56,11 @@ def test_a_code_is_made_anew_from_the_secret_the_purpose_and_the_id() -> None:
         f" {CODE} ",
         CODE.replace("0", "o").replace("1", "l"),
         CODE.replace("0", "O").replace("1", "I"),
+        # As a scanner types a link, in capitals, and where the keyboard is another than it takes it for.
+        link("https://credits.example.org", CODE),
+        link("http://localhost:8080", CODE).upper(),
+        link("https://till.example.org", CODE).replace("#", "£"),
+        link("https://a.example", CODE).replace("://", "Ö--").replace("/", "-").replace("#", "§"),
     ],
 )
 def test_however_it_is_typed_it_is_the_same_code(typed: str) -> None:
@@ -63,7 +69,13 @@ def test_however_it_is_typed_it_is_the_same_code(typed: str) -> None:
     assert code_hash(SECRET, read) == code_hash(SECRET, CODE)
 
 
-@pytest.mark.parametrize("typed", ["", CODE[:-1], CODE + "0", "U" * 11, "not a code!", "é" * 11])
+ELSEWHERE = f"https://b.example/#{CODE}"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", CODE[:-1], CODE + "0", "U" * 11, "not a code!", "é" * 11, ELSEWHERE, link("https://b.example", "")],
+)
 def test_what_is_no_code_is_known_as_such(typed: str) -> None:
     assert read_code(typed) is None
 

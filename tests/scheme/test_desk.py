@@ -72,14 +72,24 @@ async def test_a_consent_that_holds_is_shown_with_its_end(database: Database, de
     assert (guardian.consent, guardian.ends_at) == (None, None)
 
 
-async def test_a_look_uses_no_contact_and_leaves_no_act(database: Database, desk: Desk) -> None:
-    ann = await person(database, contact=Reach(email="ann@example.org"))
-    before = await Acts(database).page(Wanted(), before=None, limit=10)
-    found = await desk.of(OPERATOR, ann)
+async def test_a_look_uses_no_contact_and_is_written_down_once_a_day_for_each_who_looks(database: Database) -> None:
+    moments = [datetime.now(UTC)]
+    desk = Desk(database, lambda: moments[-1])
+    sam = Caller(key=uuid4(), scope=Scope.SCHEME, object=None, holder=uuid4())
+    ann, bob = await person(database, contact=Reach(email="ann@example.org")), await person(database, "Bob")
+    for who, whom in ((OPERATOR, ann), (OPERATOR, ann), (sam, ann), (sam, bob), (sam, ann)):
+        found = await desk.of(who, whom)
+        assert found.has_contact is (whom == ann)
+        assert "ann@example.org" not in repr(found)
+    moments.append(moments[0] + timedelta(hours=25))
+    holders = {person: (await desk.of(sam, person)).holder for person in (ann, bob)}
 
-    assert found.has_contact
-    assert "ann@example.org" not in repr(found)
-    assert await Acts(database).page(Wanted(), before=None, limit=10) == before
+    looks = await Acts(database).page(Wanted(verb="person_read"), before=None, limit=10)
+    assert [(act.by, act.holder) for act in reversed(looks)] == [
+        (OPERATOR.identity, holders[ann]),
+        *((sam.holder, holders[whom]) for whom in (ann, bob, ann, bob)),
+    ]
+    assert await Acts(database).page(Wanted(verb="contact_read"), before=None, limit=10) == []
 
 
 async def test_of_many_cards_the_newest_are_shown(database: Database, desk: Desk) -> None:

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from ledger.database import Database, driver
 from ledger.scheme import challenges, passkeys
+from ledger.scheme.awards import lock_holders
 from ledger.scheme.passkeys import LIVE_MAX, NAME_MAX, RESPONSE_MAX, Passkeys
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sign_ins import Entered
+from tests.conftest import blocked
 from tests.scheme.authenticator import PRESENT, VERIFIED, Authenticator, Lies, bytes_of, text_of
 
 SITE, ORIGIN = "credits.example", "https://credits.example"
-BROWSER, OTHER_BROWSER = "the-cookie-of-this-browser", "the-cookie-of-another"
+BROWSER, OTHER_BROWSER, NETWORK = "the-cookie-of-this-browser", "the-cookie-of-another", "192.0.2.1"
+SECRET = bytes(32)
 SECOND = timedelta(seconds=1)
 
 
@@ -40,7 +44,7 @@ def time() -> Time:
 
 @pytest.fixture
 def site(database: Database, time: Time) -> Passkeys:
-    return Passkeys(database, time, SITE, ORIGIN)
+    return Passkeys(database, time, SECRET, SITE, ORIGIN)
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ async def test_a_passkey_is_added_and_signs_its_person_in(site: Passkeys, ann: U
     assert (kept.id, kept.name, kept.made_at, kept.used_at) == (text_of(mine.credential), "my phone", time.now, None)
 
     time.now += SECOND
-    assert await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER))) == ann
+    assert (await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER, NETWORK)))).holder == ann
     assert [each.used_at for each in await site.list_of(ann)] == [time.now]
 
 
@@ -101,7 +105,7 @@ async def test_the_authenticator_is_asked_to_verify_and_to_keep_what_it_makes(si
     assert [bytes_of(each["id"]) for each in asked["excludeCredentials"]] == [earlier.credential]
     assert len(bytes_of(asked["challenge"])) == 32
 
-    asked = json.loads(await site.begin_sign_in(BROWSER))
+    asked = json.loads(await site.begin_sign_in(BROWSER, NETWORK))
     assert (asked["rpId"], asked["userVerification"], asked["allowCredentials"]) == (SITE, "required", [])
 
 
@@ -212,7 +216,7 @@ async def test_nothing_is_begun_for_somebody_who_was_erased(
     await owner.execute("UPDATE scheme.holder SET person = NULL, closed_at = now() WHERE id = $1", ann)
     assert await reason(site.begin_adding(ann, "Ann", BROWSER)) is Refusal.NOT_FOUND
     assert await reason(site.finish_adding(ann, BROWSER, answer, "a")) is Refusal.NOT_FOUND
-    signed = mine.get(await site.begin_sign_in(BROWSER))
+    signed = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
     assert await reason(site.finish_sign_in(BROWSER, signed)) is Refusal.NOT_VERIFIED
 
 
@@ -225,10 +229,12 @@ async def test_what_is_not_as_asked_signs_nobody_in(
 ) -> None:
     mine = await added(site, ann)
     before = await rows(owner)
-    answer = mine.get(await site.begin_sign_in(BROWSER), **lies)
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK), **lies)
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
     assert await rows(owner) == before
-    assert await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER))) == ann, "the next one does"
+    assert (await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER, NETWORK)))).holder == ann, (
+        "the next one does"
+    )
 
 
 def _swap_credential(ann: Authenticator, bob: Authenticator, options: str) -> str:
@@ -259,7 +265,7 @@ async def test_nobody_signs_in_as_another(
     bob = await somebody(owner, "Bob")
     anns, bobs = await added(site, ann), await added(site, bob)
     before = await rows(owner)
-    answer = forged(anns, bobs, await site.begin_sign_in(BROWSER))
+    answer = forged(anns, bobs, await site.begin_sign_in(BROWSER, NETWORK))
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
     assert await rows(owner) == before
 
@@ -268,25 +274,39 @@ async def test_an_answer_signs_in_once_in_its_browser_in_its_time(
     site: Passkeys, ann: UUID, owner: asyncpg.Connection, time: Time
 ) -> None:
     mine = await added(site, ann)
-    answer = mine.get(await site.begin_sign_in(BROWSER))
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
     before = await rows(owner)
     assert await reason(site.finish_sign_in(OTHER_BROWSER, answer)) is Refusal.NOT_VERIFIED
     assert await rows(owner) == before
-    assert await site.finish_sign_in(BROWSER, answer) == ann
+    assert (await site.finish_sign_in(BROWSER, answer)).holder == ann
     before = await rows(owner)
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
 
-    answer = mine.get(await site.begin_sign_in(BROWSER))
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
     time.now += challenges.LASTS
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
     assert await rows(owner) == before
 
 
+async def test_an_answer_that_waits_while_all_of_theirs_end_signs_nobody_in(
+    site: Passkeys, ann: UUID, database: Database, owner: asyncpg.Connection, time: Time
+) -> None:
+    mine = await added(site, ann)
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
+    async with database.transaction() as connection:
+        await lock_holders(driver(connection), [ann])
+        waits = asyncio.create_task(reason(site.finish_sign_in(BROWSER, answer)))
+        await blocked(owner)
+        await passkeys.end_all(driver(connection), ann, time.now)
+    assert await waits is Refusal.NOT_VERIFIED
+    assert await owner.fetchval("SELECT count(*) FROM scheme.sign_in") == 0
+
+
 async def test_of_answers_sent_at_once_one_signs_in(site: Passkeys, ann: UUID) -> None:
     mine = await added(site, ann)
-    answer = mine.get(await site.begin_sign_in(BROWSER))
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
     found = await asyncio.gather(*(site.finish_sign_in(BROWSER, answer) for _ in range(5)), return_exceptions=True)
-    assert [each for each in found if not isinstance(each, Declined)] == [ann]
+    assert [each.holder for each in found if isinstance(each, Entered)] == [ann]
 
 
 @pytest.mark.parametrize("counts", [0, -1])
@@ -294,9 +314,9 @@ async def test_a_count_that_does_not_rise_is_that_of_a_copy(
     site: Passkeys, ann: UUID, owner: asyncpg.Connection, counts: int
 ) -> None:
     mine = await added(site, ann)
-    await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER), counts=5))
+    await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER, NETWORK), counts=5))
     before = await rows(owner)
-    answer = mine.get(await site.begin_sign_in(BROWSER), counts=counts)
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK), counts=counts)
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
     assert await rows(owner) == before
 
@@ -304,15 +324,17 @@ async def test_a_count_that_does_not_rise_is_that_of_a_copy(
 async def test_an_authenticator_that_never_counts_is_taken(site: Passkeys, ann: UUID) -> None:
     mine = await added(site, ann)
     for _ in range(2):
-        assert await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER), counts=0)) == ann
+        assert (
+            await site.finish_sign_in(BROWSER, mine.get(await site.begin_sign_in(BROWSER, NETWORK), counts=0))
+        ).holder == ann
 
 
 async def test_a_passkey_is_answered_alike_whether_it_is_known_or_not(site: Passkeys, ann: UUID) -> None:
     mine = await added(site, ann)
     sentences = set()
     for answer in (
-        phone().get(await site.begin_sign_in(BROWSER), user_handle=ann.bytes),
-        mine.get(await site.begin_sign_in(BROWSER), flags=PRESENT),
+        phone().get(await site.begin_sign_in(BROWSER, NETWORK), user_handle=ann.bytes),
+        mine.get(await site.begin_sign_in(BROWSER, NETWORK), flags=PRESENT),
     ):
         with pytest.raises(Declined) as caught:
             await site.finish_sign_in(BROWSER, answer)
@@ -355,7 +377,7 @@ async def test_what_was_cut_short_or_garbled_is_refused(
 ) -> None:
     mine = await added(site, ann)
     before = await rows(owner)
-    options = await site.begin_sign_in(BROWSER)
+    options = await site.begin_sign_in(BROWSER, NETWORK)
     made = (
         mine.get(options) if part != "attestationObject" else phone().create(await site.begin_adding(ann, "A", BROWSER))
     )
@@ -371,11 +393,11 @@ async def test_what_was_cut_short_or_garbled_is_refused(
 
 async def test_an_answer_that_is_too_long_is_not_even_parsed(site: Passkeys, ann: UUID) -> None:
     mine = await added(site, ann)
-    answer = json.loads(mine.get(await site.begin_sign_in(BROWSER)))
+    answer = json.loads(mine.get(await site.begin_sign_in(BROWSER, NETWORK)))
     answer["padding"] = "x" * RESPONSE_MAX
     assert await reason(site.finish_sign_in(BROWSER, json.dumps(answer))) is Refusal.NOT_VERIFIED
     del answer["padding"]
-    assert await site.finish_sign_in(BROWSER, json.dumps(answer)) == ann
+    assert (await site.finish_sign_in(BROWSER, json.dumps(answer))).holder == ann
 
 
 # --- ending ---------------------------------------------------------------------------------------------------
@@ -390,9 +412,9 @@ async def test_a_passkey_that_ended_signs_nobody_in(
     first, second = await site.list_of(ann)
     await site.end(ann, first.id)
     assert await site.list_of(ann) == [second]
-    answer = mine.get(await site.begin_sign_in(BROWSER))
+    answer = mine.get(await site.begin_sign_in(BROWSER, NETWORK))
     assert await reason(site.finish_sign_in(BROWSER, answer)) is Refusal.NOT_VERIFIED
-    assert await site.finish_sign_in(BROWSER, spare.get(await site.begin_sign_in(BROWSER))) == ann
+    assert (await site.finish_sign_in(BROWSER, spare.get(await site.begin_sign_in(BROWSER, NETWORK)))).holder == ann
 
     ended = await rows(owner)
     await site.end(ann, first.id)
@@ -402,12 +424,26 @@ async def test_a_passkey_that_ended_signs_nobody_in(
 
 
 @pytest.mark.parametrize("id_", ["", "%", "a", "AAAA", "\u2603", "theirs"])
-async def test_nobody_ends_what_is_not_theirs(site: Passkeys, ann: UUID, owner: asyncpg.Connection, id_: str) -> None:
+async def test_nobody_ends_or_renames_what_is_not_theirs(
+    site: Passkeys, ann: UUID, owner: asyncpg.Connection, id_: str
+) -> None:
     theirs = await added(site, await somebody(owner, "Bob"))
     before = await rows(owner)
     named = text_of(theirs.credential) if id_ == "theirs" else id_
     assert await reason(site.end(ann, named)) is Refusal.NOT_FOUND
+    assert await reason(site.rename(ann, named, "mine")) is Refusal.NOT_FOUND
     assert await rows(owner) == before
+
+
+async def test_a_passkey_is_called_what_its_person_calls_it_while_it_works(site: Passkeys, ann: UUID) -> None:
+    await added(site, ann)
+    (kept,) = await site.list_of(ann)
+    await site.rename(ann, kept.id, "the old phone")
+    assert [each.name for each in await site.list_of(ann)] == ["the old phone"]
+    for name in ("", " ", "a\nb", "n" * (NAME_MAX + 1)):
+        assert await reason(site.rename(ann, kept.id, name)) is Refusal.WRONG_VALUES
+    await site.end(ann, kept.id)
+    assert await reason(site.rename(ann, kept.id, "gone")) is Refusal.NOT_FOUND
 
 
 async def test_all_of_somebodys_end_at_once_with_what_is_being_added(
@@ -432,22 +468,43 @@ async def test_challenges_are_bounded_by_browser_and_go_when_they_are_over(
     site: Passkeys, ann: UUID, owner: asyncpg.Connection, time: Time
 ) -> None:
     mine = await added(site, ann)
-    first = await site.begin_sign_in(BROWSER)
+    first = await site.begin_sign_in(BROWSER, NETWORK)
     for _ in range(challenges.EACH_BROWSER + 5):
         time.now += SECOND
-        await site.begin_sign_in(BROWSER)
+        await site.begin_sign_in(BROWSER, NETWORK)
     time.now += SECOND
-    last = await site.begin_sign_in(BROWSER)
+    last = await site.begin_sign_in(BROWSER, NETWORK)
     assert await owner.fetchval("SELECT count(*) FROM scheme.challenge") == challenges.EACH_BROWSER
     assert await reason(site.finish_sign_in(BROWSER, mine.get(first))) is Refusal.NOT_VERIFIED
-    assert await site.finish_sign_in(BROWSER, mine.get(last)) == ann
+    assert (await site.finish_sign_in(BROWSER, mine.get(last))).holder == ann
 
     time.now += challenges.LASTS
-    await site.begin_sign_in(OTHER_BROWSER)
+    await site.begin_sign_in(OTHER_BROWSER, NETWORK)
     assert await owner.fetchval("SELECT count(*) FROM scheme.challenge") == 1
 
 
 async def test_of_a_browsers_cookie_only_the_hash_is_kept(site: Passkeys, owner: asyncpg.Connection) -> None:
-    await site.begin_sign_in(BROWSER)
+    await site.begin_sign_in(BROWSER, NETWORK)
     kept = await owner.fetchval("SELECT browser_hash FROM scheme.challenge")
     assert kept == hashlib.sha256(BROWSER.encode()).digest()
+
+
+async def test_whoever_asks_without_a_cookie_each_time_is_counted_by_the_network(
+    site: Passkeys, ann: UUID, owner: asyncpg.Connection, time: Time
+) -> None:
+    """The rows that nobody in particular can write are so many a network and five minutes."""
+    await site.begin_sign_in("cookie-0", NETWORK)
+    await owner.execute("UPDATE scheme.attempt SET count = $1 - 2 WHERE what = 'challenge_from'", challenges.FROM)
+    for cookie in ("cookie-1", "cookie-2"):
+        await site.begin_sign_in(cookie, NETWORK)
+    for cookie in ("cookie-3", "cookie-4"):
+        assert await reason(site.begin_sign_in(cookie, NETWORK)) is Refusal.TRY_AGAIN
+    await site.begin_sign_in("cookie-5", "192.0.2.2")
+    assert await owner.fetchval("SELECT count(*) FROM scheme.challenge") == 4, "and another network's"
+    time.now += timedelta(hours=1)
+    await site.begin_sign_in(BROWSER, NETWORK)
+
+    for number in range(challenges.EACH_BROWSER + 3):
+        await site.begin_adding(ann, "Ann", f"cookie-{number}")
+    found = await owner.fetchval("SELECT count(*) FROM scheme.challenge WHERE holder = $1", ann)
+    assert found == challenges.EACH_BROWSER, "an invitation's link writes no more either"

@@ -42,7 +42,7 @@ class Desk:
         self.database = database
         self.owner = owner
         self.recoveries = Recoveries(database, self.time, SECRET)
-        self.passkeys = Passkeys(database, self.time, "credits.example", HERE)
+        self.passkeys = Passkeys(database, self.time, SECRET, "credits.example", HERE)
         self.sign_ins = SignIns(database, self.time)
         self.one_time = OneTime(database, self.time, SECRET)
 
@@ -130,7 +130,7 @@ async def test_two_of_the_staff_give_somebody_a_new_way_in_and_the_old_ones_end(
     assert await desk.recoveries.waiting(una.caller) == []
     assert await desk.passkeys.list_of(ann.holder) == []
     assert await desk.sign_ins.who(signed_in) is None
-    answer = lost.get(await desk.passkeys.begin_sign_in(BROWSER))
+    answer = lost.get(await desk.passkeys.begin_sign_in(BROWSER, "192.0.2.1"))
     assert (await declined(desk.passkeys.finish_sign_in(BROWSER, answer))).reason is Refusal.NOT_VERIFIED
 
     letter = await desk.owner.fetchrow("SELECT recipient, body FROM scheme.letter")
@@ -153,9 +153,10 @@ async def _made_by(desk: Desk, person: Person, link: str) -> UUID:
     assert good.purpose is Purpose.PASSKEY
     phone = Authenticator(HERE, "credits.example")
     answer = phone.create(await desk.passkeys.begin_adding(good.holder, "Ann", BROWSER))
-    await desk.passkeys.finish_adding(person.holder, BROWSER, answer, "the new phone", invitation=link)
+    await desk.passkeys.finish_invited(person.holder, BROWSER, answer, "the new phone", link)
     assert await desk.one_time.look(link, BROWSER) is None, "the link is used up with the passkey"
-    return await desk.passkeys.finish_sign_in(BROWSER, phone.get(await desk.passkeys.begin_sign_in(BROWSER)))
+    options = await desk.passkeys.begin_sign_in(BROWSER, "192.0.2.1")
+    return (await desk.passkeys.finish_sign_in(BROWSER, phone.get(options))).holder
 
 
 async def test_who_has_no_address_is_given_the_link_by_whoever_agreed(desk: Desk) -> None:
@@ -177,11 +178,11 @@ async def test_an_invitation_adds_one_passkey_and_only_to_its_person(desk: Desk)
     async def added(holder: UUID) -> object:
         phone = Authenticator(HERE, "credits.example")
         answer = phone.create(await desk.passkeys.begin_adding(holder, "Ann", BROWSER))
-        return await desk.passkeys.finish_adding(holder, BROWSER, answer, "a phone", invitation=link)
+        return await desk.passkeys.finish_invited(holder, BROWSER, answer, "a phone", link)
 
     assert (await declined(added(bob.holder))).reason is Refusal.LINK_USED
     found = await asyncio.gather(*(added(ann.holder) for _ in range(3)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in found) == ["Declined", "Declined", "Passkey"]
+    assert sorted(type(each).__name__ for each in found) == ["Declined", "Declined", "Entered"]
     assert len(await desk.passkeys.list_of(ann.holder)) == 1
     assert await desk.passkeys.list_of(bob.holder) == []
 
@@ -288,8 +289,8 @@ async def test_what_is_over_can_be_asked_for_anew_and_not_agreed_to(desk: Desk, 
                 await desk.recoveries.decline(eve.caller, id_)
             assert await desk.topics() == ["recovery_asked", "recovery_declined"]
     assert (await declined(desk.agree(tom, id_))).reason is Refusal.WRONG_STATE
-    answer = phone.get(await desk.passkeys.begin_sign_in(BROWSER))
-    assert await desk.passkeys.finish_sign_in(BROWSER, answer) == ann.holder, "what they have still works"
+    answer = phone.get(await desk.passkeys.begin_sign_in(BROWSER, "192.0.2.1"))
+    assert (await desk.passkeys.finish_sign_in(BROWSER, answer)).holder == ann.holder, "what they have still works"
     assert await desk.owner.fetchval("SELECT count(*) FROM scheme.one_time") == 0
 
     again = await desk.ask(eve, ann)

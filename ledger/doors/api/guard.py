@@ -210,17 +210,23 @@ _SECURITY: Final = (
 _CLIENT_LEFT: Final = 499  # nginx's number for it, for the metrics: nobody is there to be answered
 
 
-def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+# A year, as browsers' own lists want it.
+_ONLY_BY_TLS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, ours: Iterable[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
     """Add the request id, and those security headers that the answer doesn't bring itself."""
     brought = dict(headers)
-    missing = [header for header in _SECURITY if header[0] not in brought]
+    missing = [header for header in ours if header[0] not in brought]
     return [*headers, (b"x-request-id", request_id.encode()), *missing]
 
 
 class _Guard:
     """The guard around one application; made by `guard`."""
 
-    __slots__ = ("_allowances", "_app", "_hosts", "_observe")
+    __slots__ = ("_allowances", "_app", "_headers", "_hosts", "_observe")
 
     def __init__(
         self,
@@ -228,8 +234,11 @@ class _Guard:
         hosts: Collection[str],
         allowances: Mapping[str, Allowance],
         observe: Observe | None,
+        *,
+        only_by_tls: bool,
     ) -> None:
         self._app = app
+        self._headers = (*_SECURITY, _ONLY_BY_TLS) if only_by_tls else _SECURITY
         self._hosts = frozenset(host.lower().encode("ascii") for host in hosts)
         # The longest prefix speaks, whatever the order they were given in.
         self._allowances = tuple(sorted(allowances.items(), key=lambda item: -len(item[0])))
@@ -253,7 +262,7 @@ class _Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_ours(message.get("headers", ()), request_id)
+                message["headers"] = _with_ours(message.get("headers", ()), request_id, self._headers)
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -373,6 +382,7 @@ def guard(
     hosts: Collection[str],
     allowances: Mapping[str, Allowance] | None = None,
     observe: Observe | None = None,
+    only_by_tls: bool = False,
 ) -> ASGIApp:
     """Put the guard in front of an application.
 
@@ -381,5 +391,6 @@ def guard(
         hosts: the names that are served, without a port (any port passes) or with one (then only it).
         allowances: by path prefix, where more than 64 KiB or another type is taken; the longest prefix wins.
         observe: told of every request, the guard's own refusals included; must be quick and not raise.
+        only_by_tls: whether browsers are told to come back by https alone.
     """
-    return _Guard(app, hosts, allowances or {}, observe)
+    return _Guard(app, hosts, allowances or {}, observe, only_by_tls=only_by_tls)

@@ -30,9 +30,6 @@ class KeyInput(Input, frozen=True, kw_only=True):
         Identifier | None,
         Meta(description="A venue's till. Absent: a new one, named by the label. Most are better enrolled by a code."),
     ] = None
-    person: Annotated[
-        Identifier | None, Meta(description="Whose key it is: who acts when it is used. A coordinator has their own.")
-    ] = None
     label: Annotated[Name, Meta(description="Where it is used, to know which one to revoke.")]
     expires_at: Annotated[Moment | None, Meta(description="In a year, if left out; at most in three.")] = None
 
@@ -58,7 +55,11 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
         "/v1/keys",
         before_request=access.only(Scope.SCHEME),
         summary="Make an API key",
-        description="The answer holds the token; keep it, for it is shown only this once.",
+        description=(
+            "The answer holds the token; keep it, for it is shown only this once. Behind the new key stands who stands "
+            "behind the one that makes it: that person, or nobody in particular. A first key in somebody's name is "
+            "made by `timecredits key create --person`, on the service's own machine."
+        ),
         responses=refused(400, 401, 403, 422, 503),
         tags=_TAG,
     )
@@ -68,7 +69,6 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
             data.object,
             data.label,
             data.expires_at,
-            person=data.person,
             device=data.device,
             by=request.user,
         )

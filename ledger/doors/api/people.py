@@ -29,7 +29,12 @@ Phone = Annotated[str, Meta(min_length=3, max_length=40, pattern=PHONE_PATTERN)]
 Address = Annotated[str, Meta(min_length=1, max_length=500, pattern=ADDRESS_PATTERN)]
 Prefix = Annotated[
     str | None,
-    QueryParameter(min_length=1, max_length=200, pattern=PREFIX_PATTERN, description="How their names begin."),
+    QueryParameter(
+        min_length=1,
+        max_length=200,
+        pattern=PREFIX_PATTERN,
+        description="How a word of their name begins, and what follows it.",
+    ),
 ]
 
 
@@ -127,7 +132,8 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         "/v1/people",
         before_request=access.only(Scope.SCHEME),
         summary="Find people by name",
-        description="By name, in any case; without their contacts. Give `next` as `cursor` to go on.",
+        description="By how a word of their name begins, in any case; without their contacts. Give `next` as `cursor`"
+        " to go on.",
         responses=refused(400, 401, 403),
         dependencies={"page_size": Provide(page_size, sync_to_thread=False)},
         tags=_TAG,

@@ -28,8 +28,11 @@ _TAG: Final = ["redemptions"]
 PATH: Final = "/v1/redemptions"
 
 
-# A code is 13 characters at most; spaces and hyphens are read over.
-CodeText = Annotated[str, Meta(min_length=1, max_length=40, description="As it was typed or scanned.")]
+# A code is 13 characters at most; spaces and hyphens are read over, and a link to it is no longer than this.
+CodeText = Annotated[
+    str,
+    Meta(min_length=1, max_length=200, description="As it was typed or scanned; a link counts as the code at its end."),
+]
 
 
 class QuoteInput(Input, frozen=True, kw_only=True):

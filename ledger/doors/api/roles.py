@@ -17,7 +17,8 @@ from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier
 from ledger.scheme.acts import Act, Acts, Wanted
 from ledger.scheme.callers import Scope
-from ledger.scheme.roles import Assignment, Grant, Held, Holding, Left, Role, Roles
+from ledger.scheme.leaving import Leaving, Left
+from ledger.scheme.roles import Assignment, Grant, Granted, Held, Holding, Role, Roles
 
 _TAG: Final = ["roles"]
 _PAGED: Final = {"page_size": Provide(page_size, sync_to_thread=False)}
@@ -69,7 +70,9 @@ class Trail(msgspec.Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-def routes(access: Access, roles: Roles, acts: Acts, cursor_secret: bytes) -> list[HTTPRouteHandler]:
+def routes(  # each has its own type
+    access: Access, roles: Roles, leaving: Leaving, acts: Acts, cursor_secret: bytes
+) -> list[HTTPRouteHandler]:
     """Return the routes of roles and of the audit trail."""
 
     @post(
@@ -79,14 +82,15 @@ def routes(access: Access, roles: Roles, acts: Acts, cursor_secret: bytes) -> li
         description=(
             "A `coordinator` or an `approver` of a project, a `manager` of a venue, one of the scheme's `staff`, or its"
             " `auditor`. They may act as such from the next time they sign in with a passkey or by their organisation."
-            " Nobody gives themselves a role. The same again finds the role that they have."
+            " Nobody gives themselves a role. The same again finds the role that they have. `staff` takes two of the"
+            " staff, each with a key in their own name: after the first it `waits`, for 72 hours."
         ),
         responses=refused(400, 401, 403, 409, 413, 422, 503),
         tags=_TAG,
     )
     async def grant(
         request: CallerRequest, data: JSONBody[RoleInput], idempotency_key: IdempotencyKey
-    ) -> Created[Assignment]:
+    ) -> Created[Granted]:
         asked = Grant(person=data.person, role=data.role, project=data.project, venue=data.venue)
         granted, replayed = await roles.grant(request.user, idempotency_key, asked)
         return Created(granted, replayed=replayed)
@@ -129,7 +133,8 @@ def routes(access: Access, roles: Roles, acts: Acts, cursor_secret: bytes) -> li
         summary="Let somebody leave",
         description=(
             "All their roles, sign-ins, passkeys, open links and codes, organisations' sign-ins and API keys end"
-            " together and at once. They stay a volunteer and keep what is in their wallet."
+            " together and at once, and so do the tills and kiosks that they had enrolled. They stay a volunteer and"
+            " keep what is in their wallet."
         ),
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
@@ -137,7 +142,7 @@ def routes(access: Access, roles: Roles, acts: Acts, cursor_secret: bytes) -> li
     async def leave(
         request: CallerRequest, person: FromPath[Identifier], idempotency_key: IdempotencyKey
     ) -> Created[Left]:
-        left, replayed = await roles.leave(request.user, idempotency_key, person)
+        left, replayed = await leaving.leave(request.user, idempotency_key, person)
         return Created(left, replayed=replayed)
 
     @get(

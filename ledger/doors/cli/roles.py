@@ -44,7 +44,7 @@ def role() -> None:
 @click.option("--venue", type=click.UUID, help="Where they are manager.")
 @_again
 def role_grant(person: UUID, role: str, project: UUID | None, venue: UUID | None, idempotency_key: str) -> Answer:
-    """Give a PERSON a ROLE. The first of the staff is made here."""
+    """Give a PERSON a ROLE. The first two of the staff are made here."""
     asked = Grant(person=person, role=Role(role), project=project, venue=venue)
 
     async def work(database: Database) -> Answer:

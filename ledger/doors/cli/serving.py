@@ -98,7 +98,7 @@ def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
             log_config=None,
             log_level="warning",
             server_header=False,
-            proxy_headers=False,  # who asks is told by the key; nobody's X-Forwarded-For is believed
+            proxy_headers=False,  # whose X-Forwarded-For is believed is the application's to know, by the settings
             date_header=True,
             # Longer than a proxy's 60 s, or it sends a request on a connection that is just being closed.
             timeout_keep_alive=75,

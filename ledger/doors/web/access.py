@@ -4,11 +4,11 @@
 
     nobody is       -> to the sign-in page, and back; a form that was sent is kept on the page that says so
     not theirs      -> 404 where the address names somebody's object, 403 where it is a part of the house
-    not sure enough -> roles other than a volunteer's take a passkey or the organisation's sign-in (not in the demo)
+    not sure enough -> roles other than a volunteer's take a passkey or the organisation's sign-in
 
 Rights are read anew for every request: whoever leaves is out at once. What changes something (anything but GET) is
-heard only from our own pages: the browser says so in `Sec-Fetch-Site`, or else in `Origin`; a form on another site,
-which would be sent with the reader's cookie, gets 403.
+heard only from our own pages: the browser says so in `Sec-Fetch-Site`, or an old one in `Origin`; a form on another
+site, which would be sent with the reader's cookie, gets 403.
 
 Somebody who helps another, or a guardian, opens that person's pages as themselves: the verb looks whether they may.
 """
@@ -16,7 +16,6 @@ Somebody who helps another, or a guardian, opens that person's pages as themselv
 from collections.abc import Awaitable, Callable, MutableMapping
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -78,10 +77,12 @@ ADMITTED: Final[MutableMapping[Admit, tuple[Who, ...]]] = WeakKeyDictionary()
 class Access:
     """Admits requests to pages by who is signed in."""
 
-    def __init__(self, sign_ins: SignIns, environment: str, url: str) -> None:
+    def __init__(self, sign_ins: SignIns, url: str) -> None:
         self._sign_ins = sign_ins
-        self._trusting = environment == "demo"
         self._secure = url.startswith("https:")
+        self.enrolment = f"{url}/enrol"
+        """Where the code of a till or a kiosk is typed in."""
+        self._scheme = "https" if self._secure else "http"
         # The prefix ties a cookie to this very host; browsers take it from https only.
         prefix = "__Host-" if self._secure else ""
         self.cookie = prefix + "sign-in"
@@ -102,7 +103,7 @@ class Access:
 
     async def _admit(self, request: Request[Any, Any, Any], who: tuple[Who, ...]) -> None:
         """Make `request.user` the visit of one of these; or raise what keeps them out."""
-        if request.method not in _SAFE and not _is_ours(request):
+        if request.method not in _SAFE and not self._is_ours(request):
             raise PermissionDeniedException(detail="This form was sent from another site.")
         present = await self._present(request)
         request.scope["user"] = Visit(present, None)
@@ -148,6 +149,13 @@ class Access:
         token = request.cookies.get(self.cookie, "")
         return await self._sign_ins.who(token) if token else None
 
+    def _is_ours(self, request: Request[Any, Any, Any]) -> bool:
+        """Whether a page of ours sent this."""
+        site = request.headers.get("sec-fetch-site")
+        if site is not None:
+            return site == "same-origin"
+        return request.headers.get("origin") == f"{self._scheme}://{request.headers.get('host')}"
+
     def _caller(
         self, request: Request[Any, Any, Any], present: Present, who: tuple[Who, ...]
     ) -> tuple[Caller | None, bool]:
@@ -157,7 +165,7 @@ class Access:
             caller = _as(capacity, present, request.path_params)
             if caller is None:
                 continue
-            if capacity in _WEAK or is_strong(present) or self._trusting:
+            if capacity in _WEAK or is_strong(present):
                 return caller, False
             weak = True
         if weak or Who.ANYBODY in who:
@@ -221,14 +229,5 @@ def _holds(present: Present, role: Role, place: UUID | None) -> bool:
 
 
 async def _kept(request: Request[Any, Any, Any]) -> Form | None:
-    """What was sent, if anything was: it may have been long."""
-    return None if request.method in _SAFE else await Form.sent(request)
-
-
-def _is_ours(request: Request[Any, Any, Any]) -> bool:
-    """Whether a page of ours sent this."""
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site == "same-origin"
-    origin = urlsplit(request.headers.get("origin", ""))
-    return bool(origin.netloc) and origin.netloc == request.headers.get("host")
+    """What was sent, if anything was, with its key or without: it may have been long."""
+    return None if request.method in _SAFE else await Form.sent(request, keyed=False)

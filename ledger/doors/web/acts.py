@@ -9,12 +9,14 @@ from typing import Final
 from ledger.doors.web.pages import _
 from ledger.scheme.callers import Scope
 
-SAYS: Final[Mapping[str, str]] = {
-    # Looking
+LOOKS: Final[Mapping[str, str]] = {
     "balance_read": _("Looked at how many credits there are"),
     "statement_read": _("Looked at the statement"),
     "home_read": _("Opened the home page"),
+    "person_read": _("Opened somebody's page at the desk"),
+    "claims_read": _("Looked at the hours"),
     "bookings_read": _("Looked at the bookings"),
+    "gifts_read": _("Looked at the gifts"),
     "endings_read": _("Looked at which credits end when"),
     "eligibility_read": _("Looked at permissions"),
     "contact_read": _("Looked at address, phone or email"),
@@ -23,6 +25,11 @@ SAYS: Final[Mapping[str, str]] = {
     "codes_read": _("Printed voucher codes again"),
     "pass_shown": _("Showed the phone pass"),
     "people_of_sensitive_project": _("Looked at who helps at a project"),
+}
+"""Those that are but a look."""
+
+SAYS: Final[Mapping[str, str]] = {
+    **LOOKS,
     # The person
     "person_added": _("Made an account"),
     "person_changed": _("Changed name, age or contact"),
@@ -38,9 +45,12 @@ SAYS: Final[Mapping[str, str]] = {
     "consent_withdrawn": _("Took back consent for a child"),
     "group_added": _("Added a group"),
     "group_joined": _("Put into a group"),
+    "keyholder_proposed": _("Proposed to change who keeps a group's keys"),
+    "keyholder_declined": _("Said no to changing who keeps a group's keys"),
     "keyholder_changed": _("Changed who keeps a group's keys"),
     "group_left": _("Took out of a group"),
     # Ways in
+    "staff_asked": _("Asked that they become staff"),
     "role_granted": _("Gave a role"),
     "role_ended": _("Ended a role"),
     "left": _("Ended all roles and sign-ins"),
@@ -83,6 +93,9 @@ SAYS: Final[Mapping[str, str]] = {
     "book": _("Booked"),
     "change_booking": _("Changed a booking"),
     "cancel_booking": _("Cancelled a booking"),
+    "visit_taken": _("Took what was on hold for a visit"),
+    "visit_called_off": _("Gave back what was on hold for a visit"),
+    "visit_refunded": _("Gave a visit back"),
     # Credits
     "gift_offered": _("Offered a gift"),
     "gift_accepted": _("Accepted a gift"),

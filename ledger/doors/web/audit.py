@@ -1,13 +1,15 @@
-"""The audit: who did what, and the books, for whoever checks the scheme; nothing here can be changed.
+"""The audit: who did what and who looked at what, and the books, for whoever checks the scheme; all of it to be read.
 
 Everybody is an id here, for the auditor's eyes as for staff's: to check that an act was right nobody's name is needed.
+Whoever asks about their own tells their number, which stands on the page where they see who looked; staff see it too.
 
 The trial balance is shown as accountants write it, in two columns that come to the same. In the journal a credit adds
 and a debit takes away, so what stands above zero there is a credit balance here, and what stands below is a debit one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import groupby
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -21,18 +23,22 @@ from msgspec import Meta, Struct
 from ledger.database import Database, driver
 from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.acts import BY, OTHER, SAYS
+from ledger.doors.web.acts import BY, LOOKS, OTHER, SAYS
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, page
 from ledger.journal import log, reading
 from ledger.journal.entries import Moved, Posted
 from ledger.journal.reading import Total
-from ledger.scheme.acts import Acts, Wanted
+from ledger.scheme.acts import Act, Acts, Wanted
+from ledger.scheme.callers import SCHEME, Scope
 from ledger.scheme.chart import COMMODITIES
+from ledger.scheme.clock import day_of
 
 # A screen and a half; whoever looks for something narrows it down.
 ACTS: Final = 50
 ENTRIES: Final = 25
+# The choice among verbs that stands for each look there is.
+ANY_LOOK: Final = "looked"
 _POSITION_PATTERN: Final = r"^[1-9][0-9]{0,17}$(?!\n)"
 
 # What each kind of account is, for whoever reads the books.
@@ -67,6 +73,7 @@ class Filter(Struct, frozen=True):
     holder: UUID | None = None
     verb: Annotated[str, Meta(max_length=48, pattern=r"^[a-z_]*$")] = ""
     since: date | None = None
+    until: date | None = None
 
 
 class Row(NamedTuple):
@@ -90,9 +97,17 @@ def routes(access: Access, database: Database, acts: Acts, secret: bytes) -> lis
         found: Sequence[Any] = []
         older = None
         if wanted is not None:
-            place = f"audit/{wanted.by}/{wanted.holder}/{wanted.verb}/{wanted.since}"
+            place = f"audit/{wanted.by}/{wanted.holder}/{wanted.verb}/{wanted.since}/{wanted.until}"
             before = cursors.read_id(secret, place, request.query_params.get("before"))
-            only = Wanted(by=wanted.by, holder=wanted.holder, verb=wanted.verb or None, since=wanted.since)
+            looks = wanted.verb == ANY_LOOK
+            only = Wanted(
+                by=wanted.by,
+                holder=wanted.holder,
+                verb=None if looks else wanted.verb or None,
+                verbs=list(LOOKS) if looks else None,
+                since=wanted.since,
+                until=wanted.until,
+            )
             found, older = cursors.page(secret, place, await acts.page(only, before=before, limit=ACTS + 1), ACTS)
         said = gettext(request)
         return page(
@@ -101,8 +116,12 @@ def routes(access: Access, database: Database, acts: Acts, secret: bytes) -> lis
             status=form.status,
             form=form,
             asked={name: value for name, value in asked.items() if value},
-            acts=[(act, said(SAYS.get(act.verb, OTHER)), said(BY[act.scope])) for act in found],
-            verbs=sorted(((verb, said(words)) for verb, words in SAYS.items()), key=lambda pair: pair[1]),
+            days=_by_day(found, said),
+            verbs=[
+                ("", said(_("Anything"))),
+                (ANY_LOOK, said(_("Looked at anything"))),
+                *sorted(((verb, said(words)) for verb, words in SAYS.items()), key=lambda pair: pair[1]),
+            ],
             older=older,
             newest="before" not in request.query_params,
         )
@@ -152,9 +171,23 @@ def routes(access: Access, database: Database, acts: Acts, secret: bytes) -> lis
             target = await _at(raw, posted.target)
             done = await reading.resolution(raw, posted.position)
             receipt = await log.receipt(raw, entry)
-        return page(request, "audit/entry.html", entry=posted, target=target, done=done, receipt=receipt)
+        return page(
+            request, "audit/entry.html", entry=posted, target=target, done=done, receipt=receipt, service=SCHEME
+        )
 
     return [trail, books, entries, entry]
+
+
+def _by_day(acts: Sequence[Act], said: Callable[[str], str]) -> list[list[tuple[Act, str, str]]]:
+    """The acts of each day in London, each with what was done and as what, in words."""
+    told = [(act, said(SAYS.get(act.verb, OTHER)), said(_as_what(act))) for act in acts]
+    return [list(group) for _day, group in groupby(told, key=lambda each: day_of(each[0].at))]
+
+
+def _as_what(act: Act) -> str:
+    if act.by == SCHEME:
+        return _("Whoever runs the service")
+    return _("A program of the office") if act.by == act.key and act.scope is Scope.SCHEME else BY[act.scope]
 
 
 def _row(kind: Total) -> Row:

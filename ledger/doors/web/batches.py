@@ -1,4 +1,6 @@
-"""Vouchers that staff print from the community's pot: a batch is made, printed, looked at, and ended early.
+"""Vouchers that staff print from the community's pot, or from a group's that asked for it.
+
+A batch is made, printed, looked at, and ended early.
 
 A voucher's code is money. The sheet is made anew for each printing, and that somebody did so stands in the trail.
 """
@@ -19,6 +21,7 @@ from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page, pdf
 from ledger.doors.web.paper import Press
+from ledger.scheme.groups import Groups
 from ledger.scheme.paper import COUNT_MAX, Paper, Printing
 from ledger.scheme.pots import Pots
 from ledger.scheme.refusals import Declined, Refusal
@@ -33,18 +36,34 @@ class New(Struct, frozen=True):
     minutes: Minutes
     count: Annotated[int, Meta(ge=1, le=COUNT_MAX)]
     last_day: date
+    group: UUID | None = None
+    """From whose pot; the community's, if from nobody's."""
 
 
-def routes(access: Access, paper: Paper, pots: Pots, press: Press, secret: bytes) -> list[HTTPRouteHandler]:
+class Source(Struct, frozen=True):
+    """From whose pot."""
+
+    group: UUID | None = None
+
+
+def routes(  # noqa: PLR0917  # each has its own type
+    access: Access, paper: Paper, pots: Pots, groups: Groups, press: Press, secret: bytes
+) -> list[HTTPRouteHandler]:
     """Return the routes of vouchers."""
     staff = access.only(Who.STAFF)
 
     async def new_page(request: PageRequest, form: Form) -> Response[Any]:
-        pot = await pots.community()
-        return page(request, "staff/new_batch.html", status=form.status, form=form, pot=pot, most=COUNT_MAX)
+        of = Form.blank(group=form.value("group")).take(Source)
+        group = await groups.get(of.group) if of is not None and of.group is not None else None
+        pot = await pots.community() if group is None else await pots.get(request.user.caller, group.id)
+        return page(
+            request, "staff/new_batch.html", status=form.status, form=form, pot=pot, group=group, most=COUNT_MAX
+        )
 
     async def batch_page(request: PageRequest, batch: UUID, form: Form) -> Response[Any]:
-        return page(request, "staff/batch.html", status=form.status, form=form, batch=await paper.get(batch))
+        found = await paper.get(batch)
+        group = None if found.group is None else await groups.get(found.group)
+        return page(request, "staff/batch.html", status=form.status, form=form, batch=found, group=group)
 
     @get("/staff/batches", before_request=staff)
     async def listed(request: PageRequest) -> Response[Any]:
@@ -55,7 +74,7 @@ def routes(access: Access, paper: Paper, pots: Pots, press: Press, secret: bytes
 
     @get("/staff/batches/new", before_request=staff)
     async def new(request: PageRequest) -> Response[Any]:
-        return await new_page(request, Form.blank())
+        return await new_page(request, Form.asked(request))
 
     @post("/staff/batches/new", before_request=staff, status_code=303)
     async def make(request: PageRequest) -> Response[Any]:
@@ -64,7 +83,11 @@ def routes(access: Access, paper: Paper, pots: Pots, press: Press, secret: bytes
         if typed is not None:
             with form.heeding():
                 asked = Printing(
-                    group=None, label=typed.label, minutes=typed.minutes, count=typed.count, last_day=typed.last_day
+                    group=typed.group,
+                    label=typed.label,
+                    minutes=typed.minutes,
+                    count=typed.count,
+                    last_day=typed.last_day,
                 )
                 batch, _replayed = await paper.print(request.user.caller, form.key, asked)
                 return go(f"/staff/batches/{batch.id}", "batch_made")

@@ -20,16 +20,17 @@ from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _ as marked
-from ledger.doors.web.pages import gettext, go, page, said_in
+from ledger.doors.web.pages import gettext, go, page, said_in, sentence_in
 from ledger.doors.web.qr import qr_svg
 from ledger.doors.web.trusted import name_of
 from ledger.scheme.bookings import Bookings, Change, Wanted
 from ledger.scheme.clock import LONDON, Clock
+from ledger.scheme.codes import link
 from ledger.scheme.diary import Booking, Diary
 from ledger.scheme.finding import Finding
 from ledger.scheme.helping import Helpers, Known, May
 from ledger.scheme.redemptions import State
-from ledger.scheme.refusals import TABLE, Declined, Refusal
+from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.terms import Kind, Party
 
 # What a phone shows in three screens.
@@ -78,11 +79,12 @@ def routes(  # noqa: PLR0917  # the verbs of three pages
     helpers: Helpers,
     clock: Clock,
     secret: bytes,
+    url: str,
 ) -> list[HTTPRouteHandler]:
-    """Return the routes of booking."""
+    """Return the routes of booking; ``url`` is where a till opens this service."""
     return [
         *_choosing(access, bookings, finding, helpers),
-        *_standing(access, bookings, diary, finding, helpers, clock, secret),
+        *_standing(access, bookings, diary, finding, helpers, clock, secret, url),
     ]
 
 
@@ -122,7 +124,7 @@ def _choosing(access: Access, bookings: Bookings, finding: Finding, helpers: Hel
                     checked=checked,
                     party=wanted.party,
                     name=await name_of(request, helpers, person),
-                    form=Form.blank(),  # another choice is another booking, by another key
+                    form=form.to_confirm(),
                     kept=kept,
                 )
             except Declined as declined:
@@ -143,6 +145,7 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
     helpers: Helpers,
     clock: Clock,
     secret: bytes,
+    url: str,
 ) -> list[HTTPRouteHandler]:
     @get("/people/{person:uuid}/bookings", before_request=access.only(Who.PERSON))
     async def listed(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
@@ -175,7 +178,7 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
             booking=found,
             offer=await finding.show(found.offer),
             can_cancel=_can_cancel(found, clock()),
-            svg=qr_svg(found.code, gettext(request)("The code of your booking")) if found.code else None,
+            svg=qr_svg(link(url, found.code), gettext(request)("The code of your booking")) if found.code else None,
         )
 
     @get("/people/{person:uuid}/bookings/{booking:uuid}/cancel", before_request=access.only(Who.PERSON))
@@ -282,7 +285,7 @@ def _kindly(request: PageRequest, form: Form, declined: Declined) -> None:
         return
     said = gettext(request)
     plain = _SHORT.get(declined.reason)
-    words = said(plain) if plain else declined.detail or TABLE[declined.reason].visitor
+    words = said(plain) if plain else sentence_in(request)(form.said)
     if declined.works_at is not None and declined.reason is not Refusal.OFFER_CLOSED_NOW:
         words += " " + said("It will work from %(moment)s on.") % {"moment": said_in(request).moment(declined.works_at)}
     form.refuse(words, form.status)

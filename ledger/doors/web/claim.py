@@ -136,7 +136,7 @@ def _telling(access: Access, claiming: Claiming, projects: Projects) -> list[HTT
             told=told,
             checked=checked,
             alias=(await projects.aliases([told.project])).get(told.project, ""),
-            form=Form.blank(),  # other hours are another claim, by another key
+            form=form.to_confirm(),
             kept={**kept, "counts": str(checked.minutes)},
         )
 
@@ -262,4 +262,4 @@ def _place(request: PageRequest, form: Form, declined: Declined) -> None:
         ("minutes" if name == "ended_at" else name, said(_OF_A_PERIOD.get(says, says)))
         for name, says in declined.fields
     )
-    form.heed(Declined(declined.reason, declined.detail, fields=fields))
+    form.heed(declined, fields=fields)

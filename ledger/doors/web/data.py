@@ -38,7 +38,7 @@ _CHANNELS: Final[Mapping[Channel, str]] = {
     Channel.EMAIL: _("Email"),
     Channel.TEXT: _("Text message"),
     Channel.PHONE: _("Phone"),
-    Channel.POST: _("Letter"),
+    Channel.POST: _("Post"),
     Channel.IN_PERSON: _("In person"),
 }
 

@@ -4,7 +4,6 @@ Nobody needs to be known to look. Who is signed in comes with one press and stay
 """
 
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -102,7 +101,6 @@ def _finding(
                 all_ = await seeking.search(wanted, after=after, limit=OPPORTUNITIES + 1)
                 shown, more = cursors.page_named(secret, place, all_, OPPORTUNITIES, lambda one: one.order)
                 found = list(shown)
-        asked = [(name, form.value(name)) for name in Search.__struct_fields__ if form.value(name)]
         return page(
             request,
             "do/search.html",
@@ -110,9 +108,11 @@ def _finding(
             form=form,
             found=found,
             tags=_tags(request),
-            asked=_ASKED,
-            more=more and "?" + urlencode([*asked, ("after", more)]),
-            is_filtered=any(name != "near" for name, _ in asked),
+            boxes=_ASKED,
+            more=more and form.query(Search, after=more),
+            query=form.query(Search),
+            is_filtered=any(form.value(name) for name in Search.__struct_fields__ if name != "near"),
+            public=True,
         )
 
     @get("/do/{opportunity:uuid}", before_request=access.only(Who.PERSON, Who.ANYBODY))
@@ -151,6 +151,8 @@ def _finding(
             status=form.status,
             form=form,
             opportunity=found.opportunity,
+            query=Form.asked(request).query(Search),
+            public=True,
             times=found.times,
             tags=_tags(request),
             may_come=may_come,

@@ -5,19 +5,20 @@ challenges hold in the browser that asked for them. Where somebody was going sta
 believed in nothing, and is a path of this site or the start page.
 """
 
+import re
 import secrets
 from typing import Any, Final
 from urllib.parse import quote, unquote
-from uuid import UUID
 
 from litestar import Response
 
 from ledger.doors.web.access import Access, PageRequest
 from ledger.doors.web.pages import go
 from ledger.doors.web.refused import plain_path
-from ledger.scheme.sign_ins import SignIns, Strength
+from ledger.scheme.sign_ins import Entered, SignIns
 
 _BROWSER_BYTES: Final = 16
+_BROWSER: Final = re.compile(r"[0-9A-Za-z_-]{22}", re.ASCII)
 
 
 class Entering:
@@ -28,12 +29,17 @@ class Entering:
         self._sign_ins = sign_ins
 
     def browser(self, request: PageRequest) -> str:
-        """The value by which this browser is known, or empty: nothing was asked for in it."""
-        return request.cookies.get(self._access.browser_cookie, "")
+        """The value by which this browser is known, or empty: nothing was asked for in it, or it is none of ours."""
+        value = request.cookies.get(self._access.browser_cookie, "")
+        return value if _BROWSER.fullmatch(value) else ""
 
     def browser_or_new(self, request: PageRequest) -> str:
         """The same, or a new one: to be `remembered` with the answer."""
         return self.browser(request) or secrets.token_urlsafe(_BROWSER_BYTES)
+
+    def network(self, request: PageRequest) -> str:
+        """The address that asks; behind a proxy it is whom that names, if the settings trust it."""
+        return request.client.host if request.client else ""
 
     def remembered(self, answer: Response[Any], browser: str) -> None:
         """Let the browser be known by it."""
@@ -45,12 +51,11 @@ class Entering:
         if wanted:
             answer.set_cookie(self._access.next(quote(plain_path(wanted))))
 
-    async def begun(self, request: PageRequest, holder: UUID, strength: Strength) -> Response[Any]:
+    async def begun(self, request: PageRequest, entered: Entered) -> Response[Any]:
         """Signed in from here on, and on the way; the sign-in before, if any, ends."""
         if request.user.present is not None:
             await self._sign_ins.end(request.user.present.sign_in)
-        token = await self._sign_ins.begin(strength, holder=holder)
         answer = go(plain_path(unquote(request.cookies.get(self._access.next_cookie, "/"))))
-        answer.set_cookie(self._access.signed_in(token))
+        answer.set_cookie(self._access.signed_in(entered.token))
         answer.set_cookie(self._access.next(""))
         return answer

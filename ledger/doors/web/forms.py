@@ -4,20 +4,29 @@
                              the verb is called in `with form.heeding():` -> its refusal becomes sentences, too
 
 Promises: nothing typed is lost: a form that can't be taken is shown again as it was, with all that is wrong at once and
-not one thing after the other. Text is trimmed, its line breaks are plain, and it holds no control character. The key is
-made when a form is first shown and travels in it, so that a second click, Back and send again, or a second tab with the
-same form do what was asked once.
+not one thing after the other. Text is trimmed, its line breaks are plain, and it holds no control character.
+
+The key is made when a form is first shown and travels in it, so that a second click, Back and send again, or a second
+tab with the same form do what was asked once (where Back fetches a page anew, `site.js` remembers the key). A refusal
+that stands is kept under the key, so the form is shown again under the next one (`Form.heed`) and can be mended. The
+next key follows from the one before, and is given out only where that one can't do anything any more: of all the keys
+of a form, whichever copies of it are sent, one does something at most.
+
+A refusal is said in the words that are meant for whoever reads: to volunteers the visitor's, to whoever is at work here
+(coordinators, venues and their tills, the office) the staff's. A page that asks whether it is right has a key that
+follows from what it shows (`Form.to_confirm`): the same choice, sent twice, is one.
 
 Bounds: `FIELDS_MAX` fields of a body that the guard has bounded (64 KiB). What isn't a form at all (broken UTF-8, a
 form without its key) raises a 400: no page of ours sends it.
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 from typing import Any, Final, TypeVar, get_args, get_origin
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from litestar import Request
@@ -25,31 +34,43 @@ from litestar.exceptions import ClientException
 from msgspec import UNSET, Struct, UnsetType
 
 from ledger.doors.fields import KEY_PATTERN, in_plain_words
+from ledger.doors.web.pages import _ as marked
+from ledger.doors.web.pages import is_at_work
 from ledger.journal.entries import new_key
 from ledger.scheme.clock import LONDON
-from ledger.scheme.refusals import TABLE, Declined
+from ledger.scheme.refusals import TABLE, Declined, Refusal
 
 # A register of 100 people has 500; a page of preferences 20.
 FIELDS_MAX: Final = 2_000
 _KEY_MAX: Final = 255
 _KEY_SHARED_MAX: Final = 100  # leaves room for two ids and a word
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_MISSING: Final = "is needed"
+# The end of a key that isn't a form's first. A dot, for a kiosk's turn is what stands before the first one.
+_FOLLOWS: Final = re.compile(r"\.(\d{1,3})$")
+_MISSING: Final = marked("is needed")
+_SENT_BEFORE: Final = marked(
+    "You sent this before, and that counts. Nothing is done twice. To send something else, open the page anew."
+)
+_NOT_DONE: Final = marked("What you sent first could not be done. Please look at this once more, and send it again.")
 _Taken = TypeVar("_Taken", bound=Struct)
 
 
 class Form:
     """One form: as it is first shown (`Form.blank`) or as it came back (`Form.sent`)."""
 
-    def __init__(self, key: str, typed: Mapping[str, list[str]]) -> None:
+    def __init__(self, key: str, typed: Mapping[str, list[str]], *, at_work: bool = False) -> None:
         self.key = key
         """Travels in the form as `key`, and is the Idempotency-Key of what it asks."""
         self.faults: dict[str, str] = {}
         """What is wrong, by field, as a sentence without its subject: "must be at least 1"."""
         self.said = ""
         """What is wrong with the whole."""
+        self.drawn: dict[str, tuple[str, str]] = {}
+        """What each field is called on the page, and its id there: told by `parts.html` as it draws it."""
         self.status = 200
         self._typed = typed
+        self._sent = key
+        self._at_work = at_work
 
     @classmethod
     def blank(cls, **values: str | list[str] | bool | None) -> "Form":
@@ -75,17 +96,19 @@ class Form:
                 max_num_fields=FIELDS_MAX,
             )
         except ValueError:
-            raise ClientException("This form can't be read.") from None
+            raise ClientException(marked("This form can't be read.")) from None
         typed: dict[str, list[str]] = {}
         for name, value in pairs:
             typed.setdefault(name, []).append(_plain(value))
-        key = typed.pop("key", [""])[0] if keyed else new_key()
+        key = typed.pop("key", [""])[0]
         if len(key) > _KEY_MAX or not re.match(KEY_PATTERN, key):
-            raise ClientException("This form came without its key.")
-        form = cls(key, typed)
+            if keyed:
+                raise ClientException(marked("This form came without its key."))
+            key = new_key()
+        form = cls(key, typed, at_work=is_at_work(request))
         for name, values in typed.items():
             if any(map(_CONTROL.search, values)):
-                form.fault(name, "holds a character that can't be shown")
+                form.fault(name, marked("holds a character that can't be shown"))
                 typed[name] = [_CONTROL.sub("", value) for value in values]
         return form
 
@@ -96,6 +119,11 @@ class Form:
         for name, value in request.query_params.multi_items():
             typed.setdefault(name, []).append(_plain(_CONTROL.sub("", value)))
         return cls(new_key(), typed)
+
+    def query(self, search: type[Struct], **more: str) -> str:
+        """The fields of that search that are set, and these, as the end of an address: to go on, and to come back."""
+        asked = {name: self.value(name) for name in search.__struct_fields__ if self.value(name)}
+        return f"?{urlencode(asked | more)}" if asked or more else ""
 
     @property
     def failed(self) -> bool:
@@ -114,6 +142,11 @@ class Form:
         """The key of one of the things that a page of many buttons asks: they share the page's, each is done once."""
         return ":".join([self.key[:_KEY_SHARED_MAX], *map(str, what)])
 
+    def to_confirm(self) -> "Form":
+        """The form of the page that asks whether this is right: another choice has another key, the same the same."""
+        said = repr(sorted((name, values) for name, values in self._typed.items()))
+        return Form(hashlib.sha256(f"{self.key} {said}".encode()).hexdigest(), {}, at_work=self._at_work)
+
     def names(self) -> Iterator[str]:
         """The fields that came."""
         return iter(self._typed)
@@ -131,14 +164,25 @@ class Form:
         """Turn a refusal of the verb within into words on this form."""
         return _Heeding(self)
 
-    def heed(self, declined: Declined) -> None:
-        """Say what was refused: at the fields that it names, and above them."""
-        row = TABLE[declined.reason]
-        for name, says in declined.fields:
+    def heed(self, declined: Declined, *, fields: tuple[tuple[str, str], ...] | None = None) -> None:
+        """Say what was refused: at the fields that it names (``fields``, if this form calls them otherwise), and above.
+
+        Where the key is used up by it, the form goes on under the next one.
+        """
+        fields = declined.fields if fields is None else fields
+        for name, says in fields:
             self.fault(name, says)
         placed = {name.removesuffix(part) for name in self._typed for part in ("", "_hours", "_day")}
-        unplaced = "; ".join(f"{name}: {says}" for name, says in declined.fields if name not in placed)
-        self.refuse(declined.detail or unplaced or ("" if declined.fields else f"{row.staff}."), row.status)
+        unplaced = "; ".join(f"{name}: {says}" for name, says in fields if name not in placed)
+        says = declined.detail or unplaced or ("" if fields else in_words(declined, at_work=self._at_work))
+        self.refuse(says, TABLE[declined.reason].status)
+        self.go_on(declined)
+
+    def go_on(self, declined: Declined) -> None:
+        """Take the next key, if nothing was done under this one and nothing ever will be."""
+        if declined.used_up:
+            found = _FOLLOWS.search(self._sent)
+            self.key = f"{self._sent[: found.start()]}.{int(found[1]) + 1}" if found else f"{self._sent}.2"
 
     def take(self, wanted: type[_Taken]) -> _Taken | None:
         """The fields as the Struct that the verb takes; None, with a sentence at each, if any is wrong.
@@ -167,7 +211,7 @@ class Form:
             self.fault(name, _MISSING)
             return None
         if not all(part.isascii() and (part.isdigit() or not part) and len(part) <= 4 for part in (hours, minutes)):  # noqa: PLR2004
-            self.fault(name, "must be whole hours and minutes, such as 2 and 30")
+            self.fault(name, marked("must be whole hours and minutes, such as 2 and 30"))
             return None
         return int(hours or 0) * 60 + int(minutes or 0)
 
@@ -177,7 +221,7 @@ class Form:
             day = date.fromisoformat(self.value(f"{name}_day"))
             at = time.fromisoformat(self.value(f"{name}_time"))
         except ValueError:
-            self.fault(name, "must be a day and a time, such as 22 November 2026 and 14:30")
+            self.fault(name, marked("must be a day and a time, such as 22 November 2026 and 14:30"))
             return None
         return datetime.combine(day, at.replace(tzinfo=None), LONDON)
 
@@ -221,6 +265,16 @@ class _Heeding:
             return False
         self._form.heed(exc)
         return True
+
+
+def in_words(declined: Declined, *, at_work: bool) -> str:
+    """What a page says of a refusal that names no field; the table's words for a key are for programs."""
+    if declined.detail:
+        return declined.detail
+    if declined.reason is Refusal.KEY_REUSED:
+        return _NOT_DONE if declined.used_up else _SENT_BEFORE
+    row = TABLE[declined.reason]
+    return f"{row.staff}." if at_work else row.visitor
 
 
 def _for_people(message: str) -> str:

@@ -21,7 +21,7 @@ from ledger.doors.web.pages import gettext, go, page, said_in
 from ledger.scheme.acquaintance import Acquaintances, Giving
 from ledger.scheme.gifts import Gifts, NewGift, Side, State, ToPot
 from ledger.scheme.people import first_name
-from ledger.scheme.refusals import TABLE, Declined, Refusal
+from ledger.scheme.refusals import Declined, Refusal
 
 # What a phone shows in three screens; of older ones the statement tells.
 GIFTS: Final = 20
@@ -121,7 +121,7 @@ def _giving(access: Access, gifts: Gifts, acquaintances: Acquaintances) -> list[
                 return page(
                     request,
                     "gift/check.html",
-                    form=Form.blank(),  # another choice is another gift, by another key
+                    form=form.to_confirm(),
                     person=person,
                     chosen=chosen,
                     kept=kept,
@@ -175,5 +175,5 @@ def _kindly(request: PageRequest, form: Form, declined: Declined) -> None:
         }
     else:
         plain = _SHORT.get(declined.reason)
-        words = said(plain) if plain else declined.detail or TABLE[declined.reason].visitor
+        words = said(plain) if plain else form.said
     form.refuse(words, form.status)

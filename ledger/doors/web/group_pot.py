@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
+from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.booking import Count
 from ledger.doors.web.forms import Form
@@ -63,14 +64,27 @@ class Search(Struct, frozen=True):
     words: Annotated[str, Meta(max_length=100)] = ""
 
 
-def routes(access: Access, pots: GroupPots, spends: PotSpends, finding: Finding) -> list[HTTPRouteHandler]:
+def routes(
+    access: Access, pots: GroupPots, spends: PotSpends, finding: Finding, secret: bytes
+) -> list[HTTPRouteHandler]:
     """Return the routes of a group's pot."""
     keyholder = access.only(Who.PERSON)
 
     async def pot_page(request: PageRequest, group: UUID, form: Form) -> Response[Any]:
-        pot = await pots.get(request.user.caller, group)
+        cursor, name = request.query_params.get("before"), f"pot-lines/{group}"
+        before = None if cursor is None else cursors.read(secret, name, cursor)
+        pot = await pots.get(request.user.caller, group, before=before)
         return page(
-            request, "group/pot.html", status=form.status, pot=pot, form=form, why=_WHY, states=_STATES, me=_me(request)
+            request,
+            "group/pot.html",
+            status=form.status,
+            pot=pot,
+            form=form,
+            why=_WHY,
+            states=_STATES,
+            me=_me(request),
+            older=cursors.sign(secret, name, pot.lines[-1].sequence) if pot.has_older else None,
+            newest=cursor is None,
         )
 
     @get("/groups/{group:uuid}/pot", before_request=keyholder)

@@ -34,15 +34,13 @@ def routes(access: Access, milestones: Milestones, homes: Homes, press: Press, c
         reached = next((each.reached_on for each in found.milestones if each.hours == hours), None)
         if reached is None:
             raise NotFoundException
-        document = printed.certificate(request, found.name, hours=hours, on=reached)
+        document = printed.certificate(request, found, hours=hours, on=reached)
         return pdf(await press.pdf(document), "certificate")
 
     @get("/people/{person:uuid}/slip", before_request=access.only(Who.PERSON))
     async def slip(request: PageRequest, person: FromPath[UUID]) -> Response[bytes]:
         home = await homes.of(request.user.caller, person)
-        document = printed.balance_slip(
-            request, home.name, available=home.available, held=home.held, at=clock(), lines=home.newest
-        )
+        document = printed.balance_slip(request, home, at=clock(), lines=home.newest)
         return pdf(await press.pdf(document), "slip")
 
     return [listed, certificate, slip]

@@ -136,13 +136,13 @@ class Oidc:
         async with httpx.AsyncClient(headers=headers, timeout=patience_seconds, trust_env=False) as http:
             yield cls(client, vouching, clock, http, patience_seconds)
 
-    async def begin(self, browser: str) -> str:
+    async def begin(self, browser: str, network: str) -> str:
         """The address at the organisation to send the browser of that cookie to."""
         try:
             metadata = (await self._provider()).metadata
         except _Away as away:
             raise _unavailable(away) from None
-        begun = await self._vouching.begin(browser)
+        begun = await self._vouching.begin(browser, network)
         address: str = prepare_grant_uri(
             metadata.authorization_endpoint,
             client_id=self._client.id,

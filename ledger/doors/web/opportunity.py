@@ -18,10 +18,10 @@ from msgspec.structs import asdict
 from ledger.doors import cursors
 from ledger.doors.fields import DISTRICT_PATTERN, TAG_PATTERN, Name, Text
 from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.do import TAGS
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page
 from ledger.scheme.opportunities import (
-    USUAL_TAGS,
     Details,
     Draft,
     Kind,
@@ -165,14 +165,14 @@ def _shown(request: PageRequest, found: Opportunity, form: Form) -> Response[Any
         state=STATES[found.status],
         kind=KINDS[found.kind],
         referral=REFERRALS[found.referral],
-        tags=[_tag(tag) for tag in found.tags],
+        tags=[gettext(request)(_tag(tag)) for tag in found.tags],
     )
 
 
 def _form(request: PageRequest, project: UUID, found: Opportunity | None, form: Form) -> Response[Any]:
     said = gettext(request)
     # Words of their own that the API gave it stay.
-    tags = [*USUAL_TAGS, *(tag for tag in (found.tags if found else ()) if tag not in USUAL_TAGS)]
+    tags = [*TAGS, *(tag for tag in (found.tags if found else ()) if tag not in TAGS)]
     return page(
         request,
         "project/opportunity_form.html",
@@ -191,7 +191,8 @@ def _options(words: Mapping[Any, str], said: Any) -> Sequence[tuple[str, str]]: 
 
 
 def _tag(tag: str) -> str:
-    return USUAL_TAGS.get(tag, tag.replace("_", " ")).capitalize()
+    """In the words by which people look for it."""
+    return TAGS.get(tag) or tag.replace("_", " ").capitalize()
 
 
 def _details(request: PageRequest, form: Form) -> Details | None:

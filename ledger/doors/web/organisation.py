@@ -9,12 +9,11 @@ from typing import Any, Final
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.access import Access, PageRequest, Who, is_strong
 from ledger.doors.web.entering import Entering
 from ledger.doors.web.oidc import Oidc
 from ledger.doors.web.pages import page
 from ledger.scheme.refusals import TABLE, Declined
-from ledger.scheme.sign_ins import Strength
 from ledger.scheme.vouching import Vouching
 
 BACK: Final = "/sign-in/organisation/back"
@@ -32,7 +31,7 @@ def routes(access: Access, entering: Entering, oidc: Oidc, vouching: Vouching) -
     async def begin(request: PageRequest) -> Response[Any]:
         browser = entering.browser_or_new(request)
         try:
-            address = await oidc.begin(browser)
+            address = await oidc.begin(browser, entering.network(request))
         except Declined as declined:
             return failed(request, declined)
         answer: Response[Any] = Response(
@@ -46,9 +45,11 @@ def routes(access: Access, entering: Entering, oidc: Oidc, vouching: Vouching) -
     async def back(request: PageRequest) -> Response[Any]:
         try:
             vouched = await oidc.finish(dict(request.query_params.items()), entering.browser(request))
-            holder = await vouching.holder(vouched)
+            present = request.user.present
+            sure = present.holder if present is not None and is_strong(present) else None
+            entered = await vouching.sign_in(vouched, sure=sure)
         except Declined as declined:
             return failed(request, declined)
-        return await entering.begun(request, holder, Strength.ORGANISATION)
+        return await entering.begun(request, entered)
 
     return [begin, back]

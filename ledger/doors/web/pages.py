@@ -11,14 +11,17 @@ for ever.
 
 import hashlib
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel import Locale
 from babel.dates import format_date, format_time
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -27,23 +30,30 @@ from litestar import Request, Response
 from litestar.exceptions import NotFoundException
 
 from ledger.doors.web.places import navigation
+from ledger.doors.web.sentences import Sentences
 from ledger.doors.web.times import opening
 from ledger.scheme.clock import LONDON, day_of
+from ledger.scheme.keys import Scope
 from ledger.scheme.sign_ins import Present
 from ledger.scheme.windows import Window
 
 HERE: Final = Path(__file__).parent
-LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "cy": "Cymraeg"}
-_LOCALES: Final = {"en": Locale("en", "GB"), "cy": Locale("cy", "GB")}
+LANGUAGES: Final = {"en": "English", "cy": "Cymraeg"}
+LOCALES: Final = {"en": Locale("en", "GB"), "cy": Locale("cy", "GB")}
+CATALOGUES: Final = {"cy": HERE / "locale" / "cy" / "LC_MESSAGES" / "messages.po"}
+"""What is translated into each language; English is the sources' own."""
 HTML: Final = "text/html"
 LANGUAGE_COOKIE: Final = "language"
 
+# Not `no-referrer`: a form of such a page says `Origin: null` of itself, and an old browser says nothing else.
+_REFERRER: Final = {"referrer-policy": "same-origin"}
 _HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "cache-control": "no-store",
+    **_REFERRER,
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
@@ -62,23 +72,25 @@ def page(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    public: bool = False,
     **context: object,
 ) -> Response[bytes]:
-    """Return a filled-in template as an answer."""
+    """Return a filled-in template as an answer. ``public`` pages can be left quickly, whoever is signed in."""
     visit: Visit = request.scope.get("user") or Visit(None, None)
     present = visit.present
     language = language_of(request, present)
-    said = SAID.get(request.query_params.get("done", ""))
+    said = SAID.get(request.query_params.get("done", "")) if _is_from_here(request) else None
     environment = _environment(language)
     html = environment.get_template(template).render(
         visit=visit,
         navigation=navigation(present, request.scope["path"], translations(language).gettext),
         language=language,
-        languages=LANGUAGES,
+        is_translated=_is_translated(language),
         large_print=bool(present and present.large_print),
-        public=present is None,
+        public=public or present is None,
         static=static_url,
         path=request.scope["path"],
+        return_to=_return_to(request),
         flash=said and translations(language).gettext(said),
         **context,
     )
@@ -89,7 +101,9 @@ def go(path: str, done: str = "") -> Response[None]:
     """Return a redirect to one of our own pages, after something was done (`done` is one of `SAID`)."""
     assert path.startswith("/"), "only to a page of this site"
     assert not done or done in SAID, f"say in pages.SAID what {done!r} means"
-    return Response(None, status_code=303, headers={"location": path + (f"?done={done}" if done else "")})
+    location = path + (f"?done={done}" if done else "")
+    # The policy is a redirect's as well: by it an old browser says at the page that it was one of ours that led there.
+    return Response(None, status_code=303, headers={"location": location, **_REFERRER})
 
 
 def pdf(data: bytes, name: str) -> Response[bytes]:
@@ -99,6 +113,22 @@ def pdf(data: bytes, name: str) -> Response[bytes]:
         media_type="application/pdf",
         headers={"cache-control": "no-store", "content-disposition": f'inline; filename="{name}.pdf"'},
     )
+
+
+def _is_from_here(request: Request[Any, Any, Any]) -> bool:
+    """Whether a page of ours led here, as the answer to a form does, and not a link in a letter or on another site."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    return urlsplit(request.headers.get("referer", "")).netloc == request.headers.get("host")
+
+
+def _return_to(request: Request[Any, Any, Any]) -> str:
+    """Its address, to come back to in another language; none where it answers a form: what was typed would be lost."""
+    if request.method not in {"GET", "HEAD"}:
+        return ""
+    asked = [(name, value) for name, value in parse_qsl(request.scope["query_string"].decode()) if name != "done"]
+    return f"{request.scope['path']}?{urlencode(asked)}" if asked else str(request.scope["path"])
 
 
 def language_of(request: Request[Any, Any, Any], present: Present | None) -> str:
@@ -112,16 +142,29 @@ def language_of(request: Request[Any, Any, Any], present: Present | None) -> str
     return "cy" if asked.startswith("cy") else "en"
 
 
+def is_at_work(request: Request[Any, Any, Any]) -> bool:
+    """Whether the page is for somebody who is there for others, and not for a volunteer, or at a kiosk for one."""
+    caller = (request.scope.get("user") or Visit(None, None)).caller
+    if caller is None or caller.scope is Scope.PERSON:
+        return False
+    return caller.device is None or caller.scope is not Scope.PROJECT
+
+
 def gettext(request: Request[Any, Any, Any]) -> Callable[[str], str]:
     """Return what translates a sentence for this reader, for words that are made outside a template."""
     present = (request.scope.get("user") or Visit(None, None)).present
     return translations(language_of(request, present)).gettext
 
 
+def sentence_in(request: Request[Any, Any, Any]) -> Callable[[str], str]:
+    """Return what says a finished sentence of the scheme for this reader; of templates, the filter `sentence`."""
+    return _sentences(language_of(request, (request.scope.get("user") or Visit(None, None)).present)).say
+
+
 def said_in(request: Request[Any, Any, Any]) -> "Said":
     """Return what says minutes and moments in this reader's language, for what is printed."""
     language = language_of(request, (request.scope.get("user") or Visit(None, None)).present)
-    return Said(translations(language), _LOCALES[language])
+    return Said(translations(language), LOCALES[language])
 
 
 # What is said once at the top of the page that follows something done.
@@ -133,6 +176,7 @@ def _(message: str) -> str:
 SAID: Final[dict[str, str]] = {
     "saved": _("Saved."),
     "recorded": _("The register is recorded."),
+    "sent_before": _("This register was sent already. This is what stands, and nothing is counted twice."),
     "planned": _("It is planned."),
     "draft_kept": _("Kept as a draft. Look at it, and open it when it is right."),
     "planned_all": _("They are all planned. This is the first."),
@@ -145,6 +189,8 @@ SAID: Final[dict[str, str]] = {
     "hours_put_right": _("It is put right, and they are told."),
     "batch_made": _("They are made. Now print them."),
     "batch_ended": _("They have ended, and the rest is back in the pot."),
+    "group_made": _("The group is made. Now say who shares its pot."),
+    "asked_keyholder": _("Proposed. Now another keyholder has to agree, or somebody else in the office."),
     "pot_booked": _("It is booked, and the pot pays."),
     "pot_proposed": _("It is proposed. Now another keyholder has to agree."),
     "pot_declined": _("It is not booked, and the credits stay in the pot."),
@@ -174,10 +220,14 @@ SAID: Final[dict[str, str]] = {
     "signed_out": _("You are signed out."),
     "stopped": _("It is stopped. Nobody can use it, and your credits are safe."),
     "signed_out_everywhere": _("You are signed out everywhere."),
+    "signed_out_there": _("You are signed out there."),
     "passkey_added": _("Your new passkey works from now on."),
     "passkey_removed": _("That passkey does not work any more."),
     "enrolled": _("This is set up. You can start."),
     "refunded": _("Given back."),
+    "reinstated": _("They are back, and can be spent."),
+    "hours_written": _("Written down. Somebody at the project approves them next."),
+    "voucher_claimed": _("Thank you. The credits are added, and can be spent at once."),
     "put_back": _("The credits went back. Nobody is told off."),
     "revoked": _("It is out of use."),
     "person_added": _("They are known now."),
@@ -198,17 +248,29 @@ SAID: Final[dict[str, str]] = {
 
 
 @cache
-def translations(language: str) -> NullTranslations:
-    """The catalogue of a language; English is the templates' own."""
-    source = HERE / "locale" / language / "LC_MESSAGES" / "messages.po"
-    if language == "en" or not source.is_file():
-        return NullTranslations()
+def _catalogue(language: str) -> Catalog:
+    source = CATALOGUES.get(language)
+    if source is None:
+        return Catalog()
     with source.open("rb") as file:
-        catalogue = read_po(file, locale=language)
+        return read_po(file, locale=LOCALES[language])
+
+
+class _Words(Translations):
+    """A catalogue in which nothing stays nothing: by its own rule the empty sentence is the catalogue's header."""
+
+    def gettext(self, message: str) -> str:
+        """The sentence in this language."""
+        return super().gettext(message) if message else ""
+
+
+@cache
+def translations(language: str) -> NullTranslations:
+    """The catalogue of a language, to be looked up in."""
     compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, _catalogue(language))
     compiled.seek(0)
-    return Translations(compiled)
+    return _Words(compiled)
 
 
 def say(language: str, sentence: str) -> str:
@@ -229,10 +291,31 @@ def _environment(language: str) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    said = Said(words, _LOCALES[language])
+    said = Said(words, LOCALES[language])
     for name in ("credits", "duration", "day", "dated", "month", "clock", "moment", "opening", "period"):
         environment.filters[name] = getattr(said, name)
+    environment.filters["sentence"] = _sentences(language).say
     return environment
+
+
+@cache
+def _is_translated(language: str) -> bool:
+    """Whether all is translated; where it isn't, a page says so."""
+    strings = [message.string for message in _catalogue(language) if message.id]
+    return all(all(each) if isinstance(each, list | tuple) else each for each in strings)
+
+
+@cache
+def _sentences(language: str) -> Sentences:
+    words, said = translations(language), Said(translations(language), LOCALES[language])
+    return Sentences(
+        _catalogue(language),
+        LOCALES[language],
+        gettext=words.gettext,
+        ngettext=words.ngettext,
+        credits_=said.credits,
+        duration=said.duration,
+    )
 
 
 class Said:
@@ -328,9 +411,13 @@ def _files() -> dict[str, _File]:
     return found
 
 
+# Operators and commas: in no text of ours, but for selectors, does one stand with a space.
+_SPACED: Final = re.compile(rb" (=>|===|!==|&&|\|\||[=<>?:*+]) (?!\+)|(,) ")
+
+
 def _light(script: bytes) -> bytes:
-    """Return it without what only its readers need: indents, and remarks on lines of their own."""
-    lines = (line.strip() for line in script.splitlines())
+    """Return it without what only its readers need: indents, spaces at operators, and remarks on lines of their own."""
+    lines = (_SPACED.sub(rb"\1\2", line.strip()) for line in script.splitlines())
     return b"\n".join(line for line in lines if line and not line.startswith((b"//", b"/*")))
 
 

@@ -21,19 +21,20 @@ from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page
 from ledger.doors.web.qr import qr_svg
 from ledger.scheme.clock import Clock
+from ledger.scheme.codes import link
 from ledger.scheme.credentials import Credentials
 
 _TIMES_A_STEP: Final = 3
 
 
-def routes(access: Access, credentials: Credentials, clock: Clock) -> list[HTTPRouteHandler]:
-    """Return the routes of the pass and the card."""
+def routes(access: Access, credentials: Credentials, clock: Clock, url: str) -> list[HTTPRouteHandler]:
+    """Return the routes of the pass and the card; ``url`` is where a till opens this service."""
 
     async def shown(request: PageRequest, person: UUID, form: Form) -> Response[Any]:
         carried = await credentials.carried(request.user.caller, person)
         drawn, wait = None, 0
         if carried.shown is not None:
-            drawn = qr_svg(carried.shown.code, gettext(request)(_("Your pass, for a scanner")))
+            drawn = qr_svg(link(url, carried.shown.code), gettext(request)(_("The pass, for a scanner")))
             # Not before it ends, or the same code would be there again.
             wait = max(1, ceil((carried.shown.ends_at - clock()).total_seconds()))
         return page(

@@ -25,7 +25,7 @@ from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
 from ledger.scheme.passkeys import NAME_MAX, Passkeys
 from ledger.scheme.people import People
-from ledger.scheme.sign_ins import Present, Strength
+from ledger.scheme.sign_ins import Present
 
 
 class Named(Struct, frozen=True):
@@ -57,8 +57,9 @@ class Invitations:
         if typed is not None:
             browser = self._entering.browser(request)
             with form.heeding():
-                await self._passkeys.finish_adding(holder, browser, form.value("response"), typed.name, invitation=link)
-                return await self._entering.begun(request, holder, Strength.PASSKEY)
+                answer = form.value("response")
+                entered = await self._passkeys.finish_invited(holder, browser, answer, typed.name, link)
+                return await self._entering.begun(request, entered)
         return await self.shown(request, holder, form)
 
 
@@ -73,7 +74,7 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
             "sign_in/passkey.html",
             status=form.status,
             form=form,
-            options=await passkeys.begin_sign_in(browser),
+            options=await passkeys.begin_sign_in(browser, entering.network(request)),
             needed=present is not None and not is_strong(present) and "next" in request.query_params,
             by_organisation=by_organisation,
         )
@@ -90,8 +91,8 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
     async def sign_in(request: PageRequest) -> Response[Any]:
         form = await Form.sent(request)
         with form.heeding():
-            holder = await passkeys.finish_sign_in(entering.browser(request), form.value("response"))
-            return await entering.begun(request, holder, Strength.PASSKEY)
+            entered = await passkeys.finish_sign_in(entering.browser(request), form.value("response"))
+            return await entering.begun(request, entered)
         return await ask(request, form)
 
     async def adding(request: PageRequest, present: Present, form: Form) -> Response[Any]:

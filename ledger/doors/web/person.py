@@ -12,8 +12,9 @@ from litestar.params import FromPath
 
 from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.lines import why
-from ledger.doors.web.pages import gettext, page
+from ledger.doors.web.lines import drawn
+from ledger.doors.web.pages import page
+from ledger.scheme.guardians import ConsentState, Guardians
 from ledger.scheme.helping import Helpers
 from ledger.scheme.home import Homes
 from ledger.scheme.lines import Statements
@@ -23,26 +24,39 @@ from ledger.scheme.people import first_name
 LINES: Final = 25
 
 
-def routes(
-    access: Access, homes: Homes, statements: Statements, helpers: Helpers, secret: bytes
+# Half a year of endings; those behind them are unfolded.
+ENDINGS: Final = 6
+
+
+def routes(  # noqa: PLR0917  # the verbs of two pages
+    access: Access,
+    homes: Homes,
+    statements: Statements,
+    helpers: Helpers,
+    guardians: Guardians,
+    secret: bytes,
 ) -> list[HTTPRouteHandler]:
     """Return the routes of somebody's home and statement."""
 
     @get("/people/{person:uuid}", before_request=access.only(Who.PERSON))
     async def home(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         found = await homes.of(request.user.caller, person)
-        said = gettext(request)
-        newest = [(line, why(line, said)) for line in found.newest]
         own = _is_own(request, person)
         helped = await helpers.helped(request.user.caller) if own else ()
+        children = await guardians.children(request.user.caller) if own else ()
         return page(
             request,
             "person/home.html",
             home=found,
-            newest=newest,
+            newest=drawn(request, person, found.newest, links=True),
+            soon=found.ends[:ENDINGS],
+            later=found.ends[ENDINGS:],
             own=own,
             first=first_name(found.name),
             helped=helped,
+            unanswered=[
+                each.name for each in children if each.consent is None or each.consent.state is not ConsentState.GIVEN
+            ],
         )
 
     @get("/people/{person:uuid}/statement", before_request=access.only(Who.PERSON))
@@ -51,13 +65,14 @@ def routes(
         before = cursors.read(secret, place, cursor) if cursor else None
         found = await statements.of(request.user.caller, person, before=before, limit=LINES + 1)
         shown = found[:LINES]
-        said = gettext(request)
         older = cursors.sign(secret, place, shown[-1].sequence) if len(found) > LINES else None
         return page(
             request,
             "person/statement.html",
             person=person,
-            lines=[(line, why(line, said)) for line in shown],
+            own=_is_own(request, person),
+            balance=shown[0].balance if shown and before is None else None,
+            lines=drawn(request, person, shown, links=True),
             older=older,
             newest=before is None,
         )

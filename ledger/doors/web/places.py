@@ -50,9 +50,9 @@ def _of(present: Present) -> Iterator[tuple[str, str]]:
             case Role.MANAGER:
                 yield f"/venues/{held.venue}", held.place or ""
             case Role.STAFF:
-                yield "/staff", _("Staff")
+                yield "/staff", _("The office")
             case Role.AUDITOR:
-                yield "/audit", _("Audit")
+                yield "/audit", _("Who did what")
 
 
 def _is_within(path: str, href: str) -> bool:

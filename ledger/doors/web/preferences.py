@@ -24,7 +24,7 @@ _CHANNELS: Final = (
     (Channel.EMAIL, _("By email")),
     (Channel.TEXT, _("By text message")),
     (Channel.PHONE, _("By phone")),
-    (Channel.POST, _("By letter")),
+    (Channel.POST, _("By post")),
     (Channel.IN_PERSON, _("When we meet")),
 )
 _Milestone = Annotated[int, Meta(ge=1, le=100_000)]

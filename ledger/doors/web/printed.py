@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Protocol
 
 from litestar import Request
 
@@ -26,15 +26,12 @@ from ledger.doors.web.paper import (
 from ledger.scheme.lines import Line
 from ledger.scheme.paper import BatchCodes
 
-SCHEME_NAME: Final = "Time Credits"
-
 _Request = Request[Any, Any, Any]
 
 
 def cards(request: _Request, named: Iterable[tuple[str, str]], size: CardSize) -> Cards:
     """Cards of these names and codes."""
     return Cards(
-        scheme=SCHEME_NAME,
         language=_language(request),
         words=translated(CardWords, gettext(request)),
         cards=[Card(name=name, code=code) for name, code in named],
@@ -42,18 +39,44 @@ def cards(request: _Request, named: Iterable[tuple[str, str]], size: CardSize) -
     )
 
 
-def balance_slip(
-    request: _Request, name: str, *, available: int, held: int, at: datetime, lines: Sequence[Line]
-) -> BalanceSlip:
+class Reader(Protocol):
+    """Whom a document is for, and how they like it."""
+
+    @property
+    def name(self) -> str:
+        """What they are called."""
+        ...
+
+    @property
+    def large_print(self) -> bool:
+        """Whether they read large print."""
+        ...
+
+
+class Owner(Reader, Protocol):
+    """Somebody with what they have, in minutes."""
+
+    @property
+    def available(self) -> int:
+        """What they can spend."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """What is on hold."""
+        ...
+
+
+def balance_slip(request: _Request, owner: Owner, *, at: datetime, lines: Sequence[Line]) -> BalanceSlip:
     """A slip with what somebody has."""
     said, translate = said_in(request), gettext(request)
     return BalanceSlip(
-        scheme=SCHEME_NAME,
         language=_language(request),
         words=translated(BalanceWords, translate),
-        name=name,
-        has=said.credits(available),
-        on_hold=said.credits(held) if held else "",
+        large=owner.large_print,
+        name=owner.name,
+        has=said.credits(owner.available),
+        on_hold=said.credits(owner.held) if owner.held else "",
         day=said.dated(at),
         lines=[
             SlipLine(
@@ -66,14 +89,14 @@ def balance_slip(
     )
 
 
-def certificate(request: _Request, name: str, *, hours: int, on: date) -> Certificate:
+def certificate(request: _Request, reader: Reader, *, hours: int, on: date) -> Certificate:
     """A certificate of so many hours, reached on that day."""
     said = said_in(request)
     return Certificate(
-        scheme=SCHEME_NAME,
         language=_language(request),
         words=translated(CertificateWords, gettext(request)),
-        name=name,
+        large=reader.large_print,
+        name=reader.name,
         hours=said.duration(hours * 60),
         day=said.dated(on),
     )
@@ -83,7 +106,6 @@ def batch(request: _Request, codes: BatchCodes) -> Vouchers:
     """The vouchers of a batch that can still be used."""
     said = said_in(request)
     return Vouchers(
-        scheme=SCHEME_NAME,
         language=_language(request),
         words=translated(VoucherWords, gettext(request)),
         vouchers=[Voucher(code=each.code, worth=said.credits(codes.minutes)) for each in codes.vouchers],

@@ -23,6 +23,7 @@ from ledger.doors.web.pages import _, gettext, go, page
 from ledger.scheme.attendances import Attendances
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.given import Given, quarter_of
+from ledger.scheme.group_pots import GroupPots
 from ledger.scheme.opportunities import Opportunities, Status
 from ledger.scheme.roles import Role
 from ledger.scheme.sessions import REPEAT_MAX, Plan, Sessions
@@ -69,18 +70,21 @@ class Verbs(NamedTuple):
     attendances: Attendances
     opportunities: Opportunities
     given: Given
+    pots: GroupPots
     clock: Clock
 
 
 def routes(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
     """Return the routes of a project's day, of its sessions and of what it gave."""
-    sheets, sessions, attendances, opportunities, given, clock = verbs
+    sheets, sessions, attendances, opportunities, given, pots, clock = verbs
     only = access.only(Who.COORDINATOR)
 
     @get("/projects/{project:uuid}", before_request=access.only(Who.COORDINATOR, Who.APPROVER))
     async def day(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
         found = await sheets.day(request.user.caller, project)
-        return page(request, "project/day.html", found=found, leads=_leads(request, project), today=day_of(clock()))
+        kept = await pots.kept(request.user.caller)
+        leads = _leads(request, project)
+        return page(request, "project/day.html", found=found, leads=leads, kept=kept, today=day_of(clock()))
 
     @get("/projects/{project:uuid}/sessions/new", before_request=only)
     async def new(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
@@ -228,5 +232,5 @@ def _quarters(today: date) -> list[date]:
 def _named(request: PageRequest, quarter: date) -> str:
     """Such as "October to December 2026"."""
     said = gettext(request)
-    months = ("January to March", "April to June", "July to September", "October to December")
+    months = (_("January to March"), _("April to June"), _("July to September"), _("October to December"))
     return f"{said(months[(quarter.month - 1) // _MONTHS])} {quarter.year}"

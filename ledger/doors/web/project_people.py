@@ -188,9 +188,7 @@ def routes(  # noqa: PLR0917  # each has its own type
     @get("/projects/{project:uuid}/people/{person:uuid}/slip", before_request=coordinator)
     async def slip(request: PageRequest, project: FromPath[UUID], person: FromPath[UUID]) -> Response[Any]:
         told = await people.slip(request.user.caller, project, person)
-        document = printed.balance_slip(
-            request, told.name, available=told.available, held=told.held, at=told.at, lines=told.lines
-        )
+        document = printed.balance_slip(request, told, at=told.at, lines=told.lines)
         return pdf(await press.pdf(document), "slip")
 
     # --- many at once --------------------------------------------------------------------------------------

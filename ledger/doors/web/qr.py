@@ -5,6 +5,12 @@ Content-Security-Policy lets it pass, dark mode leaves it readable, and a printe
 
 Error correction is M or the better one that costs no larger picture. ``TEXT_MAX`` characters bound it: beyond, the
 modules of a code the size of a stamp are too small for an old phone. Longer or empty text is a ``ValueError``.
+
+What a phone shows at a till, a pass or a booking, holds a link to the till's page with the code in its fragment
+(`codes.link`): the tablet's own camera opens it, and the page needs no camera. No browser sends a fragment, so the code
+is in no log; what stays in the tablet's history is a code that was used, or a pass's that changed within a minute. A
+printed card's or voucher's code lasts, and would lie in every history of whoever points a phone at it: theirs hold the
+code alone, for a scanner or to be typed.
 """
 
 from collections.abc import Iterator

@@ -76,7 +76,7 @@ def routes(access: Access, receipts: Receipts, verifier: str) -> list[HTTPRouteH
 
     @get("/verify", before_request=access.only(Who.ANYBODY))
     async def ask(request: PageRequest) -> Response[Any]:
-        return page(request, "receipts/verify.html", form=Form.blank(), answer=None)
+        return page(request, "receipts/verify.html", public=True, form=Form.blank(), answer=None)
 
     @post("/verify", before_request=access.only(Who.ANYBODY), status_code=200)
     async def check(request: PageRequest) -> Response[Any]:
@@ -87,7 +87,7 @@ def routes(access: Access, receipts: Receipts, verifier: str) -> list[HTTPRouteH
             answer = checked(pasted.receipt, trusted)
             if answer is None:
                 form.fault("receipt", gettext(request)(_INCOMPLETE))
-        return page(request, "receipts/verify.html", status=form.status, form=form, answer=answer)
+        return page(request, "receipts/verify.html", public=True, status=form.status, form=form, answer=answer)
 
     return [read, file, ask, check]
 

@@ -12,8 +12,9 @@ from structlog.contextvars import get_contextvars
 
 from ledger.doors.cursors import WrongCursor
 from ledger.doors.web.access import PasskeyNeeded, SignInNeeded
+from ledger.doors.web.forms import in_words
 from ledger.doors.web.pages import _ as marked
-from ledger.doors.web.pages import gettext, page
+from ledger.doors.web.pages import is_at_work, page
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
 _Request = Request[Any, Any, Any]
@@ -47,23 +48,22 @@ def _shown(request: _Request, status: int, says: str = "", headers: Mapping[str,
         status=status,
         headers=headers,
         title=title,
-        # Here and not in the template, where what somebody typed would be taken for markup and for a format.
-        says=gettext(request)(_SAYS.get(status) or says),
+        says=_SAYS.get(status) or says,
         request_id=get_contextvars().get("request_id", "") if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "",
     )
 
 
 def _on_sign_in_needed(request: _Request, exc: SignInNeeded | PasskeyNeeded) -> Response[Any]:
     """To where they sign in and back; a form that was sent is kept on a page, for it may have been long."""
-    path = request.scope["path"]
+    path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+    address = f"{path}?{query}" if query else path
     is_weak = isinstance(exc, PasskeyNeeded)
     way = "/sign-in/passkey" if is_weak else "/sign-in"
     if exc.form is None:
-        query = request.scope["query_string"].decode("latin-1")
-        return go_with_next(way, f"{path}?{query}" if query else path)
+        return go_with_next(way, address)
     kept = [(name, value) for name in exc.form.names() for value in exc.form.values(name)]
     status = HTTPStatus.FORBIDDEN if is_weak else HTTPStatus.UNAUTHORIZED
-    return page(request, "sign_in/again.html", status=status, key=exc.form.key, action=path, kept=kept, way=way)
+    return page(request, "sign_in/again.html", status=status, key=exc.form.key, action=address, kept=kept, way=way)
 
 
 def go_with_next(path: str, next_: str) -> Response[None]:
@@ -78,8 +78,7 @@ def plain_path(wanted: str) -> str:
 
 
 def _on_declined(request: _Request, exc: Declined) -> Response[bytes]:
-    row = TABLE[exc.reason]
-    return _shown(request, row.status, exc.detail or f"{row.staff}.")
+    return _shown(request, TABLE[exc.reason].status, in_words(exc, at_work=is_at_work(request)))
 
 
 def _on_outage(request: _Request, exc: Exception) -> Response[bytes]:

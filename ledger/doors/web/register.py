@@ -6,9 +6,10 @@
 The grid lists who is likely (see ``sheets``) and has empty rows for others: a name that the project knows is that
 person, another is somebody new. Where it is known more than once, or meant somebody else, the row asks who it is.
 
-One address takes the grid, the check and the sending, told apart by the button (`step`); each form carries all that was
-typed, so nothing is lost by going back, by an error, or by a sign-in that ran out. What is sent is what the check
-showed: a name that was looked up is sent with whom it was found to be, so that sending again says the same.
+One address takes the grid, the check and the sending, told apart by the button (`step`), as is "Everybody came"; each
+form carries all that was typed, so nothing is lost by going back, by an error, or by a sign-in that ran out. What is
+sent is what the check showed: a name that was looked up is sent with whom it was found to be, so that sending again
+says the same.
 
 At most `ROWS_MAX` people a page: a register of more is posted by the API.
 """
@@ -26,10 +27,10 @@ from msgspec import Struct
 
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
-from ledger.doors.web.pages import _, gettext, go, page, pdf, said_in
+from ledger.doors.web.pages import _, gettext, go, page, pdf, said_in, sentence_in
 from ledger.doors.web.paper import Press, RegisterSheet, RegisterWords, SlipWords, Voucher, Vouchers, translated
 from ledger.scheme.clock import LONDON, Clock, day_of
-from ledger.scheme.hours import in_words, rounded
+from ledger.scheme.hours import rounded
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.registers import Line, Register, Registers
 from ledger.scheme.sheets import Known, Listed, Recorded, Sheet, Sheets, Told
@@ -42,7 +43,6 @@ _NAME_MAX: Final = 200
 _NIGHT_MAX: Final = timedelta(hours=14)
 # Of the choices of a name: one person, and somebody new.
 _ONE_KNOWN: Final = 2
-_SCHEME: Final = "Time Credits"
 
 _ROW: Final = re.compile(r"(?:person|name)_([0-9]{1,3})")
 _LINE: Final = re.compile(r"lines\[([0-9]+)\](?:\.\w+)?")
@@ -97,11 +97,6 @@ class When(Struct, frozen=True):
     def fields(self) -> Sequence[tuple[str, str]]:
         """As they travel in the form."""
         return (("day", self.day), ("begins", self.begins), ("ends", self.ends))
-
-    @property
-    def query(self) -> str:
-        """As they stand in an address."""
-        return f"day={self.day}&begins={self.begins.replace(':', '%3A')}&ends={self.ends.replace(':', '%3A')}"
 
 
 def routes(access: Access, registers: Registers, sheets: Sheets, press: Press, clock: Clock) -> list[HTTPRouteHandler]:
@@ -159,22 +154,25 @@ def routes(access: Access, registers: Registers, sheets: Sheets, press: Press, c
         if not vouchers:
             raise Declined(Refusal.NOT_FOUND, "There is no slip to print.")
         words = translated(SlipWords, gettext(request))
-        return pdf(await press.pdf(Vouchers(scheme=_SCHEME, vouchers=vouchers, words=words)), "slips")
+        return pdf(await press.pdf(Vouchers(vouchers=vouchers, words=words)), "slips")
+
+    async def sheet_of_paper(request: PageRequest, alias: str, day: str, names: Sequence[str]) -> Response[Any]:
+        words = translated(RegisterWords, gettext(request))
+        document = RegisterSheet(alias=alias, day=day, expected=names, words=words)
+        return pdf(await press.pdf(document), "register")
 
     @get("/projects/{project:uuid}/sessions/{session:uuid}/sheet", before_request=only)
     async def paper(request: PageRequest, project: FromPath[UUID], session: FromPath[UUID]) -> Response[Any]:
         sheet = await sheets.of_session(request.user.caller, project, session)
-        expected = [each.name for each in _likely(sheet)]
-        document = RegisterSheet(
-            scheme=_SCHEME,
-            alias=sheet.alias,
-            day=said_in(request).period(sheet.started_at, sheet.ended_at),
-            expected=expected,
-            words=translated(RegisterWords, gettext(request)),
-        )
-        return pdf(await press.pdf(document), "register")
+        day = said_in(request).period(sheet.started_at, sheet.ended_at)
+        return await sheet_of_paper(request, sheet.alias, day, [each.name for each in _likely(sheet)])
 
-    return [grid, send, new, send_new, recorded, slips, paper]
+    @get("/projects/{project:uuid}/sheet", before_request=only)
+    async def paper_of_any_day(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
+        found = await sheets.regulars(request.user.caller, project)
+        return await sheet_of_paper(request, found.alias, "", found.names)
+
+    return [grid, send, new, send_new, recorded, slips, paper, paper_of_any_day]
 
 
 class _Desk:
@@ -185,13 +183,11 @@ class _Desk:
         self._sheets = sheets
 
     def blank(self, request: PageRequest, sheet: Sheet, when: When | None) -> Response[Any]:
-        """The grid as it is first shown: who is signed in came; with `all=came` everybody did."""
+        """The grid as it is first shown: who is signed in came."""
         likely = _likely(sheet)[:ROWS_MAX]
-        everybody = request.query_params.get("all") == "came"
         values: dict[str, str] = {}
         for number, each in enumerate(likely):
-            came = everybody or each.came_at is not None
-            values |= _stay(str(number), each.usual, "came" if came else "absent")
+            values |= _stay(str(number), each.usual, "absent" if each.came_at is None else "came")
         for key in _others(len(likely), _EMPTY_ROWS):
             values |= _stay(key, sheet.minutes, "came")
         rows = [Entry(str(number), each.name, each.person) for number, each in enumerate(likely)]
@@ -208,9 +204,12 @@ class _Desk:
             ended_at=None if when is None else when.ended_at,
             lines=[row.line for row in rows if row.line is not None],
         )
-        if step == "change":
+        if step in {"change", "all"}:
             form.faults.clear()
             form.status = 200
+            if step == "all":
+                came = {f"state_{row.key}": ["came"] for row in rows if row.person is not None}
+                form = _with(Form(form.key, came), {name: form.value(name) for name in form.names()})
         elif not register.lines and not form.failed:
             form.refuse(_NOBODY_CAME, 422)
         elif not form.failed:
@@ -220,8 +219,18 @@ class _Desk:
                     return go(f"/projects/{sheet.project}/sessions/{done.id}/recorded", "recorded")
                 return await self._checked(request, form, sheet, rows, register)
             except Declined as declined:
+                if declined.reason is Refusal.SENT_BEFORE:
+                    return await self._sent_before(request, sheet)
                 _heed(request, form, declined, sheet, [row for row in rows if row.line is not None])
         return self._grid(request, form, sheet, when, rows)
+
+    async def _sent_before(self, request: PageRequest, sheet: Sheet) -> Response[Any]:
+        """To what stands recorded of it; where it was no session yet, to the one that was made meanwhile."""
+        session = sheet.session
+        if session is None:
+            found = await self._sheets.of_time(request.user.caller, sheet.project, sheet.started_at, sheet.ended_at)
+            session = found.beside
+        return go(f"/projects/{sheet.project}/sessions/{session}/recorded", "sent_before")
 
     async def _checked(
         self,
@@ -239,13 +248,15 @@ class _Desk:
             assert row.line is not None
             says = [row.says] if row.says else []
             if minutes != row.line.minutes:
+                length = said_in(request).duration
                 becomes = said("%(before)s becomes %(after)s")
-                says.insert(0, becomes % {"before": in_words(row.line.minutes), "after": in_words(minutes)})
+                says.insert(0, becomes % {"before": length(row.line.minutes), "after": length(minutes)})
             shown.append(Shown(row.name, "; ".join(says), minutes))
             if minutes:
                 fixed |= _stay(row.key, minutes, "came")
             if row.person is None:
                 fixed[f"who_{row.key}"] = str(row.line.person or _new(row.name))
+                fixed[f"another_{row.key}"] = "yes" if row.line.another else ""
         kept = [(name, fixed.get(name, form.value(name))) for name in form.names() if name not in fixed]
         kept += [(name, value) for name, value in fixed.items() if name != "step"]
         return page(
@@ -296,14 +307,10 @@ class _Desk:
     def _grid(
         self, request: PageRequest, form: Form, sheet: Sheet, when: When | None, rows: Sequence[Entry]
     ) -> Response[Any]:
-        said = gettext(request)
-        form.said = said(form.said)
-        form.faults = {name: said(fault) for name, fault in form.faults.items()}
         notes = {each.person: _note(request, each) for each in sheet.listed}
         others = [(row.key, row.choices) for row in rows if row.person is None]
         empty = _others(max((int(row.key) + 1 for row in rows), default=0), _EMPTY_ROWS)
         form = _with(form, {name: value for key in empty for name, value in _stay(key, sheet.minutes, "came").items()})
-        query = "" if when is None else f"{when.query}&"
         return page(
             request,
             "project/register.html",
@@ -314,14 +321,13 @@ class _Desk:
             again=f"/projects/{sheet.project}/register/new" + ("" if when is None else "#day"),
             times=() if when is None else when.fields,
             told=[each for each in sheet.listed if each.is_told],
-            sent_before=form.said == said(_SENT_BEFORE),
+            sent_before=form.said == _SENT_BEFORE,
             people=[
                 (row.key, row.name, notes.get(row.person, ""), row.person) for row in rows if row.person is not None
             ],
             rows=[*others, *((key, ()) for key in empty)],
             names=_suggested(sheet),
             action=_action(sheet),
-            everybody=f"{_action(sheet)}?{query}all=came",
         )
 
 
@@ -356,7 +362,7 @@ def _minutes(request: PageRequest, form: Form, key: str, sheet: Sheet) -> int:
     if not typed:
         form.fault(f"hours_{key}", _TIME_NEEDED)
     elif rounded(typed, sheet.step) > sheet.minutes:
-        form.fault(f"hours_{key}", gettext(request)(_AT_MOST) % {"time": in_words(sheet.minutes)})
+        form.fault(f"hours_{key}", gettext(request)(_AT_MOST) % {"time": said_in(request).duration(sheet.minutes)})
     return typed
 
 
@@ -386,7 +392,9 @@ def _line(request: PageRequest, form: Form, row: Entry, sheet: Sheet, minutes: i
         return None
     if not _is_id(who):
         row.says = said(_("new here: gets an account"))
-        return Line(minutes=minutes, name=row.name)
+        # They were shown who has that name, and said that it is somebody else.
+        another = bool(form.value(f"another_{row.key}") if sends else row.choices)
+        return Line(minutes=minutes, name=row.name, another=another)
     row.says = next(says for value, says in row.choices if value == who)
     return Line(minutes=minutes, person=UUID(who))
 
@@ -447,7 +455,8 @@ def _heed(request: PageRequest, form: Form, declined: Declined, sheet: Sheet, li
             form.fault(_place(row), says)
         else:
             rest.append((name, says))
-    if declined.reason is Refusal.KEY_REUSED:
+    form.go_on(declined)
+    if declined.reason is Refusal.KEY_REUSED and not declined.used_up:
         form.refuse(_SENT_BEFORE, 409)
     elif rest and not sheet.is_over:
         form.refuse(said(_NOT_OVER) % {"end": said_in(request).moment(sheet.ended_at)}, 422)
@@ -512,7 +521,7 @@ def _action(sheet: Sheet) -> str:
 
 
 def _recorded(request: PageRequest, found: Recorded) -> Response[Any]:
-    said = gettext(request)
+    said = sentence_in(request)
     waits = [(each, _reason(each)) for each in found.lines if not each.is_awarded]
     return page(
         request,

@@ -21,7 +21,7 @@ from ledger.doors.web.pages import go, page
 from ledger.doors.web.passkey import Invitations
 from ledger.doors.web.sign_ins import signed_out
 from ledger.scheme.one_time import OneTime, Purpose
-from ledger.scheme.sign_ins import SignIns, Strength
+from ledger.scheme.sign_ins import SignIns
 
 
 class Asked(Struct, frozen=True):
@@ -64,8 +64,7 @@ def routes(  # noqa: PLR0917  # each has its own type
         if typed is None:
             return page(request, "sign_in/ask.html", status=form.status, form=form, by_organisation=by_organisation)
         browser = entering.browser_or_new(request)
-        network = request.client.host if request.client else ""
-        await one_time.ask(typed.email, browser, network=network, address_of_link=url)
+        await one_time.ask(typed.email, browser, network=entering.network(request), address_of_link=url)
         answer = go("/sign-in/code")
         entering.remembered(answer, browser)
         return answer
@@ -80,8 +79,8 @@ def routes(  # noqa: PLR0917  # each has its own type
         typed = form.take(Typed)
         if typed is not None:
             with form.heeding():
-                good = await one_time.use_code(typed.code, entering.browser(request))
-                return await entering.begun(request, good.holder, Strength.LINK)
+                entered = await one_time.use_code(typed.code, entering.browser(request))
+                return await entering.begun(request, entered)
         return page(request, "sign_in/code.html", status=form.status, form=form)
 
     @get("/sign-in/{link:str}", before_request=access.only(Who.ANYBODY))
@@ -99,8 +98,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             good = await one_time.look(link, entering.browser(request))
             if good is not None and good.purpose is Purpose.PASSKEY:
                 return await invitations.made(request, form, link, good.holder)
-            good = await one_time.use_link(link, entering.browser(request))
-            return await entering.begun(request, good.holder, Strength.LINK)
+            return await entering.begun(request, await one_time.use_link(link, entering.browser(request)))
         return page(request, "sign_in/link.html", status=form.status, good=False, form=form)
 
     @post("/sign-out", before_request=access.only(Who.ANYBODY), status_code=303)

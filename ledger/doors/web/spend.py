@@ -5,7 +5,6 @@ written down.
 """
 
 from typing import Annotated, Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get
@@ -70,20 +69,21 @@ def routes(access: Access, finding: Finding, clock: Clock, secret: bytes) -> lis
             status=form.status,
             form=form,
             found=found,
-            more=more and "?" + urlencode([*_asked(form), ("after", more)]),
-            is_filtered=any(name != "near" for name, _ in _asked(form)),
-            is_first=not form.value("after"),
+            more=more and form.query(Search, after=more),
+            query=form.query(Search),
+            is_filtered=any(form.value(name) for name in Search.__struct_fields__ if name != "near"),
+            public=True,
         )
 
     @get("/spend/{offer:uuid}", before_request=access.only(Who.ANYBODY))
     async def offer(request: PageRequest, offer: FromPath[UUID]) -> Response[Any]:
+        form = Form.asked(request)
         return page(
-            request, "spend/offer.html", offer=await finding.show(offer, near=request.query_params.get("near") or None)
+            request,
+            "spend/offer.html",
+            offer=await finding.show(offer, near=form.value("near") or None),
+            query=form.query(Search),
+            public=True,
         )
 
     return [spend, offer]
-
-
-def _asked(form: Form) -> list[tuple[str, str]]:
-    """The filters that are set, for an address."""
-    return [(name, form.value(name)) for name in Search.__struct_fields__ if form.value(name)]

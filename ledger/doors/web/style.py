@@ -1,12 +1,15 @@
 """The page of all parts that pages are made of, in every state: for whoever designs or tests, never in the live house.
 
-Its forms lead back to it and do nothing.
+Its forms lead back to it and do nothing. Behind it stand the pages of what can't be done, by their status.
 """
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from litestar import Response, get, post
+from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
@@ -20,6 +23,9 @@ _TYPED: Final[dict[str, str | list[str] | bool | None]] = {
     "postcode": "CB4",
     "typed": "K7QM2XR",
     "people": "-1",
+    "adults": "-1",
+    "price_hours": "1",
+    "price_minutes": "7",
     "project": "garden",
     "minutes_hours": "2",
     "minutes_minutes": "75",
@@ -34,6 +40,8 @@ _FAULTS: Final = {
     "email": "must be an email address, such as ann@example.org",
     "typed": "We do not know this code. Please look at it once more.",
     "people": "must be at least 1",
+    "adults": "must be at least 1",
+    "price": "must be in steps of 15 minutes",
     "project": "is closed for now",
     "minutes": "must be a time below 24 hours",
     "starts": "must be a day and a time, such as 22 November 2026 and 14:30",
@@ -51,6 +59,9 @@ _LISTED: Final[dict[str, str | list[str] | bool | None]] = {
     "state_4": "came",
     "hours_4": "26",
     "state_5": "came",
+    "name_6": "Zoe",
+    "hours_6": "2",
+    "slip_6": "",
 }
 
 
@@ -74,9 +85,15 @@ def routes(access: Access, clock: Clock) -> list[HTTPRouteHandler]:
             moment=clock(),
         )
 
+    @get("/style/{status:int}", before_request=access.only(Who.ANYBODY))
+    async def refused(request: PageRequest, status: FromPath[int]) -> Response[Any]:
+        del request
+        is_refusal = status in set(HTTPStatus) and status >= HTTPStatus.BAD_REQUEST
+        raise HTTPException("It was sent already. Nothing was done twice.", status_code=status if is_refusal else 404)
+
     @post("/style", before_request=access.only(Who.ANYBODY), status_code=303)
     async def nothing(request: PageRequest) -> Response[Any]:
         del request
         return go("/style")
 
-    return [style, nothing]
+    return [style, refused, nothing]

@@ -27,6 +27,7 @@ from ledger.doors.fields import Minutes
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
+from ledger.doors.web.qr import TEXT_MAX
 from ledger.scheme.bookings import Bookings
 from ledger.scheme.clock import Clock
 from ledger.scheme.diary import Diary
@@ -50,7 +51,7 @@ _Count = Annotated[int, Meta(ge=0, le=100)]
 class Shown(Struct, frozen=True):
     """What was typed or scanned, for which offer, and who comes."""
 
-    code: Annotated[str, Meta(min_length=1, max_length=40)]
+    code: Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
     offer: UUID | None = None
     adults: _Count = 1
     children: _Count = 0
@@ -150,7 +151,6 @@ def _visits(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
                 minutes = None if part is None else part.minutes
                 await verbs.redemptions.refund(request.user.caller, form.key, redemption, minutes)
                 return go(f"/till/visits/{redemption}", "refunded")
-            form.key = Form.blank().key  # a refusal is kept under the other, and this is to be mended
         return await _visit(request, verbs, redemption, form)
 
     return [visit, refund]
@@ -270,7 +270,10 @@ async def _day(request: PageRequest, verbs: Verbs, form: Form) -> Response[Any]:
     before = cursors.read(verbs.secret, place, cursor) if cursor else None
     found = await verbs.redemptions.today(caller, caller.object, before=before, limit=TAKINGS + 1)
     shown = found[:TAKINGS]
-    booked = await verbs.diary.of_venue(caller, caller.object, None, after=None, limit=BOOKINGS_MAX)
+    list_ = f"till/{caller.object}/booked"
+    after = cursors.read_id(verbs.secret, list_, request.query_params.get("after"))
+    expected = await verbs.diary.of_venue(caller, caller.object, None, after=after, limit=BOOKINGS_MAX + 1)
+    booked, later = cursors.page(verbs.secret, list_, expected, BOOKINGS_MAX)
     return page(
         request,
         "till/today.html",
@@ -280,6 +283,8 @@ async def _day(request: PageRequest, verbs: Verbs, form: Form) -> Response[Any]:
         older=cursors.sign(verbs.secret, place, shown[-1].sequence) if len(found) > TAKINGS else None,
         newest=before is None,
         booked=booked,
+        later=later,
+        earlier=after is not None,
         now=verbs.clock(),
         key=Form.blank().key,
     )

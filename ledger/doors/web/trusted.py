@@ -45,6 +45,17 @@ async def name_of(request: PageRequest, helpers: Helpers, person: UUID) -> str |
     return next((each.name for each in await helpers.helped(request.user.caller) if each.person == person), None)
 
 
+async def helped_in(request: PageRequest, helpers: Helpers, person: UUID, may: May) -> str | None:
+    """The same, for a page of one thing that helpers may do; `not_found` to everybody who may not."""
+    present = request.user.present
+    if present is not None and present.person == person:
+        return None
+    for each in await helpers.helped(request.user.caller):
+        if each.person == person and may in each.may:
+            return each.name
+    raise Declined(Refusal.NOT_FOUND)
+
+
 def routes(
     access: Access, helpers: Helpers, guardians: Guardians, acquaintances: Acquaintances
 ) -> list[HTTPRouteHandler]:

@@ -36,7 +36,6 @@ SITES_MAX: Final = 100
 # When there were no computers, there were no Time Credits either.
 _YEAR_FIRST: Final = 2000
 _MONTHS: Final = 12
-SCHEME_NAME: Final = "Time Credits"
 
 
 class Till(Struct, frozen=True):
@@ -68,8 +67,15 @@ def _looking(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
     async def home(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
         caller, now = request.user.caller, verbs.clock()
         month = await verbs.given.venue_month(caller, venue, day_of(now))
-        booked = await verbs.diary.of_venue(caller, venue, None, after=None, limit=BOOKINGS_MAX)
-        return page(request, "venue/home.html", month=month, booked=booked, now=now)
+        booked = await verbs.diary.of_venue(caller, venue, None, after=None, limit=BOOKINGS_MAX + 1)
+        return page(
+            request,
+            "venue/home.html",
+            month=month,
+            booked=booked[:BOOKINGS_MAX],
+            most=len(booked) > BOOKINGS_MAX,
+            now=now,
+        )
 
     @get("/venues/{venue:uuid}/month", before_request=access.only(Who.MANAGER, Who.STAFF))
     async def month(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
@@ -113,6 +119,7 @@ def _tills(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
             form=form,
             venue=venue,
             tills=tills,
+            now=verbs.clock(),
             sites={site.id: site.name for site in sites},
             open_sites=[site for site in sites if site.closed_at is None],
         )
@@ -129,7 +136,7 @@ def _tills(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
             with form.heeding():
                 asked = NewDevice(venue=venue, name=new.name, site=new.site)
                 expected, _ = await verbs.devices.create(request.user.caller, form.key, asked)
-                return page(request, "venue/code.html", venue=venue, expected=expected)
+                return page(request, "venue/code.html", venue=venue, expected=expected, enrolment=access.enrolment)
         return await listed(request, venue, form)
 
     @post(
@@ -171,7 +178,6 @@ def _thank_you(request: PageRequest, month: VenueMonth) -> paper.ThankYou:
     """The month's statement for paper: what was visited. What was only given back isn't on it."""
     said, language = said_in(request), language_of(request, request.user.present)
     return paper.ThankYou(
-        scheme=SCHEME_NAME,
         language=language,
         venue=month.name,
         month=said.month(month.month),

@@ -139,7 +139,9 @@ HELD: Final[Mapping[str, str]] = {
 
 _OFFICE: Final = "says who did it at work, about others; what they did for or about somebody is in `acted`"
 LEFT_OUT: Final[Mapping[str, str]] = {
+    "name_part.person": "their name again, by each of its words, to be found by",
     "helping.began_by": _OFFICE,
+    "membership.wanted_by": _OFFICE,
     "role.granted_by": _OFFICE,
     "recovery.asked_by": _OFFICE,
     "recovery.agreed_by": _OFFICE,
@@ -200,7 +202,8 @@ class Copies:
             if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
                 raise Declined(Refusal.NOT_FOUND)
             copy = await _copy(raw, person, holder, now)
-            await acts.record(raw, caller, holder, "copy_read", None, now)
+            projects = {each.project for each in copy.attendance} | {each.project for each in copy.claims}
+            await acts.looked(raw, caller, holder, "copy_read", None, now, projects=projects)
             return copy
 
 

@@ -406,7 +406,7 @@ async def _desk(raw: asyncpg.Connection, caller: Caller, holder: UUID) -> None:
 def _for_its_desk(caller: Caller, has: Has) -> Has:
     """The credential, if this desk may do more to it than block it; it was seen to be a desk (``_desk``)."""
     if caller.scope is not Scope.SCHEME and (has.project is None or has.project != caller.object):
-        raise Declined(Refusal.STAFF_ONLY, "This project didn't issue it: the scheme's desk can do that.")
+        raise Declined(Refusal.STAFF_ONLY, "This project didn't issue it: the office can do that.")
     return has
 
 

@@ -73,7 +73,7 @@ async def test_too_late_it_says_until_when_it_could_be_done_and_who_can_help(lid
     lido.clock.now = SATURDAY - HOUR
     said = (await lido.cancel(booking["id"], ann["key"])).json()["detail"]
     assert said == (
-        "This could be done until 10:00 on Thursday 19 November 2026; the venue or the scheme can still help."
+        "This could be done until 10:00 on Thursday 19 November 2026; the venue or the office can still help."
     )
 
 

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import uvicorn
 
 from ledger.app import serving
+from ledger.database import Database
+from ledger.scheme.keys import Keys, Scope
 from tests.doors.contract.known import Known
 from tests.doors.house import settings_for
 
@@ -52,13 +54,20 @@ def answering(dsn: str) -> Iterator[str]:
             running.result()
 
 
+async def _named(dsn: str, scope: Scope, person: UUID) -> dict[str, Any]:
+    """A key in somebody's name, which only the operator makes."""
+    async with Database.open(dsn) as database:
+        key, token = await Keys(database, lambda: NOW, "test").create(scope, None, "fuzzing", person=person)
+    return {"id": str(key.id), "token": token}
+
+
 class Scheme:
     """One of most things: a project with a session, a venue with an offer, two people with credits, one with a child.
 
     What begins here is what chance would rarely make, for it needs several that fit together.
     """
 
-    def __init__(self, client: httpx.Client, boss: str) -> None:
+    def __init__(self, client: httpx.Client, boss: str, dsn: str) -> None:
         self._client = client
         self._boss = boss
         self.document: dict[str, Any] = client.get("/docs/openapi.json").json()
@@ -77,11 +86,13 @@ class Scheme:
             "scheme": {},
             "project": {"object": project},
             "venue": {"object": venue},
-            "person": {"person": ann["id"]},
-            "auditor": {"person": bilal["id"]},
         }
         keys = {
             scope: self._sent("/v1/keys", {"scope": scope, "label": "fuzzing", **rest}) for scope, rest in whose.items()
+        }
+        keys |= {
+            scope: asyncio.run(_named(dsn, Scope(scope), UUID(person["id"])))
+            for scope, person in (("person", ann), ("auditor", bilal))
         }
         self.tokens = {scope: key["token"] for scope, key in keys.items()}
         # And the device of the venue's: it would be revoked as well.

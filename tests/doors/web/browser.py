@@ -2,7 +2,7 @@
 
 Every context is held to its own origin: a request that leaves it fails the test, as does an error of script or policy
 in the console. `every_size` looks at a page as phones, tables and desks see it, in light and dark, with small and
-large text.
+large text, and goes through all that a keyboard reaches.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, Request, async_playwright
 
 from tests.doors.web.client import cookie_at
 
@@ -29,16 +29,14 @@ ARGUMENTS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",  # whatever a page asks elsewhere gets no answer
 )
 PHONE: Final = (390, 844)
 DESKTOP: Final = (1280, 900)
 NARROW: Final = (320, 640)
 WAIT_MS: Final = 10_000  # of what takes a tenth of a second on a quiet machine
 
-_AXE: Final = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-}
+_AXE: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _LEFT_OUT: Final = (
     "LEFT OUT: there is no Chromium (apt-get install chromium, or set CHROMIUM), so no page was looked at"
@@ -116,6 +114,7 @@ class Window:
         """Addresses elsewhere that were asked for."""
         self.complained: list[str] = []
         """Errors of script and of the policy."""
+        self._expected = 200
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -136,14 +135,22 @@ class Window:
         try:
             context.set_default_timeout(WAIT_MS)
             window = cls(base, context, await context.new_page())
-            await context.route("**/*", window._judged)
+            # Only watched: whatever is asked through here one by one takes its time, and is never kept by the browser.
+            context.on("request", window._asked)
             context.on("page", window._listen)
             window._listen(window.page)
             yield window
-            assert not window.left, f"asked elsewhere: {window.left}"
-            assert not window.complained, "\n".join(window.complained)
+            window.judge()
         finally:
             await context.close()
+
+    def judge(self) -> None:
+        """Fail if anything left or complained; and begin anew."""
+        left, complained = self.left[:], self.complained[:]
+        self.left.clear()
+        self.complained.clear()
+        assert not left, f"asked elsewhere: {left}"
+        assert not complained, "\n".join(complained)
 
     def _listen(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.complained.append(f"{page.url}: {error}"))
@@ -151,16 +158,14 @@ class Window:
 
     def _heard(self, page: Page, kind: str, words: str) -> None:
         # A refused form is answered 4xx, which Chromium notes as an error; a file that is missing fails elsewhere.
-        if kind == "error" and not words.startswith("Failed to load resource: the server responded with a status of 4"):
+        told = "Failed to load resource: the server responded with a status of"
+        if kind == "error" and not words.startswith((f"{told} 4", f"{told} {self._expected}")):
             self.complained.append(f"{page.url}: {words}")
 
-    async def _judged(self, route: Route) -> None:
-        address = route.request.url
-        if address.startswith(("data:", "blob:")) or urlsplit(address)[:2] == urlsplit(self.base)[:2]:
-            await route.continue_()
-        else:
+    def _asked(self, request: Request) -> None:
+        address = request.url
+        if not address.startswith(("data:", "blob:")) and urlsplit(address)[:2] != urlsplit(self.base)[:2]:
             self.left.append(address)
-            await route.abort()
 
     async def sign_in(self, token: str) -> None:
         """Be whoever has that cookie (see `entrance.py`)."""
@@ -175,17 +180,20 @@ class Window:
         made = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})
         return str(made["authenticatorId"])
 
-    async def go(self, path: str) -> Page:
+    async def go(self, path: str, *, status: int = 200) -> Page:
         """Open that path; the page that stands there then."""
+        self._expected = status
         answer = await self.page.goto(path)
         assert answer is not None
-        assert answer.ok, f"{answer.status} {answer.url}"
+        assert answer.status == status, f"{answer.status} {answer.url}"
         return self.page
 
     async def press(self, words: str) -> Page:
-        """Press the button of these words; the page that stands there then."""
-        async with self.page.expect_navigation():
-            await self.page.get_by_role("button", name=words, exact=True).click()
+        """Press the button of these words, or the first that has them; the page that stands there then."""
+        async with self.page.expect_event("load"):  # not `expect_navigation`, which a script's replaceState is, too
+            button = self.page.get_by_role("button", name=words)
+            exact = self.page.get_by_role("button", name=words, exact=True)
+            await (exact if await exact.count() else button.first).click()
         return self.page
 
     async def links(self) -> list[str]:
@@ -196,12 +204,15 @@ class Window:
         return found
 
 
-async def axe(page: Page) -> list[str]:
-    """What axe finds on a page as it stands: a line for each place, with what to do about it."""
+async def axe(page: Page, *rules: str) -> list[str]:
+    """What axe finds on a page as it stands: a line for each place, with what to do about it. All rules, or these."""
     if not await page.evaluate("typeof axe === 'object'"):
         await page.evaluate(AXE_SCRIPT)
+    asked = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _AXE}
     # Only what is wrong leaves the page: the rest is megabytes.
-    found = await page.evaluate("options => axe.run(options).then(results => results.violations)", _AXE)
+    found = await page.evaluate(
+        "runOnly => axe.run({runOnly, resultTypes: ['violations']}).then(results => results.violations)", asked
+    )
     return [
         f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:200]}: {node['failureSummary']}"
         for rule in found
@@ -215,31 +226,46 @@ async def overflowing(page: Page) -> list[str]:
     return found
 
 
-_LOOKED_AT: Final = {(NARROW[0], "light"), (DESKTOP[0], "dark")}
+async def by_keyboard(page: Page) -> list[str]:
+    """What is wrong with the focus: all that a keyboard reaches has it in turn, shows it, and isn't covered then."""
+    await page.keyboard.press("Tab")  # for what has the focus shows it only to whoever uses the keyboard
+    found: list[str] = await page.evaluate(_BY_KEYBOARD)
+    return found
 
 
 async def every_size(page: Page, *, thorough: bool = False) -> None:
     """Look at a page, where it stands, at every width, in light and dark, with text at 100 and 200 %; fail with all.
 
-    Axe, which takes most of the time, looks at the narrowest by day and the widest by night; `thorough`, at all of
-    them. What is within something that scrolls by itself, as a wide table may, isn't too wide.
+    It is loaded once. What its shape decides - what is too wide, too small to press, covered, or has no focus - is
+    looked at in every shape; by all of axe's rules on a telephone by day, and for its colours by night. `thorough`, by
+    all of them everywhere, which takes five times as long. What is within something that scrolls by itself, as a wide
+    table may, isn't too wide.
     """
-    faults = []
+    faults: list[str] = []
     size = page.viewport_size
-    for width, height in (NARROW, PHONE, DESKTOP):
+
+    async def look(where: str, *rules: str, all_rules: bool = False) -> None:
+        looks = all_rules or thorough
+        found = await axe(page, *(() if looks else rules)) if looks or rules else []
+        faults.extend(f"{urlsplit(page.url).path} at {width} px{where}: {fault}" for fault in found)
+
+    for width, height in (NARROW, DESKTOP, PHONE):
         await page.set_viewport_size({"width": width, "height": height})
-        for scheme in _SCHEMES:
-            await page.emulate_media(color_scheme=scheme)
-            where = f"{urlsplit(page.url).path} at {width} px, {scheme}"
-            looks = thorough or (width, scheme) in _LOOKED_AT
-            found = [*(await axe(page) if looks else ()), *await overflowing(page)]
-            faults += [f"{where}: {fault}" for fault in found]
+        is_phone = (width, height) == PHONE
+        await look("", "target-size", all_rules=is_phone)
+        shape = f"{urlsplit(page.url).path} at {width} px"
+        faults += [f"{shape}: {fault}" for fault in [*await overflowing(page), *await by_keyboard(page)]]
         # As a browser with a larger font does: sizes in rem follow, others stay too small.
         await page.evaluate("document.documentElement.style.fontSize = '200%'")
-        where = f"{urlsplit(page.url).path} at {width} px with text at 200 %"
-        faults += [f"{where}: {fault}" for fault in [*await overflowing(page), *await _small(page)]]
+        large = [*await overflowing(page), *await _small(page), *(await by_keyboard(page) if is_phone else ())]
+        faults += [f"{shape} with text at 200 %: {fault}" for fault in large]
+        if thorough:
+            await look(" with text at 200 %")
         await page.evaluate("document.documentElement.style.fontSize = ''")
-    await page.emulate_media(color_scheme="light")
+        if is_phone or thorough:
+            await page.emulate_media(color_scheme="dark")
+            await look(", dark", "color-contrast")
+            await page.emulate_media(color_scheme="light")
     if size is not None:
         await page.set_viewport_size(size)
     assert not faults, "\n" + "\n".join(dict.fromkeys(faults))
@@ -282,4 +308,46 @@ _SMALL: Final = """() => {
             small.add(element);
     }
     return [...small].slice(0, 5).map(element => `text doesn't grow: ${element.outerHTML.slice(0, 160)}`);
+}"""
+
+# Radios of a group are reached by the arrows, one after the other; what only script reaches is no stop.
+_BY_KEYBOARD: Final = """() => {
+    const told = element => element.outerHTML.slice(0, 160);
+    const stops = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')];
+    const reached = stops.filter(
+        element => element.tabIndex >= 0 && !element.disabled && element.type !== 'hidden'
+            && element.getClientRects().length && element.checkVisibility({visibilityProperty: true})
+    );
+    const ringed = (element, pseudo) => {
+        const {outlineStyle, outlineWidth} = getComputedStyle(element, pseudo);
+        return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+    };
+    const faults = [];
+    let above = null, lowest = -Infinity;
+    for (const stop of reached) {
+        if (stop.tabIndex > 0) faults.push(`comes before its turn: ${told(stop)}`);
+        stop.focus();
+        if (document.activeElement !== stop) { faults.push(`takes no focus: ${told(stop)}`); continue; }
+        // A tile shows it by its whole face, a radio that is drawn by its words.
+        const shown = ringed(stop) || ringed(stop, '::after')
+            || (stop.nextElementSibling && ringed(stop.nextElementSibling));
+        if (!shown) faults.push(`shows no focus: ${told(stop)}`);
+        const {left, top, width, height} = stop.getClientRects()[0];
+        const [x, y] = [left + width / 2, top + height / 2];
+        const hit = document.elementFromPoint(x, y);
+        if (!hit) faults.push(`has the focus out of sight: ${told(stop)}`);
+        else if (!hit.contains(stop) && !stop.contains(hit) && !hit.closest('label')?.contains(stop))
+            faults.push(`is covered by ${told(hit)}: ${told(stop)}`);
+        const fixed = [...function* () { for (let up = stop; up; up = up.parentElement) yield up; }()]
+            .some(up => getComputedStyle(up).position === 'fixed');
+        if (fixed) continue;
+        const place = stop.getBoundingClientRect();
+        if (above && innerWidth < 400 && place.bottom + scrollY <= lowest + 1)
+            faults.push(`comes after what stands below it, ${told(above)}: ${told(stop)}`);
+        above = stop;
+        lowest = place.top + scrollY;
+    }
+    document.activeElement.blur();
+    scrollTo(0, 0);
+    return faults;
 }"""

@@ -279,7 +279,7 @@ def has_words_for_pictures(page: Html) -> Iterator[str]:
 
 def has_words_on_what_is_pressed(page: Html) -> Iterator[str]:
     for element in page.all("button", "a", "summary"):
-        if not page.name(element):
+        if not page.name(element) and not _unheard(element):
             yield f"{_shown(element)} has words"
     for element in page.all("input"):
         if element.get("type") in {"submit", "button", "reset"} and not page.name(element):
@@ -378,10 +378,11 @@ def controls(page: Html, form: Element) -> list[Element]:
 
 
 def submitters(page: Html, form: Element) -> list[Element]:
-    """Its buttons that send it."""
+    """Its buttons that send it, as somebody finds them: none that is there for Enter alone."""
     return [
         each
         for each in controls(page, form)
+        if not _unheard(each)
         if (each.tag == "button" and each.get("type", "submit") == "submit")
         or (each.tag == "input" and each.get("type") == "submit")
     ]
@@ -568,3 +569,16 @@ def hard_to_read(words: str) -> list[str]:
         found.append(f"{mean:.0f} words a sentence on average")
     long = {each.lower() for each in re.findall(r"[^\W\d_]+", words) if len(each) > _LETTERS_MAX}
     return [*found, *(f"a long word: {each}" for each in sorted(long))]
+
+
+_WORDS_ENOUGH: Final = 30  # of fewer, a mean says nothing
+
+
+def reading_age(words: str) -> float:
+    """From what age most people can read its sentences: their Flesch-Kincaid grade and five years."""
+    sentences = [re.findall(r"[^\W\d_]+", each) for each in re.findall(r"[^.?!:\n]+[.?!:](?=\s|$)", words)]
+    spoken = [word.lower() for sentence in sentences for word in sentence]
+    if len(spoken) < _WORDS_ENOUGH:
+        return 0
+    syllables = sum(max(1, len(re.findall("[aeiouy]+", re.sub("(?<!l)e$", "", word)))) for word in spoken)
+    return 5 + 0.39 * len(spoken) / len(sentences) + 11.8 * syllables / len(spoken) - 15.59

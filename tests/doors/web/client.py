@@ -112,6 +112,10 @@ class Page:
                 found[term] = said(f"{found.get(term, '')} {text(each)}")
         return found
 
+    def reading_age(self) -> float:
+        """From what age most people can read its sentences."""
+        return checks.reading_age("\n".join(text(each) for each in self.html.all("p", "li")))
+
     def hard_to_read(self) -> list[str]:
         """What someone of eleven would stumble over, in its paragraphs and lists."""
         parts = [text(each) for each in self.html.all("p", "li", "h1", "h2", "h3", "label", "legend")]
@@ -200,7 +204,7 @@ def _option(said_or_value: str, options: Mapping[str, str]) -> str:
 
 def cookie_at(url: str) -> str:
     """What the cookie of a sign-in is called at that address."""
-    return Access(cast("SignIns", None), "test", url).cookie
+    return Access(cast("SignIns", None), url).cookie
 
 
 def application_of(api: Api) -> Callable[..., Any]:
@@ -288,6 +292,10 @@ class Pages:
             for name, value in fields.items()
         }
         return await self._go("POST", path, values, status=status, site=site)
+
+    async def sent(self, path: str, values: Mapping[str, Sequence[str]]) -> httpx.Response:
+        """Send a form with just these values, and only hear what is answered."""
+        return await self._send("POST", path, values)
 
     async def again(self, *, status: int = 200) -> Page:
         """Reload."""
@@ -382,8 +390,13 @@ class Pages:
         """Each link and form goes to a route: known by its template, so nothing is fetched."""
         for method, address in sorted(checks.destinations(page.html)):
             path = urlsplit(self._here(address)).path
-            if not any(method in methods and _pattern(template).fullmatch(path) for template, methods in self.routes):
+            if self.route(method, path) is None:
                 yield f"{method} {path} is no route"
+
+    def route(self, method: str, path: str) -> str | None:
+        """The template of the route that answers an address."""
+        found = (template for template, methods in self.routes if method in methods)
+        return next((template for template in found if _pattern(template).fullmatch(path)), None)
 
 
 def _none(faults: Iterable[str], page: Page) -> None:

@@ -102,15 +102,23 @@ async def no_script(browser: Browser, base: str) -> AsyncIterator[Window]:
 
 
 class County:
-    """The demo county, three months after it began, answering pages and browsers alike."""
+    """The demo county, three months after it began, answering pages and browsers alike; its front door is open."""
 
     def __init__(self, api: Api, url: str, known: Mapping[str, str], entrance: Entrance) -> None:
         self.api = api
         self.url = url
         self.known = known
-        """The ids of Ann, her project, a venue and its offer, as addresses of pages take them."""
+        """The ids of Ann, her project, a venue and its offer, as addresses of pages take them, and what is typed."""
         self.entrance = entrance
         self._tokens: dict[str, str] = {}
+        self._bare: tuple[Mapping[str, str], Mapping[str, str]] | None = None
+
+    async def bare(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """The ids of somebody new, a project and a venue that have nothing yet; and the cookies there."""
+        if self._bare is None:
+            known = await self.entrance.bare()
+            self._bare = known, await tokens_of(self.entrance, known)
+        return self._bare
 
     async def token(self, who: str) -> str:
         """The cookie of somebody in that capacity, at what is known; nobody's is empty."""
@@ -124,7 +132,7 @@ async def _county(postgres: Postgres) -> AsyncIterator[tuple[str, Mapping[str, s
     """Loaded once, to be copied: the database's name, and what is known of it."""
     name = await postgres.create()
     async with Database.open(postgres.dsn(name)) as database:
-        shown = await demo.load(database, system_clock, "test")
+        shown = await demo.load(database, system_clock, "demo")
     assert shown is not None
     yield name, known_of(shown)
     await postgres.drop(name)
@@ -137,7 +145,9 @@ async def _running(postgres: Postgres, template: str, known: Mapping[str, str]) 
     with listening() as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
         async with (
-            Api.running(dsn, settings=msgspec.structs.replace(settings_for(dsn), public_url=url)) as api,
+            Api.running(
+                dsn, settings=msgspec.structs.replace(settings_for(dsn), environment="demo", public_url=url)
+            ) as api,
             served(application_of(api), listener),
             Database.open(dsn) as database,
         ):

@@ -5,29 +5,40 @@ Whoever is asked for without a person is somebody new, known by no other role.
 
 import itertools
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from ledger.database import Database
 from ledger.doors.web.access import Who
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import Clock
+from ledger.scheme.clock import LONDON, Clock
+from ledger.scheme.codes import code_for
 from ledger.scheme.demo import Demo
 from ledger.scheme.devices import Devices, NewDevice
 from ledger.scheme.people import NewPerson, People
+from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.scheme.sign_ins import SignIns, Strength
+from ledger.scheme.venues import NewVenue, Venues
 
 Id = str | UUID
 _numbers: Final = itertools.count(1)
+
+LONG_PERSON: Final = "Bartholomew Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
+LONG_PROJECT: Final = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch Community Garden and Orchard"
+LONG_VENUE: Final = "The Royal Hippodrome, Pump Rooms and Conservatory of Saffron Walden and the Surrounding Villages"
 
 
 class Entrance:
     """Of the service on that database."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self.database = database
         self._people = People(database, clock)
         self._roles = Roles(database, clock)
+        self._projects = Projects(database, clock)
+        self._venues = Venues(database, clock)
         self._devices = Devices(database, clock, "test")
         self._sign_ins = SignIns(database, clock)
 
@@ -59,6 +70,13 @@ class Entrance:
         """A new one, enrolled."""
         return await self._enrolled(NewDevice(name="Tablet by the door", project=_id(project)))
 
+    async def bare(self) -> dict[str, str]:
+        """A newcomer, a project and a venue that have nothing yet but long names: their ids, as `known_of` has them."""
+        person, _ = await self._people.create(OPERATOR, _key(), NewPerson(name=LONG_PERSON))
+        project, _ = await self._projects.create(OPERATOR, _key(), NewProject(name=LONG_PROJECT, alias=LONG_PROJECT))
+        venue, _ = await self._venues.create(OPERATOR, _key(), NewVenue(name=LONG_VENUE))
+        return {"person": str(person.id), "project": str(project.id), "venue": str(venue.id)}
+
     async def _in_role(
         self, role: Role, person: Id | None, *, project: Id | None = None, venue: Id | None = None
     ) -> str:
@@ -76,12 +94,18 @@ class Entrance:
 
 
 def known_of(shown: Demo) -> dict[str, str]:
-    """What of the demo county the addresses of pages are filled in with."""
+    """What of the demo county addresses and fields are filled in with."""
+    today = datetime.now(LONDON).date()
     return {
         "person": str(shown.person.id),
         "project": str(shown.project.id),
         "venue": str(shown.venue.id),
         "offer": str(shown.offer.id),
+        "friend": str(shown.friend.id),
+        "card": shown.card,
+        "lost": code_for(b"a secret of others", "card", shown.person.id),
+        "yesterday": (today - timedelta(days=1)).isoformat(),
+        "soon": (today + timedelta(days=9)).isoformat(),
     }
 
 

@@ -5,10 +5,14 @@ that isn't here fails.
 
 An address with parameters is filled in from what the tests know (`{person}`, `{project}`, `{venue}`, `{offer}`); of
 others an example is found as people find it: by a link, of the page that `by` names.
+
+A `Scene` is what stands only after something was typed and pressed: a check, a code that is shown once, a yes, a no, a
+refusal.
 """
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 
@@ -60,6 +64,32 @@ async def address(place: Place, known: Mapping[str, str], links: Callable[[str],
     raise LookupError(f"{opened} has no link to {place.path}: in the demo there should be an example of everything")
 
 
+class Step(NamedTuple):
+    """Something typed, by the names of fields, and the button pressed then."""
+
+    press: str
+    typed: Mapping[str, str] = MappingProxyType({})
+    """With what is known filled in: {card}. Of radios, checkboxes and selects a value, or * for the first there is."""
+
+
+class Scene(NamedTuple):
+    """A page as it stands after some steps."""
+
+    name: str
+    """Of its pictures."""
+    who: str
+    path: str
+    """Of the place where it begins."""
+    steps: tuple[Step, ...]
+    says: str
+    """What its heading has in it then."""
+    dark: bool = False
+    signed_out: bool = False
+    """Whether the sign-in is over when the last button is pressed."""
+    status: int = 200
+    """Of the page where it begins."""
+
+
 PLACES: Final = (
     # for everybody
     Place("/", "anybody"),
@@ -69,6 +99,8 @@ PLACES: Final = (
     Place("/verify", "anybody", press="Check it"),
     Place("/goodbye", "anybody"),
     Place("/style", "anybody", dark=True),
+    Place("/demo", "anybody"),
+    Place("/demo/letters", "anybody"),
     Place("/sign-in", "anybody"),
     Place("/sign-in/code", "anybody"),
     Place("/sign-in/passkey", "anybody"),
@@ -100,6 +132,8 @@ PLACES: Final = (
     Place("/people/{person:uuid}/sessions", "person"),
     Place("/people/{person:uuid}/gifts", "person"),
     Place("/people/{person:uuid}/gifts/new", "person", press="Go on"),
+    Place("/voucher", "person"),
+    Place("/people/{person:uuid}/vouchers", "person", press="Add the credits"),
     Place("/people/{person:uuid}/helpers", "person"),
     Place("/people/{person:uuid}/helpers/new", "person", press="Let them help"),
     Place("/people/{person:uuid}/pass", "person", dark=True),
@@ -146,7 +180,12 @@ PLACES: Final = (
     Place("/staff/batches", "staff"),
     Place("/staff/batches/new", "staff", press="Make them"),
     Place("/staff/batches/{batch:uuid}", "staff", by="/staff/batches"),
-    # a group's pot
+    # groups, and a group's pot
+    Place("/staff/groups", "staff"),
+    Place("/staff/groups/new", "staff", press="Make it"),
+    Place("/groups/{group:uuid}/people", "staff", by="/staff/groups"),
+    Place("/groups/{group:uuid}/people", "person", by="/groups/{group:uuid}/pot"),
+    Place("/groups/{group:uuid}/vouchers", "person", by="/groups/{group:uuid}/pot"),
     Place("/groups/{group:uuid}/pot", "person", by="/people/{person:uuid}"),
     Place("/groups/{group:uuid}/pot/propose", "person", by="/groups/{group:uuid}/pot"),
     Place(
@@ -169,7 +208,7 @@ PLACES: Final = (
         "/projects/{project:uuid}/claims/{claim:uuid}/correction",
         "coordinator",
         by="/projects/{project:uuid}/claims/{claim:uuid}",
-        press="See what happens",
+        press="See what changes",
     ),
     # a venue, its till, a project's kiosk
     Place("/enrol", "anybody", press="Set it up"),
@@ -191,6 +230,11 @@ PLACES: Final = (
     Place("/staff/people/{person:uuid}", "staff", dark=True),
     Place("/staff/people/{person:uuid}/acts", "staff"),
     Place("/staff/people/{person:uuid}/card", "staff"),
+    Place("/staff/people/{person:uuid}/credits", "staff"),
+    Place("/staff/people/{person:uuid}/visits/{visit:uuid}", "staff", by="/staff/people/{person:uuid}/credits"),
+    Place("/staff/people/{person:uuid}/bookings", "staff"),
+    Place("/staff/people/{person:uuid}/bookings/{booking:uuid}", "staff", by="/staff/people/{person:uuid}/bookings"),
+    Place("/staff/people/{person:uuid}/hours/new", "staff", press="Write them down"),
     Place("/staff/people/{person:uuid}/details", "staff"),
     Place("/staff/people/{person:uuid}/contact", "staff"),
     Place("/staff/people/{person:uuid}/eligibility", "staff"),
@@ -239,6 +283,7 @@ FILES: Final = frozenset(
         "/staff/batches/{batch:uuid}/print",
         "/projects/{project:uuid}/people/{person:uuid}/slip",
         "/projects/{project:uuid}/people/cards/{size:str}",
+        "/projects/{project:uuid}/sheet",
         "/projects/{project:uuid}/sessions/{session:uuid}/sheet",
         "/projects/{project:uuid}/sessions/{session:uuid}/slips",
         "/staff/people/{person:uuid}/slip",
@@ -251,5 +296,142 @@ FILES: Final = frozenset(
     }
 )
 
+# Refuses, whatever it is asked: its pages are scenes.
+REFUSING: Final = frozenset({"/style/{status:int}"})
+
 # Good once, for whom it was sent to: looked at where it is sent, in `test_sign_in` and `test_passkey`.
 ONCE: Final = frozenset({"/sign-in/{link:str}"})
+
+# Whatever can be opened for somebody new, at a project and a venue that have nothing yet but long names.
+BARE: Final = tuple(
+    place
+    for place in PLACES
+    if re.search(r"\{(person|project|venue):", place.path)
+    and not (place.by or place.press or "{offer" in place.path or place.path.endswith("/card"))
+)
+
+_HOURS: Final = {
+    "project": "*",
+    "started_at_day": "{yesterday}",
+    "started_at_time": "10:00",
+    "minutes_hours": "2",
+    "minutes_minutes": "40",
+    "note": "I mended two chairs and somebody's bicycle.",
+}
+_AT_THE_TILL: Final = {"offer": "{offer}", "code": "{card}"}
+
+SCENES: Final = (
+    # what was typed is shown once more before it is done
+    Scene(
+        "person-hours-checked",
+        "person",
+        "/people/{person:uuid}/claims/new",
+        (Step("Go on", _HOURS),),
+        "Is this right?",
+    ),
+    Scene(
+        "person-hours-signed-out",
+        "person",
+        "/people/{person:uuid}/claims/new",
+        (Step("Go on", _HOURS),),
+        "Please sign in once more",
+        signed_out=True,
+    ),
+    Scene(
+        "person-gift-checked",
+        "person",
+        "/people/{person:uuid}/gifts/new",
+        (Step("Go on", {"to": "*", "minutes": "*", "words": "Thank you for the lift. Have a swim on me!"}),),
+        "Is this right?",
+    ),
+    Scene(
+        "person-booking-checked",
+        "person",
+        "/spend/{offer:uuid}/book",
+        (Step("Go on", {"visit_at_day": "{soon}", "visit_at_time": "10:00"}),),
+        "Is this right?",
+    ),
+    Scene(
+        "coordinator-register-checked",
+        "coordinator",
+        "/projects/{project:uuid}/register/new",
+        (
+            Step("Go on", {"day": "{yesterday}", "begins": "18:00", "ends": "20:30"}),
+            Step("Check the register", {"state_0": "came"}),
+        ),
+        "Check the register",
+    ),
+    Scene(
+        "coordinator-correction-checked",
+        "coordinator",
+        "/projects/{project:uuid}/claims/{claim:uuid}/correction",
+        (Step("See what changes", {"minutes_hours": "0", "minutes_minutes": "0", "reason": "Recorded twice."}),),
+        "Is this right?",
+    ),
+    Scene(
+        "coordinator-cards-chosen",
+        "coordinator",
+        "/projects/{project:uuid}/people/cards",
+        (Step("Go on", {"person": "*"}),),
+        "Cards to print",
+    ),
+    # codes that are shown once
+    Scene(
+        "manager-till-code",
+        "manager",
+        "/venues/{venue:uuid}/tills",
+        (Step("Show its code", {"name": "The café's counter"}),),
+        "The code of",
+    ),
+    Scene(
+        "staff-till-code",
+        "staff",
+        "/staff/venues/{venue:uuid}/devices/new",
+        (Step("Add it, and show the code", {"name": "The café's counter"}),),
+        "The café's counter",
+    ),
+    # the desk
+    Scene("staff-card-replaced", "staff", "/staff/people/{friend:uuid}", (Step("Replace and print"),), "The card of"),
+    Scene(
+        "staff-role-chosen",
+        "staff",
+        "/staff/people/{person:uuid}/roles",
+        (Step("Go on", {"role": "coordinator"}),),
+        "may do at work",
+    ),
+    Scene(
+        "staff-rule-checked",
+        "staff",
+        "/staff/settings/{rule:str}",
+        (Step("See what changes", {"value": "30"}),),
+        "Rule",
+    ),
+    Scene(
+        "staff-vouchers-made",
+        "staff",
+        "/staff/batches/new",
+        (
+            Step(
+                "Make them",
+                {"label": "Open day", "minutes_hours": "1", "minutes_minutes": "0", "count": "4", "last_day": "{soon}"},
+            ),
+        ),
+        "Open day",
+    ),
+    # the till
+    Scene("till-yes", "till", "/till", (Step("Check", _AT_THE_TILL),), "yes", dark=True),
+    Scene(
+        "till-taken",
+        "till",
+        "/till",
+        (Step("Check", _AT_THE_TILL), Step("Take", {"name_checked": "*"})),
+        "",
+    ),
+    Scene("till-no", "till", "/till", (Step("Check", {**_AT_THE_TILL, "code": "{lost}"}),), "no", dark=True),
+    Scene("kiosk-hello", "kiosk", "/kiosk", (Step("Go on", {"code": "{card}"}),), "Hello"),
+    # what can't be done
+    Scene("refused-403", "person", "/staff", (), "This page is for others", status=403),
+    Scene("refused-404", "anybody", "/nothing/here", (), "There is nothing here", status=404),
+    Scene("refused-409", "anybody", "/style/409", (), "That can't be done as it stands", status=409),
+    Scene("refused-500", "anybody", "/style/500", (), "We failed, and are sorry", status=500),
+)

@@ -1,7 +1,8 @@
 """Pictures of every page, as PNGs: the demo county on a temporary database, each page opened by whom it is for.
 
-On a telephone and on a desk's screen, in light; where a place says so, in dark as well. Look at each: alignment,
-rhythm, contrast, words, long names, what is empty, what is wrong.
+So are answers to forms, a till's yes and no, and what can't be done; and the same pages of a newcomer, a project and a
+venue that have nothing yet but long names. On a telephone and on a desk's screen, in light; where a place says so, in
+dark as well. Look at each: alignment, rhythm, contrast, words, long names, what is empty, what is wrong.
 """
 
 import asyncio
@@ -26,7 +27,8 @@ from ledger.scheme.clock import system_clock
 from ledger.settings import Settings
 from tests.doors.web.browser import DESKTOP, PHONE, Window, chromium, launched, listening, served
 from tests.doors.web.entrance import Entrance, known_of, tokens_of
-from tests.doors.web.places import PLACES, Place, address
+from tests.doors.web.opening import opened, played
+from tests.doors.web.places import BARE, PLACES, SCENES, Place, Scene
 
 _SIZES: Final = {"phone": PHONE, "desktop": DESKTOP}
 _out: Final = Console()
@@ -34,21 +36,24 @@ _err: Final = Console(stderr=True)
 
 
 class Shot(NamedTuple):
-    place: Place
+    place: Place | Scene
     size: str
     dark: bool
+    bare: bool = False
 
     @property
     def file(self) -> str:
-        return f"{self.place.name}.{self.size}{'.dark' if self.dark else ''}.png"
+        return f"{'bare-' if self.bare else ''}{self.place.name}.{self.size}{'.dark' if self.dark else ''}.png"
 
 
 class Shown(NamedTuple):
-    """The demo: its address, a cookie of somebody in each capacity, and the ids that are known."""
+    """The demo: its address, a cookie of somebody in each capacity, and what is known; and the same of what is bare."""
 
     base: str
     tokens: Mapping[str, str]
     known: Mapping[str, str]
+    bare_tokens: Mapping[str, str]
+    bare_known: Mapping[str, str]
 
 
 @click.command()
@@ -63,11 +68,11 @@ def main(folder: Path, only: str) -> None:
         sys.exit(1)
     chosen = [
         Shot(place, size, dark)
-        for place in PLACES
+        for place in (*PLACES, *SCENES)
         if only in place.name
         for size in _SIZES
         for dark in ((False, True) if place.dark else (False,))
-    ]
+    ] + [Shot(place, "phone", dark=False, bare=True) for place in BARE if only in f"bare-{place.name}"]
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         if only in old.name:
@@ -116,28 +121,26 @@ async def _answering() -> AsyncIterator[Shown]:
                 )
             assert loaded is not None, "the database was empty"
             known = known_of(loaded)
-            tokens = await tokens_of(Entrance(database, system_clock), known)
+            entrance = Entrance(database, system_clock)
+            tokens, bare = await tokens_of(entrance, known), await entrance.bare()
+            bare_tokens = await tokens_of(entrance, bare)
             async with serving(settings, dsn, durable=False) as application, served(application, listener) as address:
-                yield Shown(address, tokens, known)
+                yield Shown(address, tokens, known, bare_tokens, bare)
 
 
 async def _take(browser: Browser, shown: Shown, shot: Shot, file: Path) -> None:
+    place, tokens, known = shot.place, shown.tokens, shown.known
+    if shot.bare:
+        tokens, known = shown.bare_tokens, shown.bare_known
     async with Window.opened(browser, shown.base, _SIZES[shot.size], dark=shot.dark) as window:
-        if token := shown.tokens[shot.place.who]:
+        if token := tokens[place.who]:
             await window.sign_in(token)
-
-        async def links(path: str) -> list[str]:
-            await window.go(path)
-            return await window.links()
-
-        await window.go(await address(shot.place, shown.known, links))
-        if shot.place.press:
-            await window.press(shot.place.press)
+        page = await (played(window, place, known) if isinstance(place, Scene) else opened(window, place, known))
         # Not just the whole page: what keeps to the window's lower edge would lie across its middle.
-        height = await window.page.evaluate("document.documentElement.scrollHeight")
+        height = await page.evaluate("document.documentElement.scrollHeight")
         width, least = _SIZES[shot.size]
-        await window.page.set_viewport_size({"width": width, "height": max(least, height)})
-        await window.page.screenshot(path=file)
+        await page.set_viewport_size({"width": width, "height": max(least, height)})
+        await page.screenshot(path=file)
 
 
 if __name__ == "__main__":

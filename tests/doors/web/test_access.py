@@ -7,7 +7,9 @@ derived from whom the route names, and from nothing that the application says at
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
@@ -25,14 +27,16 @@ from ledger.journal.entries import new_key
 from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.devices import Devices
+from ledger.scheme.leaving import Leaving
 from ledger.scheme.roles import Roles
 from ledger.scheme.sign_ins import Strength
 from tests.conftest import Postgres
-from tests.doors.house import Api, settings_for
+from tests.doors.house import Api, settings_for, written
 from tests.doors.web import checks
 from tests.doors.web.client import URL, Pages, application_of, cookie_at
 from tests.doors.web.entrance import Entrance
 
+OURS: Final[Mapping[str, str]] = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "origin": URL}
 NOBODYS: Final = "00000000-0000-4000-8000-000000000000"
 STATIC: Final = "/static/{name:str}"
 # What a link by mail, or the device itself, is enough for.
@@ -45,9 +49,25 @@ OWNED: Final = frozenset(
 )
 # What isn't there before a session's hours are recorded.
 NOT_YET: Final = frozenset({"/projects/{project:uuid}/sessions/{session:uuid}/slips"})
-WRITTEN: Final = """
-SELECT (SELECT count(*) FROM scheme.answer), (SELECT count(*) FROM scheme.act), (SELECT count(*) FROM scheme.outbox)
-"""
+THEIRS: Final = "/people/{person:uuid}"
+# What a helper sees and does of whom they help, by what they may; nothing else is there for them.
+HELPS: Final[Mapping[str, frozenset[str]]] = {
+    "balance": frozenset({THEIRS, f"{THEIRS}/statement", f"{THEIRS}/slip"}),
+    "claim": frozenset(
+        f"{THEIRS}/{rest}"
+        for rest in (
+            *("claims", "claims/new", "claims/{claim:uuid}", "claims/{claim:uuid}/edit"),
+            *("claims/{claim:uuid}/send", "claims/{claim:uuid}/withdraw", "vouchers"),
+        )
+    ),
+    "book": frozenset(
+        f"{THEIRS}/{rest}"
+        for rest in (
+            *("pass", "pass/{credential:uuid}/block", "sessions", "bookings", "bookings/{booking:uuid}"),
+            *("bookings/{booking:uuid}/cancel", "bookings/{booking:uuid}/change"),
+        )
+    ),
+}
 
 
 class Route(NamedTuple):
@@ -70,7 +90,7 @@ class Route(NamedTuple):
 
 def _one(part: str, ids: Mapping[str, str]) -> str:
     name, _, kind = part[1:-1].partition(":")
-    return ids.get(name, {"uuid": NOBODYS, "int": "1"}.get(kind, "x"))
+    return ids.get(name, {"uuid": NOBODYS, "int": "404"}.get(kind, "x"))
 
 
 class Said(Enum):
@@ -89,8 +109,10 @@ class Visitor(NamedTuple):
     holds: Mapping[Who, Mapping[str, str]]
     strong: bool = True
     person: str = ""
-    helps: bool = False
-    """Whether they see some of what is the person's, as that person decided."""
+    helps: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """What is there for them of somebody else, by that person."""
+    also: tuple[Mapping[str, str], ...] = ()
+    """Of whom else they try the pages."""
 
     def as_at(self, who: Who, ids: Mapping[str, str]) -> bool:
         """Whether they are that at the objects of an address: a role in a place is one there only."""
@@ -140,18 +162,22 @@ class World(NamedTuple):
     visitors: Mapping[str, Visitor]
     tokens: Mapping[str, str]
 
-    async def ask(self, route: Route, ids: Mapping[str, str], visitor: str) -> httpx.Response:
-        """As a browser would; a form is empty but for its key."""
+    async def ask(
+        self,
+        route: Route,
+        ids: Mapping[str, str],
+        visitor: str,
+        said: Mapping[str, str] = OURS,
+        *,
+        form: Mapping[str, str] = {},  # never changed
+    ) -> httpx.Response:
+        """As a browser would, which says where it comes from."""
         token = self.tokens[visitor]
-        headers = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "origin": URL}
-        headers |= {"cookie": f"{cookie_at(URL)}={token}"} if token else {}
+        headers = {**said, "cookie": f"{cookie_at(URL)}={token}"} if token else said
         if route.method == "GET":
             return await self.client.get(route.at(ids), headers=headers)
-        return await self.client.post(route.at(ids), data={"key": new_key()}, headers=headers)
-
-    async def written(self) -> tuple[int, ...]:
-        """How much was written."""
-        return tuple(await self.owner.fetchrow(WRITTEN) or ())
+        headers = {**headers, "content-type": "application/x-www-form-urlencoded"}
+        return await self.client.post(route.at(ids), content=urlencode(form), headers=headers)
 
 
 async def routes_of(api: Api) -> list[Route]:
@@ -215,7 +241,9 @@ HOLDS: Final[Mapping[str, tuple[Who, str]]] = {
     "auditor": (Who.AUDITOR, ""),
 }
 VISITORS: Final = (
-    *("nobody", "the person", "the person by a passkey", "another volunteer", "a helper"),
+    *("nobody", "the person", "the person by a passkey", "another volunteer"),
+    *(f"a helper who may {may}" for may in HELPS),
+    *("a helper no more", "a guardian"),
     *(f"{role} here" for role in HOLDS),
     *(f"{role} here by a link" for role in HOLDS),
     *("coordinator elsewhere", "approver elsewhere", "manager elsewhere"),
@@ -231,15 +259,24 @@ async def everybody(
     """Each with what they are, and their cookie."""
     found = [("nobody", Visitor({}), "")]
     ann, bob = own["person"], others["person"]
-    dee = (await api.person("Dee"))["id"]
-    await api.made(f"/v1/people/{ann}/helpers", {"helper": dee, "may": ["balance"]})
     volunteer: dict[Who, Mapping[str, str]] = {Who.PERSON: {}}
-    for who, person in (("the person", ann), ("another volunteer", bob), ("a helper", dee)):
-        visitor = Visitor({**volunteer, Who.SURELY: {"person": person}}, person=person, helps=who == "a helper")
-        found += [
-            (who, visitor._replace(strong=False), await entrance.person(person)),
-            (f"{who} by a passkey", visitor, await entrance.person(person, Strength.PASSKEY)),
-        ]
+    known = {"the person": Visitor(volunteer, person=ann), "another volunteer": Visitor(volunteer, person=bob)}
+    for may, opens in HELPS.items():
+        helper = (await api.person(f"Dee {may}"))["id"]
+        await api.made(f"/v1/people/{ann}/helpers", {"helper": helper, "may": [may]})
+        known[f"a helper who may {may}"] = Visitor(volunteer, person=helper, helps={ann: opens})
+    former, guardian = (await api.person("Eve"))["id"], (await api.person("Gil"))["id"]
+    link = await api.made(f"/v1/people/{ann}/helpers", {"helper": former, "may": list(HELPS)})
+    await api.made(f"/v1/helpers/{link['id']}/end")
+    known["a helper no more"] = Visitor(volunteer, person=former)
+    child = (await api.made("/v1/people", {"name": "Cat", "age_band": "8_to_15"}))["id"]
+    await api.made(f"/v1/people/{child}/guardians", {"guardian": guardian})
+    known["a guardian"] = Visitor(volunteer, person=guardian, also=({"person": child, "child": child},))
+    for who, visitor in known.items():
+        holds = {**volunteer, Who.SURELY: {"person": visitor.person}}
+        found.append((who, visitor._replace(holds=holds, strong=False), await entrance.person(visitor.person)))
+    strong = Visitor({**volunteer, Who.SURELY: {"person": ann}}, person=ann)
+    found.append(("the person by a passkey", strong, await entrance.person(ann, Strength.PASSKEY)))
     for where, ids in (("here", own), ("elsewhere", others)):
         for role, (who, at) in HOLDS.items():
             if where == "elsewhere" and not at:
@@ -295,55 +332,103 @@ async def test_every_page_names_who_may_open_it(world: World) -> None:
     assert [f"{route.method} {route.path}" for route in world.routes if not route.who] == []
 
 
+def cells(world: World, visitor: Visitor) -> Iterator[tuple[Route, Mapping[str, str], Said, Who | None]]:
+    """Every address once: with what is theirs, with another's and, for a guardian, at the child's own."""
+    for route in world.routes:
+        for ids in (world.own, *([world.others] if set(route.names) & world.others.keys() else []), *visitor.also):
+            said, as_what = expected(route, visitor, ids)
+            if said is Said.IN and as_what in {Who.PERSON, Who.SURELY} and "person" in route.names:
+                person = ids["person"]
+                if visitor.person != person and route.path not in visitor.helps.get(person, ()):
+                    said = Said.NOT_FOUND  # by the verb
+            yield route, ids, said, as_what
+
+
 @pytest.mark.parametrize("who", VISITORS)
 async def test_everybody_is_answered_as_the_page_says(world: World, who: str) -> None:
     visitor = world.visitors[who]
-    faults = []
-    for route in world.routes:
-        for whose, ids in (("own", world.own), ("others'", world.others)):
-            said, as_what = expected(route, visitor, ids)
-            if route.method == "POST" and said is Said.IN:
-                continue  # it would be done
-            before = await world.written() if route.method == "POST" else ()
+    seen = list(cells(world, visitor))
+    kept_out = [(route, ids, said) for route, ids, said, _ in seen if said is not Said.IN]
+    before = await written(world.owner)
+    faults = [fault for cell in kept_out for fault in await _kept_out(world, who, *cell)]
+    changed = before.items() ^ (await written(world.owner)).items()
+    faults += [f"{name} was written to" for name in sorted({name for name, _ in changed})]
+    for route, ids, said, as_what in seen:
+        if said is Said.IN and route.method == "GET":  # a form would be taken, and something done
             answer = await world.ask(route, ids, who)
-            told = f"{route.method} {route.path} ({whose}): {answer.status_code} {answer.headers.get('location', '')}"
-            faults += [f"{told}: {fault}" for fault in _headers(answer)]
-            if said is not Said.IN:
-                wrong = heard(route, answer) is not said
-                faults += [f"{told} is no {said.name}"] if wrong else []
-            else:
-                is_theirs = whose == ("others'" if who in ELSEWHERE else "own") and set(route.names) <= ids.keys()
-                faults += [
-                    f"{told} {fault}" for fault in _let_in(route, answer, as_what, visitor, ids, is_theirs=is_theirs)
-                ]
-            if before and await world.written() != before:
-                faults.append(f"{told} changed something")
+            is_theirs = ids is (world.others if who in ELSEWHERE else world.own) and set(route.names) <= ids.keys()
+            faults += [f"{_told(route, answer)}: {fault}" for fault in _let_in(route, answer, as_what, is_theirs)]
     assert not faults, "\n" + "\n".join(faults)
 
 
-def _let_in(
-    route: Route,
-    answer: httpx.Response,
-    as_what: Who | None,
-    visitor: Visitor,
-    ids: Mapping[str, str],
-    *,
-    is_theirs: bool,
-) -> Iterator[str]:
-    """What is wrong with an answer to whom the route lets in: whether the object is theirs, the verb has seen."""
+async def _kept_out(world: World, who: str, route: Route, ids: Mapping[str, str], said: Said) -> list[str]:
+    """What is wrong with the answer to somebody whom the page isn't for."""
+    # Whoever has to sign in hears of that whether the form has a key or not.
+    answer = await world.ask(route, ids, who, form={} if said in {Said.SIGN_IN, Said.PASSKEY} else {"key": new_key()})
     found = heard(route, answer)
-    if as_what in {Who.PERSON, Who.SURELY} and "person" in route.names and visitor.person != ids["person"]:
-        if found is not Said.NOT_FOUND and not visitor.helps:
-            yield "shows another's page"
-    elif found in {Said.SIGN_IN, Said.PASSKEY} or (is_theirs and found is not Said.IN and route.path not in NOT_YET):
+    # A form may be looked at before what it is about: it says what is missing, and nothing of the object.
+    was_looked_at = said is Said.NOT_FOUND and route.method == "POST" and answer.status_code in {400, 422}
+    faults = list(_headers(answer))
+    if found is not said and not was_looked_at:
+        faults.append(f"is no {said.name}")
+    return [f"{_told(route, answer)}: {fault}" for fault in faults]
+
+
+def _let_in(route: Route, answer: httpx.Response, as_what: Who | None, is_theirs: bool) -> Iterator[str]:  # noqa: FBT001
+    """What is wrong with an answer to whom the route lets in: whether the object is theirs, the verb has seen."""
+    yield from _headers(answer)
+    found = heard(route, answer)
+    if found in {Said.SIGN_IN, Said.PASSKEY} or (is_theirs and found is not Said.IN and route.path not in NOT_YET):
         yield f"is not shown to whom it is for, as {as_what}"
+
+
+def _told(route: Route, answer: httpx.Response) -> str:
+    return f"{route.method} {route.path}: {answer.status_code} {answer.headers.get('location', '')}"
+
+
+# What a browser says of where a form comes from: it is heard if a page of ours sent it, and from nowhere else.
+ELSEWHERE_SENT: Final[tuple[Mapping[str, str], ...]] = (
+    {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+    {"sec-fetch-site": "same-site", "origin": "https://other.localhost"},
+    {"sec-fetch-site": "none"},
+    {"sec-fetch-site": "cross-site", "origin": URL},
+    # Browsers that don't say the site
+    {"origin": "null"},
+    {"origin": "https://evil.example"},
+    {"origin": URL.replace("https:", "http:")},
+    {"referer": f"{URL}/"},
+    {},
+)
+
+
+async def test_no_form_is_heard_that_another_site_sent(world: World) -> None:
+    faults, tried = [], 0
+    before = await written(world.owner)
+    for route in world.routes:
+        if route.method == "GET":
+            continue
+        who, ids = next(
+            (who, ids)
+            for who, visitor in world.visitors.items()
+            for ids in (world.own, world.others)
+            if expected(route, visitor, ids)[0] is Said.IN
+        )
+        for said in ELSEWHERE_SENT:
+            answer = await world.ask(route, ids, who, said)
+            tried += 1
+            if answer.status_code != 403 or "from another site" not in answer.text:
+                faults.append(f"{_told(route, answer)} was heard, as it said {said}")
+    changed = before.items() ^ (await written(world.owner)).items()
+    assert not faults + sorted({name for name, _ in changed}), "\n".join(faults)
+    assert tried > 500
 
 
 @pytest.mark.parametrize(
     "who", ["the person", *(f"{role} here" for role, (_, at) in HOLDS.items() if at), "till here", "kiosk here"]
 )
 async def test_what_is_anothers_is_not_there_under_ones_own_address(world: World, who: str) -> None:
-    faults = []
+    faults: list[str] = []
+    before = await written(world.owner)
     for route in world.routes:
         owned = OWNED & set(route.names)
         scopes = SCOPES & set(route.names)
@@ -352,14 +437,9 @@ async def test_what_is_anothers_is_not_there_under_ones_own_address(world: World
         is_scoped = bool(scopes) or as_what in {Who.TILL, Who.KIOSK}
         if not owned or not is_scoped or said is not Said.IN or as_what in {Who.STAFF, Who.AUDITOR, Who.ANYBODY}:
             continue
-        before = await world.written()
-        answer = await world.ask(route, ids, who)
-        told = f"{route.method} {route.path}: {answer.status_code} {answer.headers.get('location', '')}"
-        # A form may be looked at before what it is about: it says what is missing, and nothing of the object.
-        if answer.status_code != 404 and not (route.method == "POST" and answer.status_code in {400, 422}):
-            faults.append(f"{told} is there")
-        if await world.written() != before:
-            faults.append(f"{told} changed something")
+        faults += await _kept_out(world, who, route, ids, Said.NOT_FOUND)
+    changed = before.items() ^ (await written(world.owner)).items()
+    faults += [f"{name} was written to" for name in sorted({name for name, _ in changed})]
     assert not faults, "\n" + "\n".join(faults)
 
 
@@ -400,7 +480,7 @@ async def test_who_left_is_out_at_the_next_click(
     await entrance.staff()  # the last one can't leave
     pages.sign_in(await entrance.staff(ann))
     await pages.get("/staff")
-    await Roles(database, system_clock).leave(OPERATOR, new_key(), UUID(ann))
+    await Leaving(database, system_clock).leave(OPERATOR, new_key(), UUID(ann))
 
     assert (await pages.get("/staff")).heading == "Sign in"
 

@@ -1,11 +1,16 @@
 """The audit: who did what, by ids and never by names, and the books as accountants read them."""
 
 import re
+from datetime import date, timedelta
 
+import asyncpg
 import pytest
 
 from ledger.doors.web.acts import SAYS
+from ledger.scheme.clock import day_of, system_clock
 from tests.doors.house import Api
+from tests.doors.watched import Watched
+from tests.doors.web.checks import said
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
 
@@ -25,8 +30,10 @@ async def test_acts_are_read_by_number_and_nobody_is_named(api: Api, auditor: Pa
     await api.get(f"/v1/people/{ann['id']}/eligibility")
     page = await auditor.get("/audit")
 
-    assert page.rows()[0][1] == LOOKED
-    assert ann["holder"][-8:] in page.rows()[0][3]
+    newest = page.rows(page.html.all("caption")[0].text or "")[0]
+    assert newest[1].startswith("A program of the office")
+    assert newest[2] == LOOKED
+    assert ann["holder"][-8:] in newest[3]
     assert "Annabel" not in page.answer.text
 
 
@@ -37,13 +44,61 @@ async def test_acts_are_narrowed_down(api: Api, auditor: Pages) -> None:
     await auditor.get("/audit")
     page = await auditor.submit("Show", verb="eligibility_read", holder=ann["holder"])
 
-    assert [row[1] for row in page.rows()] == [LOOKED]
+    assert [row[2] for row in page.rows()] == [LOOKED]
     assert page.filled("Show")["holder"] == [ann["holder"]]
-    page = await auditor.submit("Show", since="2099-01-01")
-    assert "Nothing like that was done." in page
+    today = day_of(system_clock())
+    for since, until, found in (
+        (today + timedelta(days=1), "", False),
+        ("", today - timedelta(days=1), False),
+        (today, today, True),
+        ("", date.max, True),
+    ):
+        page = await auditor.submit("Show", since=str(since), until=str(until))
+        assert ("Nothing like that was done." in page) is not found, (since, until)
     page = await auditor.submit("Show", holder="Ann", since="", status=422)
     assert page.alert
     assert len((await auditor.click("Show everything")).rows()) > 2
+
+
+async def test_the_auditor_finds_who_looked_at_somebody_and_on_which_day(
+    api: Api, auditor: Pages, owner: asyncpg.Connection
+) -> None:
+    ann, bob = await api.person("Ann"), await api.person("Bob")
+    await api.made(f"/v1/people/{ann['id']}/helpers", {"helper": bob["id"], "may": ["balance"]})
+    bobs = await api.key("person", person=bob["id"])
+    for token in (bobs, api.scheme):
+        assert (await api.get(f"/v1/people/{ann['id']}/statement", token)).status_code == 200
+    await owner.execute("UPDATE scheme.act SET at = at - interval '3 days' WHERE scope = 'person'")
+    page = await auditor.get(f"/audit?holder={ann['holder']}&verb=looked")
+
+    days = [said(each.text or "") for each in page.html.all("h2")]
+    assert len(days) == 2, "each day stands by itself, the newest first"
+    tables = [page.rows(f"What was done on {day}, newest first") for day in days]
+    assert [[row[2] for row in rows] for rows in tables] == [["Looked at the statement"]] * 2
+    (office,), (helper,) = tables
+    assert office[1].startswith("A program of the office")
+    assert helper[1] == f"Somebody who helps {bob['holder'][-8:]}"
+    page = await auditor.click(bob["holder"][-8:])
+    assert [row[2] for row in page.rows()] == ["Looked at the statement"]
+
+
+async def test_who_acted_by_a_page_is_known_when_their_sign_in_is_long_gone(
+    api: Api, pages: Pages, entrance: Entrance, owner: asyncpg.Connection
+) -> None:
+    watched = await Watched.among(api, owner)
+    sam = await api.person("Sam")
+    pages.sign_in(await entrance.staff(sam["id"]))
+    await pages.get("/staff/people/{person}/visits/{visit}".format(**watched.ids))
+    await pages.submit("Give back all")
+    await owner.execute("DELETE FROM scheme.sign_in")
+    pages.sign_in(await entrance.auditor())
+    page = await pages.get("/audit/entries")
+    page = await pages.click(page.rows()[0][0])
+    assert page.terms()["Who"] == sam["holder"]
+    page = await pages.click(sam["holder"])
+
+    assert {row[2] for row in page.rows()} == {"Gave a visit back", "Looked at the bookings"}
+    assert {row[1] for row in page.rows()} == {f"Our staff {sam['holder'][-8:]}"}
 
 
 async def test_a_long_trail_is_read_page_by_page(api: Api, auditor: Pages) -> None:

@@ -1,15 +1,14 @@
 """Vouchers that staff print: made from the community's pot, printed with their codes, ended early."""
 
-import io
 import re
 from datetime import UTC, datetime, timedelta
 
-import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.printed import words_of
 
 
 @pytest.fixture
@@ -42,10 +41,11 @@ async def test_vouchers_are_made_printed_and_claimed(office: Api, pages: Pages) 
     assert "They are made. Now print them." in page
 
     pdf = (await pages.file(page.link("Print what is left"))).content
-    text = " ".join(sheet.get_textpage().get_text_range() for sheet in pypdfium2.PdfDocument(io.BytesIO(pdf)))
+    text = words_of(pdf)
     codes = re.findall(r"\b[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{3}\b", text)
     assert len(set(codes)) == 3
     assert "Open day" not in text
+    assert "localhost/voucher" in text, "where its code is typed in"
     acts = (await office.get("/v1/acts")).json()["acts"]
     assert acts[0]["verb"] == "codes_read"
     bob = (await office.person("Bob"))["id"]

@@ -15,13 +15,21 @@ BAD = {
     "/scrolls": '<div id="scrolls" tabindex="0"><p id="wide">W</p></div>',
     "/pale": '<p id="pale">You can hardly read this.</p>',
     "/small": '<p id="small">This stays small.</p>',
+    "/tiny": '<button class="tiny">a</button><button class="tiny">b</button>',
+    "/unringed": '<form><button id="unringed">Send</button></form>',
+    "/covered": '<div id="covers"></div><form><button>Send</button></form>',
+    "/early": '<form><button>One</button><button tabindex="2">Two</button></form>',
+    "/upside": '<div id="upside"><p><a href="/good">One</a></p><p><a href="/good">Two</a></p></div>',
     "/outside": '<img alt="" src="https://t.example/pixel">',
     "/script": "<script>throw new Error('inline')</script>",
     "/form": "<form><button>Send</button></form>",
     "/error": "<script src='/error.js'></script>",
 }
 STYLE = """body { font: 1rem sans-serif; color: #111; background: #fff; margin: 1rem }
-#wide { width: 2000px } #scrolls { overflow-x: auto } #pale { color: #ccc } #small { font-size: 14px }"""
+#wide { width: 2000px } #scrolls { overflow-x: auto } #pale { color: #ccc } #small { font-size: 14px }
+:focus-visible { outline: 3px solid #111 } #unringed { outline: none } #covers { position: fixed; inset: 0 }
+.tiny { width: 10px; height: 10px; padding: 0; overflow: hidden }
+#upside { display: flex; flex-direction: column-reverse }"""
 PASSKEY = """() => navigator.credentials.create({ publicKey: {
     rp: { name: "Time Credits" }, user: { id: new Uint8Array(16), name: "ann", displayName: "Ann" },
     challenge: new Uint8Array(32), pubKeyCredParams: [{ type: "public-key", alg: -7 }],
@@ -65,6 +73,11 @@ async def test_a_page_that_is_as_it_should_be_is_so_at_every_size(browser: Brows
         ("/wide", "too wide: <p id=.wide.>"),
         ("/pale", "color-contrast"),
         ("/small", "text doesn't grow: <p id=.small.>"),
+        ("/tiny", "target-size"),
+        ("/unringed", "shows no focus: <button id=.unringed.>"),
+        ("/covered", "is covered by <div id=.covers.>"),
+        ("/early", "comes before its turn: <button tabindex=.2.>Two"),
+        ("/upside", "comes after what stands below it, .*One.*: .*Two"),
     ],
 )
 async def test_what_only_a_browser_sees_fails(browser: Browser, site: str, path: str, why: str) -> None:

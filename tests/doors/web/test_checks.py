@@ -3,7 +3,7 @@
 import pytest
 
 from tests.doors.web import checks
-from tests.doors.web.checks import CHECKS, Html, hard_to_read, text
+from tests.doors.web.checks import CHECKS, Html, hard_to_read, reading_age, text
 
 GOOD = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Your hours - Time Credits</title>
@@ -222,3 +222,16 @@ def test_what_is_read_out(markup: str, words: str) -> None:
 )
 def test_long_sentences_and_words_are_hard_to_read(words: str, stumbles: int) -> None:
     assert len(hard_to_read(words)) == stumbles
+
+
+@pytest.mark.parametrize(
+    ("sentence", "least", "most"),
+    [
+        ("You get one credit for an hour. Then you can swim.", 4, 7),
+        ("The office looks after your card, and prints another one in a minute.", 8, 11),
+        ("Participants are encouraged to familiarise themselves with applicable eligibility requirements.", 20, 40),
+    ],
+)
+def test_how_old_a_reader_has_to_be_goes_by_long_sentences_and_words(sentence: str, least: int, most: int) -> None:
+    assert least <= reading_age(f"{sentence}\n" * 4) <= most
+    assert reading_age(sentence.partition(" ")[0]) == 0

@@ -7,31 +7,25 @@ import msgspec
 import pytest
 
 from ledger.database import Database
-from ledger.scheme import demo
 from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.demo.cast import tablets
 from ledger.scheme.people import NewPerson, People
-from tests.conftest import Postgres
 from tests.doors.house import Api, settings_for
 from tests.doors.web.client import Pages
+from tests.doors.web.conftest import County
 
 URL = "http://localhost"
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 TOUR = README[README.index("## Five minutes with the pages") : README.index("## The main job")]
 
 
-async def test_the_front_door_opens_every_part_of_the_house(postgres: Postgres) -> None:
-    name = await postgres.create()
-    dsn = postgres.dsn(name)
-    async with Database.open(dsn) as database:
-        await demo.load(database, system_clock, "demo")
-        assert [(each.place, each.page) for each in await tablets(database)] == [
-            ("Parkside Pool", "/till"),
-            ("Mill Road Repair Cafe", "/kiosk"),
-        ]
-    settings = msgspec.structs.replace(settings_for(dsn), environment="demo")
-    async with Api.running(dsn, settings=settings) as api, Pages.of(api, url=URL) as pages:
+async def test_the_front_door_opens_every_part_of_the_house(county: County) -> None:
+    assert [(each.place, each.page) for each in await tablets(county.entrance.database)] == [
+        ("Parkside Pool", "/till"),
+        ("Mill Road Repair Cafe", "/kiosk"),
+    ]
+    async with Pages.of(county.api, url=county.url) as pages:
         await pages.get("/demo")
         page = await pages.submit("The front desk")
         assert page.path == "/till"
@@ -47,11 +41,40 @@ async def test_the_front_door_opens_every_part_of_the_house(postgres: Postgres) 
         await pages.get("/demo")
         page = await pages.submit("Ann ")
         assert page.heading.startswith("Hello")
-        for who in re.findall(r"\*\*([^*]+)\*\*", TOUR):
-            door = await pages.get("/demo")
-            assert who in door.buttons, "whom the README tells a newcomer to be"
-            await pages.submit(who)
-    await postgres.drop(name)
+
+
+async def test_a_newcomer_goes_through_the_house_as_the_readme_says(county: County) -> None:
+    """Each *word* is a link or a button of the page before the eyes, or of the one that this person came in at."""
+    when = {"day": county.known["yesterday"], "begins": "10:00", "ends": "12:30"}
+    typed = {
+        ("Ann Fletcher", "Go on"): {"visit_at_day": county.known["soon"], "visit_at_time": "10:00"},
+        ("The front desk", "Check"): {"offer": "A swim", "code": county.known["card"]},
+        ("The front desk", "Take 1 credit"): {"name_checked": "yes"},
+        ("Sophie Papworth", "Go on"): when,
+        ("Femi Campbell", "Find"): {"name": "Ann"},
+    }
+    ends = {
+        "Ann Fletcher": "A receipt",
+        "The front desk": "Today, ",
+        "Sophie Papworth": "Hours to approve",
+        "Sheila Thurlow": "Hours to approve",
+        "Femi Campbell": "Rules of the scheme",
+        "Arjun Chowdhury": "All entries",
+    }
+    assert re.findall(r"\*\*([^*]+)\*\*", TOUR) == list(ends)
+    async with Pages.of(county.api, url=county.url) as pages:
+        who, start, shown, page = "", "", set(), await pages.get("/demo")
+        for name, way in re.findall(r"\*\*([^*]+)\*\*|(?<!\*)\*([^*]+)\*(?!\*)", re.sub(r"\s+", " ", TOUR)):
+            if name:
+                await pages.get("/demo")
+                page = await pages.submit(name)
+                who, start = name, page.path
+            else:
+                if not {way} & {*page.links, *page.buttons}:
+                    page = await pages.get(start)
+                page = await (pages.click(way) if way in page.links else pages.submit(way, typed.get((who, way), {})))
+            shown |= {who} if ends[who] in page.heading else set()
+        assert shown == set(ends)
 
 
 @pytest.mark.parametrize("path", ["/demo", "/demo/letters"])

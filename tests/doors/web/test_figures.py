@@ -1,11 +1,20 @@
 """Figures of the scheme, how it is running, and its rules: changed once the change was seen."""
 
+import asyncpg
 import pytest
 
+from ledger.database import Database
+from ledger.journal.verifying import Broken, verify_journal
+from ledger.scheme.clock import LONDON, system_clock
+from ledger.scheme.overview import record_verification
 from ledger.scheme.rules import table
-from tests.doors.house import Api
-from tests.doors.web.client import Pages
+from tests.doors.house import Api, sign
+from tests.doors.web.checks import SVG, text
+from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
+
+AGES = "By how long ago it was received, in whole credits"
+FLOWS = "Earned and spent, in whole credits"
 
 
 @pytest.fixture
@@ -15,6 +24,18 @@ async def office(pages: Pages, entrance: Entrance) -> Pages:
     return pages
 
 
+def bars(page: Page, title: str) -> list[list[float]]:
+    """How long the bars of a chart are drawn, row by row, in hundredths of its width."""
+    (table,) = [
+        each for each in page.html.all("table") if any(one.tag == "caption" and text(one) == title for one in each)
+    ]
+    return [
+        [float(bar.get("width", "").removesuffix("%")) for bar in row.iter(f"{SVG}rect")]
+        for body in table.iter("tbody")
+        for row in body.iter("tr")
+    ]
+
+
 async def test_what_is_left_and_what_came_and_went_stands_in_tables_too(api: Api, office: Pages) -> None:
     ann, project, venue = await api.person(), await api.project(), await api.venue()
     await api.give(project, {ann["id"]: 240})
@@ -22,10 +43,14 @@ async def test_what_is_left_and_what_came_and_went_stands_in_tables_too(api: Api
     page = await office.get("/staff/figures")
 
     assert "3 credits in people's wallets" in page
-    ages = page.rows("By how long ago it was received, in whole credits")
+    ages = page.rows(AGES)
     assert (ages[0][0], ages[0][-1]) == ("This month and the 2 before", "3")
-    months = page.rows("Earned and spent, in whole credits")
+    assert bars(page, AGES) == [[100 * int(row[-1]) / 3] for row in ages], (
+        "the longest fills it, and the rest are empty"
+    )
+    months = page.rows(FLOWS)
     assert (len(months), months[-1][-2:]) == (3, ["4", "1"])
+    assert bars(page, FLOWS) == [[100 * int(figure) / 4 for figure in row[-2:]] for row in months], "earned, then spent"
 
 
 async def test_figures_of_a_new_scheme_are_noughts(office: Pages) -> None:
@@ -43,6 +68,7 @@ async def test_demand_stands_beside_the_places_there_are(api: Api, office: Pages
 
     row = page.rows("Places used, of those that there are")[0]
     assert (row[0], row[-1]) == ("A swim, Parkside pool", "1 / 4")
+    assert bars(page, "Places used, of those that there are") == [[25]]
     earlier = await office.click("Older")
     assert earlier.rows("Places used, of those that there are")[0][-1] == "0 / 4"
     assert (await office.click("Newer")).heading == page.heading
@@ -62,6 +88,47 @@ async def test_how_it_is_running_is_told_in_words(api: Api, office: Pages) -> No
     assert page.terms()["Waiting to go out"] == "0"
     assert len(page.rows("Work in the background")) >= 10
     assert not [row[0] for row in page.rows("Work in the background") if "_" in row[0]]
+
+
+async def test_how_the_log_stands_is_told_as_it_is(
+    api: Api, office: Pages, dsn: str, database: Database, owner: asyncpg.Connection
+) -> None:
+    async def looked_through() -> None:
+        """As `timecredits verify journal` does."""
+        found = await verify_journal(owner)
+        await record_verification(database, system_clock(), sound=not isinstance(found, Broken))
+
+    page = await office.get("/staff/health")
+    assert "Every entry is signed" in page
+    assert (page.terms()["Entries"], page.terms()["Newest entry"], page.terms()["Signed"]) == (
+        "0",
+        "None yet",
+        "Not yet",
+    )
+    assert page.terms()["Last whole check that found all well"].startswith("None is known.")
+
+    await api.give(await api.project(), {(await api.person())["id"]: 60})
+    page = await office.again()
+    assert "The newest entry is not signed yet." in page
+    assert (page.terms()["Entries"], page.terms()["Not signed yet"]) == ("1", "1")
+
+    await sign(dsn)
+    page = await office.again()
+    assert "Every entry is signed, so nobody can change it unseen." in page
+    assert page.terms()["Signed"].startswith("1 entry, on ")
+    assert page.terms()["Not signed yet"] == "0"
+
+    await looked_through()
+    page = await office.again()
+    verified = page.terms()["Last whole check that found all well"]
+    assert verified.startswith(system_clock().astimezone(LONDON).strftime("%A %-d %B"))
+
+    await owner.execute("UPDATE journal.kind SET balance = balance + 60 WHERE name = 'wallet'")
+    await looked_through()
+    page = await office.again()
+    assert "A check of the whole journal found something wrong" in page
+    assert "Every entry is signed" not in page
+    assert page.terms()["Last whole check that found all well"] == verified
 
 
 async def test_every_rule_is_shown_with_what_it_means(office: Pages) -> None:

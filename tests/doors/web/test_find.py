@@ -67,6 +67,7 @@ async def test_a_stranger_finds_what_is_near_first(api: Api, pages: Pages) -> No
     offer = await pages.click("A long swim")
     assert "It is about 22 kilometres away." in offer
     assert offer.terms()["Price"] == "1 credit; a companion comes free"
+    assert "/spend?near=cb4+1dq" in offer.answer.text, "back to what was asked for"
 
 
 @pytest.mark.usefixtures("districts")
@@ -220,6 +221,8 @@ async def test_a_stranger_finds_something_to_do_by_what_helps(api: Api, pages: P
         await pages.get("/do")
         page = await pages.submit("Find", asked)
         assert {title for title in ("Dig", "Sort books", "Ring somebody") if title in page.links} == found, asked
+    dig = await pages.click("Dig")
+    assert 'href="/do?words=dig"' in dig.answer.text, "back to what was asked for"
 
 
 @pytest.mark.usefixtures("districts")

@@ -1,7 +1,7 @@
 """Forms: what was typed is kept and told field by field, and what was meant is taken."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from msgspec import Meta, Struct
 from ledger.doors.api.inputs import StrictRequest
 from ledger.doors.fields import Minutes, Name, Text
 from ledger.doors.web.forms import FIELDS_MAX, Form
+from ledger.doors.web.pages import Visit
+from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import TABLE, Declined, Refusal
 
 KEY = "0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"
@@ -32,7 +34,7 @@ class Everything(Struct, frozen=True, kw_only=True):
     tags: list[str] = []
 
 
-TYPED = {
+TYPED: dict[str, Any] = {
     "name": "Ann",
     "minutes_hours": "2",
     "minutes_minutes": "30",
@@ -42,18 +44,23 @@ TYPED = {
 }
 
 
-async def sent(*pairs: tuple[str, str], key: str = KEY, **fields: str) -> Form:
+def _as(scope: Scope, *, device: UUID | None = None) -> Caller:
+    return Caller(key=UUID(int=1), scope=scope, object=None, device=device)
+
+
+async def sent(*pairs: tuple[str, str], key: str = KEY, caller: Caller | None = None, **fields: str) -> Form:
     """A form as a browser sends it."""
     body = urlencode([*fields.items(), *pairs, *([("key", key)] if key else [])]).encode()
-    return await _received(body)
+    return await _received(body, caller)
 
 
-async def _received(body: bytes) -> Form:
+async def _received(body: bytes, caller: Caller | None = None, *, keyed: bool = True) -> Form:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body, "more_body": False}
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "query_string": b"", "state": {}}
-    return await Form.sent(StrictRequest(scope, receive=receive))  # type: ignore[arg-type]  # what of a scope is read
+    scope["user"] = Visit(None, caller)
+    return await Form.sent(StrictRequest(scope, receive=receive), keyed=keyed)  # type: ignore[arg-type]  # what is read
 
 
 async def test_each_field_is_taken_as_what_it_means() -> None:
@@ -127,13 +134,65 @@ async def test_a_refusal_of_the_verb_is_said_at_the_fields_that_it_names() -> No
     assert (form.faults, form.said, form.status) == ({"name": "is taken"}, "", 422)
 
 
-async def test_a_refusal_of_the_whole_is_said_above_it() -> None:
-    form = await sent(**TYPED)
-    with form.heeding():
-        raise Declined(Refusal.INSUFFICIENT_CREDITS)
-
+async def test_a_refusal_of_the_whole_is_said_above_it_in_the_words_for_whoever_reads() -> None:
     row = TABLE[Refusal.INSUFFICIENT_CREDITS]
-    assert (form.faults, form.said, form.status) == ({}, f"{row.staff}.", row.status)
+    for caller, says in (
+        (None, row.visitor),
+        (_as(Scope.PERSON), row.visitor),
+        (_as(Scope.PROJECT, device=UUID(int=2)), row.visitor),  # at a kiosk nobody else stands
+        (_as(Scope.PROJECT), f"{row.staff}."),
+        (_as(Scope.VENUE), f"{row.staff}."),
+        (_as(Scope.VENUE, device=UUID(int=2)), f"{row.staff}."),
+        (_as(Scope.SCHEME), f"{row.staff}."),
+    ):
+        form = await sent(**TYPED, caller=caller)
+        with form.heeding():
+            raise Declined(Refusal.INSUFFICIENT_CREDITS)
+
+        assert (form.faults, form.said, form.status) == ({}, says, row.status)
+
+
+# What a key was used for, and the one that the form goes on with.
+@pytest.mark.parametrize(
+    ("key", "declined", "next_"),
+    [
+        (KEY, Declined(Refusal.QUOTA_FULL, used_up=True), f"{KEY}.2"),
+        (f"{KEY}.2", Declined(Refusal.QUOTA_FULL, used_up=True), f"{KEY}.3"),
+        (f"{KEY}.99", Declined(Refusal.KEY_REUSED, used_up=True), f"{KEY}.100"),
+        # Something was done under it, or may still be.
+        (KEY, Declined(Refusal.KEY_REUSED), KEY),
+        (KEY, Declined(Refusal.QUOTA_FULL), KEY),
+        (f"{KEY}.2", Declined(Refusal.WRONG_VALUES, fields=(("name", "is taken"),)), f"{KEY}.2"),
+    ],
+)
+async def test_a_form_goes_on_under_the_next_key_where_its_own_can_do_nothing_any_more(
+    key: str, declined: Declined, next_: str
+) -> None:
+    copies = [await sent(**TYPED, key=key) for _ in range(2)]
+    for form in copies:
+        for _ in range(2):  # however often it is said
+            with form.heeding():
+                raise declined
+
+    assert {form.key for form in copies} == {next_}, "each copy of a form goes on under the same one"
+
+
+async def test_a_key_that_was_used_for_something_else_is_said_in_words_for_people() -> None:
+    for used_up, says in ((False, "You sent this before, and that counts."), (True, "could not be done")):
+        form = await sent(**TYPED)
+        with form.heeding():
+            raise Declined(Refusal.KEY_REUSED, used_up=used_up)
+
+        assert says in form.said
+
+
+async def test_what_is_asked_whether_it_is_right_has_the_same_key_as_often_as_the_same_was_chosen() -> None:
+    asked = [(await sent(**typed, key=key)).to_confirm().key for key in (KEY, "k") for typed in (TYPED, TYPED)]
+    other = (await sent(**TYPED | {"name": "Bob"})).to_confirm().key
+
+    assert asked[0] == asked[1]
+    assert asked[2] == asked[3]
+    assert len({*asked, other, KEY, "k"}) == 5
 
 
 async def test_a_refusal_at_a_field_that_the_form_lacks_is_not_lost() -> None:
@@ -161,6 +220,11 @@ async def test_a_refusal_at_a_field_that_the_form_lacks_is_not_lost() -> None:
 async def test_what_is_no_form_of_ours_is_refused(body: bytes) -> None:
     with pytest.raises(ClientException):
         await _received(body)
+
+
+async def test_a_form_of_what_is_done_once_anyway_may_come_without_a_key_and_keeps_one_that_came() -> None:
+    assert (await _received(b"key=k&name=Ann", keyed=False)).key == "k"
+    assert len((await _received(b"name=Ann", keyed=False)).key) == len(KEY)
 
 
 def test_a_form_that_nobody_filled_in_has_a_key_of_its_own_and_the_values_it_was_given() -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.doors.house import Api
-from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -216,24 +215,3 @@ async def test_nobody_else_sees_or_answers_them_not_even_a_helper(
     await pages.get(f"{cast.gifts}/new", status=404)
     for answer in ("accept", "decline", "take_back"):
         await pages.post(f"/people/{eve['id']}/gifts", {"key": answer, "gift": gift, "answer": answer}, status=404)
-
-
-@pytest.mark.parametrize("script", [True, False])
-async def test_a_gift_is_given_and_accepted_on_telephones(
-    cast: Cast, phone: Window, no_script: Window, entrance: Entrance, *, script: bool
-) -> None:
-    window = phone if script else no_script
-    await window.sign_in(await entrance.person(cast.ann))
-    page = await window.go(f"{cast.gifts}/new")
-    if script:
-        await every_size(page)
-    await page.get_by_label("Bob").check()
-    await page.get_by_label("How much?").select_option("1 credit")
-    await window.press("Go on")
-    await window.press("Give it")
-    await window.sign_in(await entrance.person(cast.bob))
-    page = await window.go(f"/people/{cast.bob}/gifts")
-    if script:
-        await every_size(page)
-    await window.press("Accept it 1 credit")
-    assert await cast.api.balance(cast.bob) == (60, 0)

@@ -117,14 +117,14 @@ async def test_more_than_there_is_is_refused_in_words_and_nothing_typed_is_lost(
 ) -> None:
     await pages.get(f"{gardeners.base}/propose/{gardeners.offer}")
     page = await pages.submit("Propose it", gardeners.visit, adults="5", status=409)
-    assert "not enough credits" in page.alert
+    assert "This needs more credits" in page.alert
     assert page.filled("Propose it")["adults"] == ["5"]
 
 
 async def test_a_pot_with_one_keyholder_says_what_is_missing(api: Api, gardeners: Gardeners, pages: Pages) -> None:
     await api.send("DELETE", f"/v1/groups/{gardeners.group}/members/{gardeners.people['Bob']}")
     page = await pages.get(gardeners.base)
-    assert "A pot needs more than one keyholder." in page
+    assert "A pot needs more than one keyholder before you can spend from it." in page
     assert "Propose something to do" not in page.links
 
 

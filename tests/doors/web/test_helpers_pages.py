@@ -26,16 +26,20 @@ async def test_somebody_lets_another_help_by_their_card_and_ends_it(
     page = await pages.submit("Let them help", status=422)
     assert "Who shall help you" in page.alert
     assert "What may they do" in page.alert
+    assert "They can spend your credits: by booking, and at a till with your pass." in page, "what booking lets them do"
+    assert "They can't spend anything." in page
+    assert not page.hard_to_read()
     page = await pages.submit("Let them help", who="card", code=await api.card(bob), may=["book", "claim"])
     assert "They can help you now." in page
-    assert "May: book visits, tell hours." in page
+    assert "May: book, and show the pass; tell hours." in page
 
     async with Pages.of(api, url=pages.url) as bobs:
         bobs.sign_in(await entrance.person(bob))
         home = await bobs.get(f"/people/{bob}")
         assert home.link("Ann Lee") == f"/people/{ann}/bookings", "the first that they may open"
-        await bobs.get(f"/people/{bob}/helpers")
-        assert (await bobs.click("Their hours")).heading == "Hours"
+        for link, heading in (("Their hours", "Hours"), ("Their pass", "Their pass"), ("Their bookings", "Bookings")):
+            await bobs.get(f"/people/{bob}/helpers")
+            assert (await bobs.click(link)).heading == heading
 
         page = await pages.submit("End this")
         assert "That has ended, from this moment." in page

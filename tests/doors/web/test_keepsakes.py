@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.printed import smallest_in, words_of
 
 
 @pytest.fixture
@@ -20,9 +20,8 @@ async def ann(api: Api, pages: Pages, entrance: Entrance) -> dict[str, Any]:
     return ann
 
 
-def text_of(data: bytes) -> str:
-    """What stands on the first page of a PDF."""
-    return " ".join(pypdfium2.PdfDocument(data)[0].get_textpage().get_text_range().split())
+LARGE_PRINT = 14.8
+"""How high a letter's box is, in points, of the 16 that who reads large print needs."""
 
 
 async def chosen(api: Api, ann: dict[str, Any], *milestones: int) -> None:
@@ -48,7 +47,7 @@ async def test_a_milestone_that_was_reached_has_a_certificate_and_the_others_are
     assert "The one for 50 hours Still to come" in page
     file = await pages.file(f"/people/{ann['id']}/certificates/10")
     assert file.headers["content-type"] == "application/pdf"
-    said = text_of(file.content)
+    said = words_of(file.content)
     assert "Ann Lee" in said
     assert "10 hours" in said
     assert "Repair cafe" not in said
@@ -71,10 +70,29 @@ async def test_a_slip_is_printed_with_what_they_have(pages: Pages, ann: dict[str
     page = await pages.get(f"/people/{ann['id']}/certificates")
     file = await pages.file(page.link("Print the slip"))
 
-    said = text_of(file.content)
+    said = words_of(file.content)
     assert "11 credits" in said
     assert "You helped at Saturdays" in said
     assert "Repair cafe" not in said
+
+
+async def test_whoever_reads_large_print_gets_it_on_paper_at_every_desk(
+    api: Api, pages: Pages, entrance: Entrance, ann: dict[str, Any]
+) -> None:
+    await chosen(api, ann, 10)
+    project = (await api.get(f"/v1/people/{ann['id']}/claims")).json()["claims"][0]["project"]
+    desks = {
+        f"/people/{ann['id']}/slip": await entrance.person(ann["id"]),
+        f"/people/{ann['id']}/certificates/10": await entrance.person(ann["id"]),
+        f"/projects/{project}/people/{ann['id']}/slip": await entrance.coordinator(project),
+        f"/staff/people/{ann['id']}/slip": await entrance.staff(),
+    }
+    for large in (False, True):
+        await api.send("PATCH", f"/v1/people/{ann['id']}/preferences", {"large_print": large})
+        for path, token in desks.items():
+            pages.sign_in(token)
+            size = smallest_in((await pages.file(path)).content)
+            assert (size >= LARGE_PRINT) is large, f"{path}: {size} points"
 
 
 async def test_they_are_for_their_person_alone(api: Api, pages: Pages, entrance: Entrance, ann: dict[str, Any]) -> None:

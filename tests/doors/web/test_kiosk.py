@@ -6,12 +6,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from playwright.async_api import Error as NothingKept
 
 from ledger.database import Database
 from ledger.scheme.codes import code_for
 from tests.doors.house import Api
 from tests.doors.sessions.conftest import Wall, act, opportunity, planned
-from tests.doors.web.browser import Window, every_size
+from tests.doors.web.browser import Window
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -90,7 +91,7 @@ async def test_whoever_isnt_expected_signs_in_where_there_is_room(door: Door) ->
     assert (await door.pages.submit("Sign in Mend a lamp")).heading == "Welcome, Ann"
     _, other = await door.person("Bob Bell")
     page = await door.shows(other)
-    assert page.buttons == ["Cymraeg"], "no place is left to sign in to"
+    assert page.buttons == ["I need more time"], "no place is left to sign in to"
     assert "All places are taken" in page
     assert "All places are taken" in await door.pages.get("/kiosk")
 
@@ -104,7 +105,7 @@ async def test_what_is_over_or_wasnt_planned_is_said(door: Door) -> None:
     door.wall.set("09:00")
     page = await door.shows(card)
     assert "It is over" in page
-    assert page.buttons == ["Cymraeg"]
+    assert page.buttons == ["I need more time"]
 
 
 async def test_a_page_of_somebody_goes_away_and_leaves_nothing_behind(door: Door) -> None:
@@ -118,6 +119,44 @@ async def test_a_page_of_somebody_goes_away_and_leaves_nothing_behind(door: Door
     start = await door.pages.get("/kiosk")
     assert start.answer.headers["clear-site-data"] == '"cache"'
     assert "refresh" not in start.answer.headers
+
+
+async def test_whoever_needs_more_time_gets_it_as_often_as_they_like(door: Door) -> None:
+    ann, card = await door.person()
+    await door.session()
+    page = await door.shows(card)
+    assert "This page goes away by itself after half a minute." in page
+    for _ in range(2):
+        page = await door.pages.submit("I need more time")
+        assert page.heading == "Hello Ann"
+        assert page.answer.headers["refresh"] == "120;url=/kiosk"
+        assert "This page goes away by itself after two minutes." in page
+    await door.pages.submit("Sign in Mend a lamp")
+    door.wall.set("09:02")
+    page = await door.pages.submit("I need more time")
+    assert page.heading == "Welcome, Ann"
+    assert "You are signed in to Mend a lamp since 9am." in page, "it isn't done again"
+    assert page.answer.headers["refresh"] == "120;url=/kiosk"
+    assert ann["id"] not in page.answer.text
+
+    page = await door.shows("7K3M", status=422)
+    assert page.answer.headers["refresh"] == "30;url=/kiosk"
+    page = await door.pages.submit("I need more time", code="7K3M 9QX")
+    assert page.filled("Go on")["code"] == ["7K3M 9QX"], "whoever types is left to it"
+    assert page.answer.headers["refresh"] == "120;url=/kiosk"
+
+
+async def test_a_pass_that_moved_on_meanwhile_is_taken_until_its_turn_ends(door: Door) -> None:
+    ann, _ = await door.person()
+    await door.session()
+    own = await door.api.key("person", person=ann["id"])
+    await door.api.made(f"/v1/people/{ann['id']}/pass", token=own)
+    code = (await door.api.get(f"/v1/people/{ann['id']}/pass", own)).json()["code"]
+    await door.shows(code)
+    door.wall.set("09:20")
+    assert (await door.pages.submit("I need more time")).heading == "Hello Ann"
+    assert (await door.pages.submit("Sign in Mend a lamp")).heading == "Welcome, Ann"
+    assert (await door.shows(code, status=409)).heading == "Hello! Please show your card", "it is over for the next"
 
 
 async def test_a_form_of_whoever_was_there_before_is_not_heard(door: Door) -> None:
@@ -137,8 +176,7 @@ async def test_a_second_tap_signs_in_once(door: Door) -> None:
     _, card = await door.person()
     await door.session()
     page = await door.shows(card)
-    form = next(each for each in page.html.all("form") if each.get("action") == "/kiosk")
-    fields = {each.get("name", ""): each.get("value", "") for each in form.iter("input")}
+    fields = page.filled("Sign in Mend a lamp")
     for _ in range(2):
         page = await door.pages.post("/kiosk", fields, status=200)
         assert page.heading == "Welcome, Ann"
@@ -224,7 +262,7 @@ async def _in_and_out(api: Api, entrance: Entrance, window: Window) -> None:
     for verb, says in (("Sign in", "Welcome, Ann"), ("Sign out", "Thank you, Ann")):
         await window.go("/kiosk")
         await page.wait_for_function("document.activeElement.name === 'code'")
-        async with page.expect_navigation():
+        async with page.expect_event("load"):
             await page.get_by_label("Your card's code").type(card + "\n")  # as a scanner does
         assert await page.inner_text("h1") == "Hello Ann"
         await window.press(f"{verb} Mend a lamp")
@@ -233,7 +271,10 @@ async def _in_and_out(api: Api, entrance: Entrance, window: Window) -> None:
         await page.wait_for_url("**/kiosk")
         assert "Ann" not in await page.content()
         for _ in range(3):
-            await page.go_back(wait_until="commit")
+            try:
+                await page.go_back(wait_until="commit")
+            except NothingKept:  # Chromium asks before it sends a form once more, on a page of its own
+                await page.wait_for_url("chrome-error://**", wait_until="commit")
             assert "Ann" not in await page.evaluate("document.documentElement.textContent")
 
 
@@ -243,12 +284,3 @@ async def test_in_and_out_at_a_kiosk(api: Api, entrance: Entrance, desktop: Wind
 
 async def test_in_and_out_at_a_kiosk_without_script(api: Api, entrance: Entrance, no_script: Window) -> None:
     await _in_and_out(api, entrance, no_script)
-
-
-async def test_what_somebody_sees_is_so_at_every_size(api: Api, entrance: Entrance, phone: Window) -> None:
-    ann, project = await api.person("Ann Archer"), await api.project()
-    await phone.sign_in(await entrance.kiosk(project))
-    page = await phone.go("/kiosk")
-    await page.get_by_label("Your card's code").fill(await api.card(ann["id"]))
-    await phone.press("Go on")
-    await every_size(page)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
@@ -10,15 +11,17 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from ledger.database import Database
+from ledger.database import Database, driver
 from ledger.doors.web.oidc import BODY_MAX, Client, Oidc
 from ledger.scheme.challenges import LASTS
 from ledger.scheme.clock import system_clock
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.vouching import Vouched, Vouching
+from tests.conftest import blocked
 from tests.doors.web.provider import CLIENT, SECRET, Provider, answer, consented, in_a_process, key, ok
 
 BROWSER, OTHER_BROWSER = "the-cookie-of-this-browser", "the-cookie-of-another"
+NETWORK = "192.0.2.1"
 BACK = "http://localhost/sign-in/organisation"
 
 
@@ -31,13 +34,13 @@ class Asked(NamedTuple):
 
     async def finished(self, browser: str = BROWSER, **query: str) -> Vouched:
         """A sign-in from its beginning to its end."""
-        back = self.provider.consent(await self.oidc.begin(BROWSER))
+        back = self.provider.consent(await self.oidc.begin(BROWSER, NETWORK))
         return await self.oidc.finish({**back, **query}, browser)
 
 
 @pytest.fixture
 def vouching(database: Database) -> Vouching:
-    return Vouching(database, system_clock)
+    return Vouching(database, system_clock, bytes(32))
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ async def real() -> AsyncIterator[str]:
 async def test_somebody_signs_in_by_a_real_provider(real: str, vouching: Vouching, owner: asyncpg.Connection) -> None:
     ann = await somebody(owner, "ann@example.org", "coordinator")
     async with site(real, vouching) as oidc:
-        address = await oidc.begin(BROWSER)
+        address = await oidc.begin(BROWSER, NETWORK)
         asked = dict(parse_qsl(urlsplit(address).query))
         assert (asked["client_id"], asked["redirect_uri"]) == (CLIENT, BACK)
         assert asked["code_challenge_method"] == "S256"
@@ -84,16 +87,16 @@ async def test_somebody_signs_in_by_a_real_provider(real: str, vouching: Vouchin
         assert await reason(oidc.finish(back, OTHER_BROWSER)) is Refusal.NOT_VERIFIED
         vouched = await oidc.finish(back, BROWSER)
         assert vouched == Vouched(issuer=real, subject="ann-at-work", email="ann@example.org")
-        assert await vouching.holder(vouched) == ann
+        assert (await vouching.sign_in(vouched)).holder == ann
         assert await reason(oidc.finish(back, BROWSER)) is Refusal.NOT_VERIFIED, "the state is used up"
 
         # A code that was used, brought back with a state that is good.
-        fresh = dict(parse_qsl(urlsplit(await oidc.begin(BROWSER)).query))["state"]
+        fresh = dict(parse_qsl(urlsplit(await oidc.begin(BROWSER, NETWORK)).query))["state"]
         assert await reason(oidc.finish({**back, "state": fresh}, BROWSER)) is Refusal.NOT_VERIFIED
 
         # A code that was given for another sign-in has another nonce.
-        stolen = await consented(await oidc.begin(OTHER_BROWSER))
-        fresh = dict(parse_qsl(urlsplit(await oidc.begin(BROWSER)).query))["state"]
+        stolen = await consented(await oidc.begin(OTHER_BROWSER, NETWORK))
+        fresh = dict(parse_qsl(urlsplit(await oidc.begin(BROWSER, NETWORK)).query))["state"]
         assert await reason(oidc.finish({**stolen, "state": fresh}, BROWSER)) is Refusal.NOT_VERIFIED
 
 
@@ -178,7 +181,7 @@ async def test_a_provider_that_says_who_answers_always_says_it(asked: Asked) -> 
 
 
 async def test_nothing_is_asked_of_the_provider_for_another_browser_or_a_second_time(asked: Asked) -> None:
-    back = asked.provider.consent(await asked.oidc.begin(BROWSER))
+    back = asked.provider.consent(await asked.oidc.begin(BROWSER, NETWORK))
     before = list(asked.provider.calls)
     assert await reason(asked.oidc.finish(back, OTHER_BROWSER)) is Refusal.NOT_VERIFIED
     assert asked.provider.calls == before
@@ -189,17 +192,20 @@ async def test_nothing_is_asked_of_the_provider_for_another_browser_or_a_second_
 
 
 async def test_a_code_that_was_caught_is_of_no_use_without_the_verifier(asked: Asked) -> None:
-    caught = asked.provider.consent(await asked.oidc.begin(OTHER_BROWSER))
-    mine = asked.provider.consent(await asked.oidc.begin(BROWSER))
+    caught = asked.provider.consent(await asked.oidc.begin(OTHER_BROWSER, NETWORK))
+    mine = asked.provider.consent(await asked.oidc.begin(BROWSER, NETWORK))
     assert await reason(asked.oidc.finish({**mine, "code": caught["code"]}, BROWSER)) is Refusal.NOT_VERIFIED
 
 
 async def test_a_sign_in_is_over_after_some_minutes(database: Database) -> None:
     now = system_clock()
-    begun = await Vouching(database, lambda: now).begin(BROWSER)
-    assert await reason(Vouching(database, lambda: now + LASTS).resume(BROWSER, begun.state)) is Refusal.NOT_VERIFIED
-    begun = await Vouching(database, lambda: now).begin(BROWSER)
-    assert await Vouching(database, lambda: now).resume(BROWSER, begun.state) == begun
+    begun = await Vouching(database, lambda: now, bytes(32)).begin(BROWSER, NETWORK)
+    assert (
+        await reason(Vouching(database, lambda: now + LASTS, bytes(32)).resume(BROWSER, begun.state))
+        is Refusal.NOT_VERIFIED
+    )
+    begun = await Vouching(database, lambda: now, bytes(32)).begin(BROWSER, NETWORK)
+    assert await Vouching(database, lambda: now, bytes(32)).resume(BROWSER, begun.state) == begun
     assert len({begun.state, begun.nonce, begun.verifier}) == 3
     assert begun.verifier not in repr(begun)
 
@@ -296,7 +302,7 @@ async def test_a_provider_that_is_down_is_away(vouching: Vouching) -> None:
     async with Provider.running() as provider:
         issuer = provider.issuer
     async with site(issuer, vouching) as oidc:
-        assert await reason(oidc.begin(BROWSER)) is Refusal.UNAVAILABLE
+        assert await reason(oidc.begin(BROWSER, NETWORK)) is Refusal.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -313,13 +319,13 @@ async def test_a_provider_that_is_down_is_away(vouching: Vouching) -> None:
 )
 async def test_a_provider_is_who_it_is_said_to_be_and_is_asked_by_tls(asked: Asked, metadata: dict[str, str]) -> None:
     asked.provider.metadata = metadata
-    assert await reason(asked.oidc.begin(BROWSER)) is Refusal.UNAVAILABLE
+    assert await reason(asked.oidc.begin(BROWSER, NETWORK)) is Refusal.UNAVAILABLE
 
 
 @pytest.mark.parametrize("keys", [[], [{"kty": "none"}], [{"kty": "oct", "k": "AAAA"}], [{"kty": "RSA"}]])
 async def test_a_provider_without_keys_is_away(asked: Asked, keys: list[dict[str, str]]) -> None:
     asked.provider.answers["/keys"] = ok({"keys": keys})
-    assert await reason(asked.oidc.begin(BROWSER)) is Refusal.UNAVAILABLE
+    assert await reason(asked.oidc.begin(BROWSER, NETWORK)) is Refusal.UNAVAILABLE
 
 
 @pytest.mark.parametrize("issuer", ["http://sign-in.example", "sign-in.example", "", "http://[", "https://"])
@@ -372,10 +378,10 @@ async def test_an_account_is_found_by_its_address_once_and_then_by_itself(
     await somebody(owner, "bob@example.org", "staff")
     await somebody(owner, None, "staff")
     await somebody(owner, "ann@example.org", None)
-    assert await vouching.holder(account(email=email)) == ann
+    assert (await vouching.sign_in(account(email=email))).holder == ann
     await owner.execute("DELETE FROM scheme.contact")
-    assert await vouching.holder(account(email=None)) == ann
-    assert await vouching.holder(account(email="bob@example.org")) == ann, "whatever its address is now"
+    assert (await vouching.sign_in(account(email=None))).holder == ann
+    assert (await vouching.sign_in(account(email="bob@example.org"))).holder == ann, "whatever its address is now"
     assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE topic = 'organisation_vouched'") == 1
 
 
@@ -396,7 +402,7 @@ async def test_nobody_is_found_by_less(
 ) -> None:
     for each in people:
         await somebody(owner, *each)
-    assert await reason(vouching.holder(account(email=email))) is Refusal.NOT_VERIFIED
+    assert await reason(vouching.sign_in(account(email=email))) is Refusal.NOT_VERIFIED
     assert await owner.fetchval("SELECT count(*) FROM scheme.vouched") == 0
 
 
@@ -404,32 +410,75 @@ async def test_an_address_that_was_given_to_another_opens_nothing(
     vouching: Vouching, owner: asyncpg.Connection
 ) -> None:
     ann = await somebody(owner, "info@example.org", "staff")
-    assert await vouching.holder(account(email="info@example.org")) == ann
-    assert await reason(vouching.holder(account("bob", "info@example.org"))) is Refusal.NOT_VERIFIED
+    assert (await vouching.sign_in(account(email="info@example.org"))).holder == ann
+    assert await reason(vouching.sign_in(account("bob", "info@example.org"))) is Refusal.NOT_VERIFIED
     other = Vouched(issuer="https://b.example", subject="bob", email="info@example.org")
-    assert await vouching.holder(other) == ann, "another organisation's own account is another matter"
+    assert (await vouching.sign_in(other, sure=ann)).holder == ann, (
+        "another organisation's own account is another matter"
+    )
+
+
+@pytest.mark.parametrize("before", ["a passkey", "a passkey that ended", "another organisation", "they left"])
+async def test_who_had_a_sure_way_in_is_not_found_by_an_address_that_staff_may_have_changed(
+    vouching: Vouching, owner: asyncpg.Connection, before: str
+) -> None:
+    ann, bob = await somebody(owner, "ann@example.org", "staff"), await somebody(owner, "bob@example.org", "staff")
+    if before == "another organisation":
+        await vouching.sign_in(Vouched(issuer="https://b.example", subject="ann", email="ann@example.org"))
+    elif before == "they left":
+        await owner.execute(
+            "INSERT INTO scheme.act (id, at, by, key, scope, holder, verb)"
+            " VALUES ($1, now(), $1, $1, 'scheme', $2, 'left')",
+            *(uuid4(), ann),
+        )
+    else:
+        await owner.execute(
+            "INSERT INTO scheme.passkey (credential, holder, public_key, sign_count, name, made_at, ended_at)"
+            " VALUES ($1, $2, '', 0, 'my phone', now(), $3)",
+            *(bytes(16), ann, None if before == "a passkey" else datetime.now(UTC)),
+        )
+    for sure in (None, bob):
+        assert await reason(vouching.sign_in(account(), sure=sure)) is Refusal.NOT_VERIFIED
+    assert (await vouching.sign_in(account(), sure=ann)).holder == ann, "who is in by a passkey adds it"
+    assert (await vouching.sign_in(account())).holder == ann, "and is known by it from then on"
+
+
+async def test_a_sign_in_that_waits_while_they_leave_does_not_begin(
+    vouching: Vouching, database: Database, owner: asyncpg.Connection
+) -> None:
+    ann = await somebody(owner, "ann@example.org", "staff")
+    await vouching.sign_in(account())
+    async with database.transaction() as connection:
+        await driver(connection).execute("SELECT FROM scheme.holder WHERE id = $1 FOR NO KEY UPDATE", ann)
+        waits = asyncio.create_task(reason(vouching.sign_in(account())))
+        await blocked(owner)
+        await driver(connection).execute("UPDATE scheme.role SET ended_at = now(), ended_by = id")
+        await driver(connection).execute("DELETE FROM scheme.vouched")
+    assert await waits is Refusal.NOT_VERIFIED
+    assert await owner.fetchval("SELECT count(*) FROM scheme.sign_in") == 1
 
 
 async def test_a_role_that_ended_opens_nothing_at_first_sight(vouching: Vouching, owner: asyncpg.Connection) -> None:
     await somebody(owner, "ann@example.org", "staff")
     await owner.execute("UPDATE scheme.role SET ended_at = now(), ended_by = id")
-    assert await reason(vouching.holder(account())) is Refusal.NOT_VERIFIED
+    assert await reason(vouching.sign_in(account())) is Refusal.NOT_VERIFIED
 
 
 async def test_at_once_an_account_is_one_and_of_two_accounts_one_is_theirs(
     vouching: Vouching, owner: asyncpg.Connection
 ) -> None:
     ann = await somebody(owner, "ann@example.org", "staff")
-    assert await asyncio.gather(*(vouching.holder(account()) for _ in range(4))) == [ann] * 4
+    entered = await asyncio.gather(*(vouching.sign_in(account()) for _ in range(4)))
+    assert [each.holder for each in entered] == [ann] * 4
     await owner.execute("DELETE FROM scheme.vouched")
     found = await asyncio.gather(
-        *(vouching.holder(account(subject)) for subject in ("a", "b", "c")), return_exceptions=True
+        *(vouching.sign_in(account(subject)) for subject in ("a", "b", "c")), return_exceptions=True
     )
-    assert sorted(type(each).__name__ for each in found) == ["Declined", "Declined", "UUID"]
+    assert sorted(type(each).__name__ for each in found) == ["Declined", "Declined", "Entered"]
 
 
 async def test_an_account_of_somebody_who_was_erased_is_nobodys(vouching: Vouching, owner: asyncpg.Connection) -> None:
     ann = await somebody(owner, "ann@example.org", "staff")
-    await vouching.holder(account())
+    await vouching.sign_in(account())
     await owner.execute("UPDATE scheme.holder SET person = NULL, closed_at = now() WHERE id = $1", ann)
-    assert await reason(vouching.holder(account())) is Refusal.NOT_VERIFIED
+    assert await reason(vouching.sign_in(account())) is Refusal.NOT_VERIFIED

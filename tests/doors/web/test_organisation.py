@@ -145,7 +145,7 @@ async def test_who_only_volunteers_is_not_signed_in_by_their_organisation(site: 
     provider.claims |= {"email": "vi@example.org"}
     page = await site.back(provider.consent(await site.begun()), status=403)
 
-    assert "ask the people who run the scheme" in page
+    assert "ask the office" in page
 
 
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])

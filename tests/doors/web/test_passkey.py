@@ -1,5 +1,7 @@
 """Passkeys on pages: made by an invitation, used to sign in, added and removed; and where somebody is signed in."""
 
+from uuid import UUID
+
 import asyncpg
 import pytest
 
@@ -9,7 +11,7 @@ from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.one_time import OneTime
 from ledger.scheme.passkeys import LIVE_MAX, NAME_MAX
-from ledger.scheme.sign_ins import Strength
+from ledger.scheme.sign_ins import SignIns, Strength
 from tests.doors.house import Api
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
@@ -27,6 +29,7 @@ async def link(database: Database, owner: asyncpg.Connection, ann: str) -> str:
     """The path of an invitation for Ann."""
     one_time = OneTime(database, system_clock, await owner.fetchval("SELECT secret FROM scheme.directory"))
     invited, _ = await one_time.invite(OPERATOR, new_key(), ann, address_of_link="")  # type: ignore[arg-type]
+    assert invited.link is not None
     return invited.link
 
 
@@ -227,7 +230,14 @@ async def test_nobody_sees_or_ends_anothers_sign_ins_not_even_who_helps_them(
         pages.sign_in(token)
         for path in ("sign-ins", "passkeys/new"):
             assert (await pages.get(f"/people/{ann}/{path}", status=404)).heading == "There is nothing here"
-        for path in ("sign-ins/end", "passkeys/new", "passkeys/AAAA/end"):
+        other = UUID(int=0)
+        for path in (
+            "sign-ins/end",
+            f"sign-ins/{other}/end",
+            "passkeys/new",
+            "passkeys/AAAA/end",
+            "passkeys/AAAA/name",
+        ):
             await pages.post(f"/people/{ann}/{path}", {"key": "k"}, status=404)
     pages.sign_in(theirs)
     assert (await pages.get(f"/people/{ann}")).path == f"/people/{ann}"
@@ -248,6 +258,45 @@ async def test_a_second_passkey_is_added_and_the_first_removed(pages: Pages, lin
     await pages.submit("Use my passkey", response=mine.get(asked(page)), status=403)
     page = await pages.get("/sign-in/passkey")
     assert (await pages.submit("Use my passkey", response=second.get(asked(page)))).path == f"/people/{ann}"
+
+
+async def test_a_passkey_is_given_another_name(pages: Pages, link: str, ann: str) -> None:
+    await made(pages, link, "phone")
+    await pages.get(f"/people/{ann}/sign-ins")
+    page = await pages.submit("Save", name="", status=422)
+    assert "A name for it" in page.alert
+    page = await pages.submit("Save", name="my old phone")
+    assert "Saved." in page
+    assert "my old phone" in page
+
+
+async def test_one_other_browser_is_signed_out_and_nobody_elses(
+    api: Api, pages: Pages, entrance: Entrance, database: Database, ann: str
+) -> None:
+    sign_ins = SignIns(database, system_clock)
+    forgotten, here = await entrance.person(ann), await entrance.person(ann)
+    others = await entrance.person((await api.person("Bob"))["id"])
+    pages.sign_in(others)
+    page = await pages.get(f"/people/{ann}/sign-ins", status=404)
+    pages.sign_in(here)
+    page = await pages.get(f"/people/{ann}/sign-ins")
+    [button] = [each for each in page.buttons if each.startswith("Sign out there")]
+    page = await pages.submit(button)
+    assert "You are signed out there." in page
+    assert [row[0] for row in page.rows("Where you are signed in")] == ["By a link or code (here)"]
+    pages.sign_in(forgotten)
+    assert (await pages.get(f"/people/{ann}")).heading == "Sign in"
+
+    pages.sign_in(others)
+    theirs = await sign_ins.who(others)
+    assert theirs is not None
+    pages.sign_in(here)
+    await pages.post(f"/people/{ann}/sign-ins/{theirs.sign_in}/end", {"key": "k"}, status=404)
+    own = await sign_ins.who(here)
+    assert own is not None
+    page = await pages.post(f"/people/{ann}/sign-ins/{own.sign_in}/end", {"key": "k"}, status=200)
+    assert "You are signed out." in page
+    assert (await pages.get(f"/people/{ann}")).heading == "Sign in"
 
 
 async def test_a_link_by_mail_neither_adds_nor_removes_a_passkey(

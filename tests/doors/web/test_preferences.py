@@ -87,7 +87,7 @@ async def test_whoever_never_said_how_need_not_say_it_now(api: Api, pages: Pages
     await pages.get(f"/people/{ann['id']}/preferences")
     await pages.submit("Save", quiet=True)
     assert (await api.get(f"/v1/people/{ann['id']}")).json()["contact"] is None
-    await pages.submit("Save", channel="By letter")
+    await pages.submit("Save", channel="By post")
 
     assert (await api.get(f"/v1/people/{ann['id']}")).json()["contact"]["channel"] == "post"
 

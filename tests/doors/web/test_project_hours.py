@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.doors.web.project_hours import Came
-from tests.doors.house import Api, register
-from tests.doors.web.browser import Window, every_size
+from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -263,7 +262,7 @@ async def _correcting(pages: Pages, claim: str, base: str, hours: int, minutes: 
     await pages.get(f"{base}/claims/{claim}")
     await pages.click("Put these hours right")
     return await pages.submit(
-        "See what happens", minutes_hours=hours, minutes_minutes=minutes, reason="She left at noon."
+        "See what changes", minutes_hours=hours, minutes_minutes=minutes, reason="She left at noon."
     )
 
 
@@ -277,7 +276,7 @@ async def test_hours_are_put_right_after_it_was_seen_what_happens(api: Api, shed
 
     page = await pages.submit("Change something")
     assert page.filled()["reason"] == ["She left at noon."]
-    await pages.submit("See what happens", minutes_hours="1")
+    await pages.submit("See what changes", minutes_hours="1")
     page = await pages.submit("Put it right")
     assert "It is put right, and they are told." in page
     assert page.rows("What was put right")[0][1:] == ["3 hours", "1 hour", "She left at noon."]
@@ -307,9 +306,9 @@ async def test_what_was_used_already_is_borne_by_the_scheme_and_looking_is_recor
 async def test_a_figure_that_cannot_be_is_said_at_the_field(api: Api, shed: Shed, pages: Pages) -> None:
     claim = (await api.give(shed.project, {await person(api, "Ann"): 180}))["claims"][0]
     await pages.get(f"{shed.base}/claims/{claim}/correction")
-    page = await pages.submit("See what happens", minutes_minutes="7", reason="x", status=422)
+    page = await pages.submit("See what changes", minutes_minutes="7", reason="x", status=422)
     assert "in steps of 15" in page.alert
-    page = await pages.submit("See what happens", minutes_minutes="0", reason="", status=422)
+    page = await pages.submit("See what changes", minutes_minutes="0", reason="", status=422)
     assert "Why?" in page.alert
 
 
@@ -323,7 +322,7 @@ async def test_ones_own_hours_are_put_right_by_somebody_else(
     assert "ask somebody else here to put them right" in page
     page = await pages.get(f"{shed.base}/claims/{claim}/correction")
     assert "Somebody else here can put them right." in page
-    assert "See what happens" not in page.buttons
+    assert "See what changes" not in page.buttons
 
 
 async def test_hours_that_were_not_approved_cannot_be_put_right(api: Api, shed: Shed, pages: Pages) -> None:
@@ -337,27 +336,3 @@ async def test_the_words_are_easy_to_read(api: Api, shed: Shed, pages: Pages) ->
     claim = await shed.claims(await person(api, "Bob"), 420)
     for path in ("approvals", "claims", f"claims/{claim}"):
         assert not (await pages.get(f"{shed.base}/{path}")).hard_to_read()
-
-
-# --- the whole way --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-async def test_from_the_register_by_the_approval_to_what_somebody_has(
-    api: Api, entrance: Entrance, phone: Window, no_script: Window, *, script: bool
-) -> None:
-    """In a browser: a coordinator's register leaves a long day, two people approve it, and Ann sees her credits."""
-    window = phone if script else no_script
-    project = await api.project("The tool shed")
-    ann, bob = await person(api, "Ann Lee"), await person(api, "Bob")
-    await api.made(f"/v1/projects/{project}/registers", register({ann: 420, bob: 60}))
-    for number in range(2):
-        await window.sign_in(await entrance.approver(project))
-        await window.go(f"/projects/{project}/approvals")
-        if number == 0 and script:
-            await every_size(window.page)
-        await window.page.get_by_role("link", name="Ann Lee").click()
-        await window.press("Approve")
-    await window.sign_in(await entrance.person(ann))
-    page = await window.go(f"/people/{ann}")
-    assert "7 credits" in await page.inner_text("main")

@@ -18,6 +18,7 @@ from tests.doors.house import Api
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.printed import words_of
 
 
 class Shed:
@@ -54,11 +55,6 @@ async def shed(api: Api, pages: Pages, entrance: Entrance) -> Shed:
 def listed(page: Page) -> list[str]:
     """The people on a list, by name."""
     return [words for words, href in page.links.items() if re.search(r"^/projects/.*/people/[0-9a-f-]{36}$", href)]
-
-
-def text_of(pdf: bytes) -> str:
-    document = pypdfium2.PdfDocument(io.BytesIO(pdf))
-    return " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------
@@ -174,7 +170,7 @@ async def test_a_card_is_made_printed_blocked_and_unblocked(shed: Shed, pages: P
         pdf = (await pages.file(page.link(words))).content
         (sheet,) = pypdfium2.PdfDocument(io.BytesIO(pdf))
         assert (round(sheet.get_width()), round(sheet.get_height())) == size
-        assert "Ann Lee" in text_of(pdf)
+        assert "Ann Lee" in words_of(pdf)
     assert "card_code_read" in await shed.acts(ann)
 
     page = await pages.submit("Only block it")
@@ -189,11 +185,11 @@ async def test_a_lost_card_is_replaced_in_one_step(api: Api, shed: Shed, pages: 
     visit = {"offer": await api.offer(venue := await api.venue()), "name_checked": True}
     await pages.get(f"{shed.base}/{ann}")
     page = await pages.submit("Make a card")
-    old = text_of((await pages.file(page.link("On a sheet"))).content)
+    old = words_of((await pages.file(page.link("On a sheet"))).content)
     lost = filled = page.filled("Make a new card")
     page = await pages.submit("Make a new card in its place")
     assert "The old card has stopped. Now print the new one." in page
-    new = text_of((await pages.file(page.link("On a sheet"))).content)
+    new = words_of((await pages.file(page.link("On a sheet"))).content)
 
     till = await api.till(venue)
     refused = await api.post("/v1/redemptions", {**visit, "code": _code(old)}, token=till)
@@ -201,7 +197,7 @@ async def test_a_lost_card_is_replaced_in_one_step(api: Api, shed: Shed, pages: 
     assert (await api.post("/v1/redemptions", {**visit, "code": _code(new)}, token=till)).status_code == 201
 
     page = await pages.post(f"{shed.base}/{ann}/card/replace", filled, status=200)
-    assert _code(text_of((await pages.file(page.link("On a sheet"))).content)) == _code(new), "a second click"
+    assert _code(words_of((await pages.file(page.link("On a sheet"))).content)) == _code(new), "a second click"
     page = await pages.post(f"{shed.base}/{ann}/card/replace", {**lost, "key": "an-old-tab"}, status=409)
     assert "It was replaced already." in page.alert
 
@@ -246,14 +242,14 @@ async def test_cards_for_many_are_made_and_printed_on_one_sheet(api: Api, shed: 
     filled = page.filled("Make the cards")
     page = await pages.submit("Make the cards")
     assert "2 cards can be printed" in page
-    said = text_of((await pages.file(page.link("On a sheet"))).content)
+    said = words_of((await pages.file(page.link("On a sheet"))).content)
     assert [name in said for name in ("Ann", "Bob", "Cy", "Dee")] == [True, True, False, False]
     page = await pages.get(f"{shed.base}/cards?of={_packed([UUID(person) for person in people.values()])}")
     assert "Not printed here" in page
     assert "2 cards can be printed" in page
 
     page = await pages.post(f"{shed.base}/cards/make", filled, status=200)
-    assert text_of((await pages.file(page.link("On a sheet"))).content) == said, "a second click"
+    assert words_of((await pages.file(page.link("On a sheet"))).content) == said, "a second click"
 
 
 async def test_strangers_are_left_out(api: Api, shed: Shed, pages: Pages) -> None:
@@ -280,7 +276,7 @@ async def test_a_slip_says_what_they_have_and_nothing_of_elsewhere(api: Api, she
         token=await api.till(venue),
     )
     page = await pages.get(f"{shed.base}/{ann}")
-    said = text_of((await pages.file(page.link("Print a slip"))).content)
+    said = words_of((await pages.file(page.link("Print a slip"))).content)
     assert "Ann Lee You have 3 credits" in said
     assert "You helped at Saturdays" in said, "the neutral name"
     for elsewhere in ("The tool shed", "Green door", "Parkside", "swim"):

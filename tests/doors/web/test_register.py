@@ -10,6 +10,7 @@ from ledger.scheme.sign_ins import Strength
 from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.printed import words_of
 
 
 class Hall:
@@ -106,10 +107,13 @@ async def test_who_is_signed_in_came_and_for_as_long_as_is_left(api: Api, pages:
 async def test_everybody_came_without_a_script(hall: Hall) -> None:
     for name in ("Ann Lee", "Bob Ray", "Cy Fox"):
         await hall.regular(name)
-    await hall.grid()
-    page = await hall.pages.click("Everybody came")
-    assert page.filled()["state_0"] == ["came"]
-    assert "3 people, 7 credits 30 minutes" in await hall.pages.submit("Check the register")
+    new = next(each for each in (await hall.grid()).filled() if each.startswith("name_"))
+    page = await hall.pages.submit("Everybody came", {"hours_1": "1", "minutes_1": "x", new: "Zoe"})
+    filled = page.filled()
+    assert [filled[f"state_{number}"] for number in range(3)] == [["came"]] * 3
+    assert [filled[each] for each in ("hours_1", "minutes_1", new)] == [["1"], ["x"], ["Zoe"]], "what was typed stays"
+    assert "There is something to put right" not in page, "nobody asked for a check yet"
+    assert "4 people, 8 credits 30 minutes" in await hall.pages.submit("Check the register", minutes_1="")
 
 
 async def test_a_newcomer_a_slip_and_somebody_who_had_tea(hall: Hall) -> None:
@@ -205,7 +209,7 @@ async def test_what_waits_is_told_before_and_after_with_the_reason(hall: Hall) -
     await hall.api.give(hall.project, {hall.lead["id"]: 60}, days_ago=7)
     ann = await hall.regular("Ann Lee")
     await hall.grid()
-    page = await hall.pages.click("Everybody came")
+    page = await hall.pages.submit("Everybody came")
     page = await hall.pages.submit("Check the register")
     assert "1 waits for somebody else" in page
     assert "Olive Chair: Nobody approves their own hours, so somebody else has a look." in page
@@ -246,10 +250,47 @@ async def test_a_second_register_says_who_is_recorded_already(hall: Hall) -> Non
     assert "Ann Lee has hours in this session already" in late.alert
 
 
+@pytest.mark.parametrize("where", ["a planned session", "a sheet of paper"])
+async def test_two_tabs_of_newcomers_are_recorded_once_and_the_second_is_shown_what_stands(
+    hall: Hall, where: str
+) -> None:
+    path = hall.path
+    if where == "a sheet of paper":
+        day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+        path = f"/projects/{hall.project}/register/new?day={day}&begins=10%3A00&ends=12%3A30"
+    sent = []
+    for _tab in range(2):
+        new = [each for each in (await hall.pages.get(path)).filled() if each.startswith("name_")]
+        typed: dict[str, str | bool] = {new[0]: "Zoe", new[1]: "A visitor", new[1].replace("name", "slip"): True}
+        page = await hall.pages.submit("Check the register", typed)
+        sent.append({**page.filled("Send"), "step": "send"})
+    action = path.partition("?")[0]
+    first = await hall.pages.post(action, sent[0], status=200)
+    assert "The register is recorded." in first
+    second = await hall.pages.post(action, sent[1], status=200)
+    assert "This register was sent already." in second
+    assert second.path.partition("?")[0] == first.path.partition("?")[0]
+    assert second.terms()["People"] == "2"
+    assert len((await hall.api.get("/v1/people", name="Zoe")).json()["people"]) == 1
+
+
+async def test_another_newcomer_of_the_same_name_is_recorded_where_somebody_says_so(hall: Hall) -> None:
+    new = next(each for each in (await hall.grid()).filled() if each.startswith("name_"))
+    await hall.pages.submit("Check the register", {new: "Zoe"})
+    await hall.pages.submit("Send")
+    new = next(each for each in (await hall.grid()).filled() if each.startswith("name_"))
+    page = await hall.pages.submit("Check the register", {new: "Zoe"}, status=422)
+    assert "Zoe has hours in this session already" in page.alert
+    who = new.replace("name", "who")
+    await hall.pages.submit("Check the register", {new: "Zoe", who: "Somebody new of that name"})
+    assert "The register is recorded." in await hall.pages.submit("Send")
+    assert len((await hall.api.get("/v1/people", name="Zoe")).json()["people"]) == 2
+
+
 ROWS: list[tuple[dict[str, str], str]] = [
     ({"hours_0": "", "minutes_0": ""}, "Ann Lee needs a time, or Just tea"),
     ({"hours_0": "two"}, "Ann Lee needs whole hours and minutes"),
-    ({"hours_0": "3"}, "Ann Lee can have at most 2 hours 30 here"),
+    ({"hours_0": "3"}, "Ann Lee can have at most 2 hours 30 minutes here"),
     ({"hours_0": "-1"}, "Ann Lee needs whole hours and minutes"),
     ({"hours_0": "99999"}, "Ann Lee needs whole hours and minutes"),
     ({"state_0": "absent"}, "Nobody is on the register yet"),
@@ -276,7 +317,7 @@ async def test_a_sheet_of_paper_is_typed_in_afterwards(hall: Hall) -> None:
     page = await hall.pages.get(f"/projects/{hall.project}/register/new")
     assert page.heading == "When was it?"
     day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
-    page = await hall.pages.submit("Next: who came", day=day, begins="10:00", ends="11:30")
+    page = await hall.pages.submit("Go on", day=day, begins="10:00", ends="11:30")
     assert page.heading == "Register"
     page = await hall.pages.submit("Check the register", state_0="Came")
     assert "1 person, 1 credit 30 minutes" in page
@@ -339,21 +380,54 @@ async def test_a_cancelled_session_has_no_register(api: Api, pages: Pages, entra
     assert "Check the register" not in page.buttons
 
 
-async def test_a_blank_sheet_and_the_slips_are_printed(hall: Hall) -> None:
+async def test_a_blank_sheet_has_who_is_expected_and_who_often_comes_and_the_alias(
+    api: Api, pages: Pages, entrance: Entrance
+) -> None:
+    hall = await Hall(api, pages, entrance).opened(ended=timedelta(minutes=-90))  # it began an hour ago
+    bob, zoe = await hall.regular("Bob Ray"), (await api.person("Zoe"))["id"]
+    await hall.regular("Ann Lee")
+    for person in (bob, zoe):
+        await api.made(f"/v1/sessions/{hall.session}/attendances", {"person": person})
+    page = await pages.get(f"/projects/{hall.project}")
+    words = words_of((await pages.file(page.link("Print a blank sheet"))).content)
+    assert "1 Ann Lee 2 Bob Ray 3 Zoe 4" in words, words
+    assert "Saturdays" in words
+    assert "Repair cafe" not in words, "a sheet lies about"
+    began = datetime.now(LONDON) - timedelta(minutes=60)
+    assert f"{began:%A} {began.day} {began:%B}" in words
+
+
+async def test_a_sheet_for_a_day_without_a_plan_has_who_often_comes_and_a_line_for_the_day(hall: Hall) -> None:
+    for name in ("Bob Ray", "Ann Lee"):
+        await hall.regular(name)
+    page = await hall.pages.get(f"/projects/{hall.project}")
+    words = words_of((await hall.pages.file(page.link("Print a sheet for any day"))).content)
+    assert "1 Ann Lee 2 Bob Ray 3" in words
+    assert "Saturdays" in words
+    assert "Day" in words
+    assert "Repair cafe" not in words
+    assert str(datetime.now(LONDON).year) not in words, "which day it is, is written by hand"
+
+
+async def test_the_slips_are_printed(hall: Hall) -> None:
     await hall.regular("Ann Lee")
     here = f"/projects/{hall.project}/sessions/{hall.session}"
-    assert (await hall.pages.file(f"{here}/sheet")).content.startswith(b"%PDF")
     await hall.pages.file(f"{here}/slips", status=404)
     name = next(each for each in (await hall.grid()).filled() if each.startswith("name_"))
     await hall.pages.submit("Check the register", {name: "A visitor", name.replace("name", "slip"): True})
     page = await hall.pages.submit("Send")
-    assert (await hall.pages.file(page.links["Print the slips"])).content.startswith(b"%PDF")
+    words = words_of((await hall.pages.file(page.links["Print the slips"])).content)
+    code = next(part for part in page.text.split() if part.count("-") == 2 and len(part) == 13)
+    for said in ("A visitor", "Saturdays", "2 credits 30 minutes", code):
+        assert said in words, said
+    assert "Repair cafe" not in words
 
 
 async def test_nobody_but_its_coordinator_opens_a_register(hall: Hall) -> None:
     other = await hall.api.project("Choir")
     here = f"/projects/{hall.project}/sessions/{hall.session}"
-    paths = [hall.path, f"/projects/{hall.project}/register/new", f"{here}/recorded", f"{here}/sheet", f"{here}/slips"]
+    paths = [hall.path, f"{here}/recorded", f"{here}/sheet", f"{here}/slips"]
+    paths += [f"/projects/{hall.project}/{path}" for path in ("register/new", "sheet")]
     for token in (
         await hall.entrance.coordinator(other),
         await hall.entrance.approver(hall.project),
@@ -372,7 +446,7 @@ async def test_from_the_register_through_a_second_look_to_the_credits(hall: Hall
     lead = hall.lead["id"]
     await hall.api.give(hall.project, {lead: 60}, days_ago=7)
     await hall.grid()
-    await hall.pages.click("Everybody came")
+    await hall.pages.submit("Everybody came")
     await hall.pages.submit("Check the register")
     page = await hall.pages.submit("Send")
     assert page.terms()["Waiting"].startswith("2 credits 30 minutes")

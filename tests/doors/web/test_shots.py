@@ -12,7 +12,7 @@ from tests.doors.web.shots import Shot, Shown, take
 async def test_a_page_that_fails_is_named_and_the_others_are_taken(
     browser: Browser, seen_county: County, tmp_path: Path
 ) -> None:
-    shown = Shown(seen_county.url, {"anybody": ""}, seen_county.known)
+    shown = Shown(seen_county.url, {"anybody": ""}, seen_county.known, {}, {})
     start, lost = Place("/", "anybody", dark=True), Place("/nowhere", "anybody")
     shots = [Shot(start, "phone", dark=False), Shot(lost, "phone", dark=False), Shot(start, "desktop", dark=True)]
     (failed,) = await take(browser, shown, tmp_path, shots)

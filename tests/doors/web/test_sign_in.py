@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import httpx
 import msgspec
 import pytest
 from playwright.async_api import Page as Tab
 
+from ledger.app import serving
 from ledger.database import Database
 from ledger.doors.web.refused import plain_path
 from ledger.scheme.clock import LONDON, system_clock
@@ -48,6 +51,31 @@ async def came(database: Database) -> tuple[str, str]:
     assert link is not None, body
     assert code is not None, body
     return link[1], code[0]
+
+
+async def test_behind_a_proxy_that_is_named_each_network_is_counted_and_nobody_elses_word_is_taken(
+    dsn: str, owner: asyncpg.Connection
+) -> None:
+    settings = msgspec.structs.replace(settings_for(dsn), public_url=URL, trusted_proxies=("10.0.0.0/8",))
+    asks = [
+        ("10.0.0.1", "192.0.2.1"),
+        ("10.0.0.1", "203.0.113.9, 192.0.2.1"),  # what whoever asks says is not what the proxy says
+        ("10.0.0.1", "192.0.2.2, 10.0.0.2"),
+        ("198.51.100.1", "192.0.2.3"),
+        ("198.51.100.1", "192.0.2.4"),
+    ]
+    async with serving(settings, dsn, durable=False) as app:
+        for peer, forwarded in asks:
+            transport = httpx.ASGITransport(app, client=(peer, 1234))
+            async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
+                answer = await client.post(
+                    "/sign-in",
+                    data={"key": "k", "email": "nobody@example.org"},
+                    headers={"x-forwarded-for": forwarded, "sec-fetch-site": "same-origin"},
+                )
+                assert answer.headers["location"] == "/sign-in/code"
+    rows = await owner.fetch("SELECT count FROM scheme.attempt WHERE what = 'letter_from' ORDER BY count")
+    assert [row["count"] for row in rows] == [1, 2, 2], "192.0.2.2, 192.0.2.1, and the peer who is no proxy of ours"
 
 
 @pytest.mark.parametrize("way", ["link", "code"])
@@ -333,7 +361,7 @@ async def _by_code(tab: Tab, database: Database) -> None:
     await tab.get_by_role("button", name="Send me the link").click()
     await tab.wait_for_url("**/sign-in/code")
     _, code = await came(database)
-    await tab.get_by_label("The code from the letter").fill(code)
+    await tab.get_by_label("The code from the email").fill(code)
     await tab.get_by_role("button", name="Sign in", exact=True).click()
     await tab.wait_for_url("**/people/*")
 

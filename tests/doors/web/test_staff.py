@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from ledger.doors.web.forms import Form
@@ -29,7 +30,7 @@ async def office(pages: Pages, entrance: Entrance) -> Pages:
 async def test_a_role_is_given_where_it_is_chosen_and_ended(api: Api, office: Pages) -> None:
     ann, _ = await api.person("Ann Lee"), await api.project("Repair cafe")
     await office.get(f"/staff/people/{ann['id']}/roles")
-    await office.submit("Continue", role="Coordinator")
+    await office.submit("Go on", role="Coordinator")
     page = await office.submit("Make them coordinator", status=422)
     assert "must say of which project" in page.alert
     page = await office.submit("Make them coordinator", project="Repair cafe")
@@ -78,6 +79,42 @@ async def test_who_leaves_loses_all_that_is_for_work_and_the_page_says_so_before
         assert (await hers.get(f"/people/{ann['id']}")).heading == "Sign in"
 
 
+async def test_what_they_set_up_stops_when_they_leave_but_for_what_is_ticked(
+    api: Api, office: Pages, entrance: Entrance
+) -> None:
+    sam, venue = await api.person("Sam"), await api.venue("Parkside pool")
+    token = await entrance.staff(sam["id"])
+    async with Pages.of(api) as his:
+        his.sign_in(token)
+        for name in ("Front desk", "My own tablet"):
+            await his.get(f"/staff/venues/{venue}/devices/new")
+            page = await his.submit("Add it, and show the code", name=name)
+            code = re.search(r"\b\w{4}-\w{4}-\w{4}-\w{2}\b", page.text)
+            assert code is not None
+            await api.made("/v1/devices/enrol", {"code": code[0]})
+    await office.get(f"/staff/people/{sam['id']}/leave")
+    await office.submit("End all of it", keep="Front desk, Parkside pool")
+    found = (await api.get(f"/v1/venues/{venue}/devices")).json()["devices"]
+    assert {each["name"]: each["status"] for each in found} == {"Front desk": "active", "My own tablet": "revoked"}
+
+
+async def test_somebody_becomes_staff_by_two_of_them(api: Api, pages: Pages, entrance: Entrance) -> None:
+    ann, sam, kim = await api.person("Ann Lee"), await api.person("Sam"), await api.person("Kim")
+    sams, kims = await entrance.staff(sam["id"]), await entrance.staff(kim["id"])
+    path = f"/staff/people/{ann['id']}/roles?role=staff"
+    pages.sign_in(sams)
+    await pages.get(path)
+    page = await pages.submit("Make them staff")
+    assert "Somebody else of the staff has to agree." in page
+    assert "You asked that they become staff." in page
+    assert "Nothing yet." in page
+    pages.sign_in(kims)
+    assert "Sam asked that they become staff." in await pages.get(path)
+    page = await pages.submit("Make them staff")
+    assert page.rows("Roles")[0][0] == "Staff of the scheme"
+    assert "asked that they become staff" not in page
+
+
 async def test_somebody_is_signed_out_everywhere(api: Api, office: Pages, entrance: Entrance) -> None:
     ann = await api.person("Ann Lee")
     async with Pages.of(api) as hers:
@@ -90,7 +127,37 @@ async def test_somebody_is_signed_out_everywhere(api: Api, office: Pages, entran
     assert (await api.get(f"/v1/people/{ann['id']}/acts")).json()["acts"][0]["verb"] == "signed_out_everywhere"
 
 
-async def test_an_invitation_is_shown_to_whoever_sits_beside_them(api: Api, office: Pages) -> None:
+async def test_the_link_of_an_invitation_is_in_a_letter_and_not_on_the_page(
+    api: Api, office: Pages, owner: asyncpg.Connection
+) -> None:
+    ann = await api.made("/v1/people", {"name": "Ann Lee", "contact": {"email": "ann@example.org"}})
+    await office.get(f"/staff/people/{ann['id']}")
+    page = await office.submit("Invite to make a passkey")
+    assert "We have sent them an email with the link." in page
+    assert "/sign-in/" not in page.answer.text.replace('href="/sign-in/', "")
+    letter = await owner.fetchval("SELECT body FROM scheme.letter WHERE recipient = 'ann@example.org'")
+    assert "https://localhost/sign-in/" in letter
+
+
+async def test_who_had_a_passkey_is_not_invited_but_lost_it(api: Api, office: Pages, owner: asyncpg.Connection) -> None:
+    """Else one of the staff could take the place of anybody, of another of the staff too."""
+    kim = await api.person("Kim")
+    await owner.execute(
+        "INSERT INTO scheme.passkey (credential, holder, public_key, sign_count, name, made_at, ended_at)"
+        " SELECT $1, id, '', 0, 'phone', now(), now() FROM scheme.holder WHERE person = $2::uuid",
+        *(bytes(16), kim["id"]),
+    )
+    page = await office.get(f"/staff/people/{kim['id']}")
+    assert "Invite to make a passkey" not in page.buttons
+    assert "They lost their passkey" in page.buttons
+    page = await office.post(f"/staff/people/{kim['id']}/invitation", {"key": "k"}, status=409)
+    assert "takes two of the staff" in page.alert
+    assert await owner.fetchval("SELECT count(*) FROM scheme.one_time") == 0
+
+
+async def test_an_invitation_is_shown_to_whoever_sits_beside_them_if_they_have_no_address(
+    api: Api, office: Pages
+) -> None:
     ann = await api.person("Ann Lee")
     await office.get(f"/staff/people/{ann['id']}")
     page = await office.submit("Invite to make a passkey")
@@ -222,6 +289,8 @@ async def test_a_project_is_added_renamed_suspended_and_ended(office: Pages) -> 
     assert page.terms()["Stands"] == "Ended"
     assert not [button for button in page.buttons if button in {"Open it", "End it now", "Write it down"}]
     assert [row[0] for row in (await office.get("/staff/projects?status=ended")).rows()] == ["Mood group"]
+    await office.click("Mood group")
+    assert (await office.click("Projects")).path == "/staff/projects?status=ended", "the filter is as it was"
     assert "There is none like that." in await office.get("/staff/projects?status=applied")
 
 
@@ -260,8 +329,8 @@ async def test_a_venue_with_its_site_and_till(office: Pages) -> None:
     page = await office.submit("Save", name="Town baths")
     await office.click("Add a till")
     page = await office.submit("Add it, and show the code", name="Front desk", site="Town baths")
-    assert "/enrol" in page
-    page = await office.click("Back")
+    assert f"go to {office.url}/enrol" in page
+    page = await office.click("Parkside pool")
     assert page.rows("Tills and kiosks")[0][0] == "Front desk"
     await office.click("Town baths")
     page = await office.submit("Close it now")
@@ -286,7 +355,7 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
         quota="40",
         child_price_hours="0",
         child_price_minutes="30",
-        requires="pool_induction",
+        requires="Pool induction, D\u00e9j\u00e0 vu",
         visit_minutes_hours="4",
         status=200,
     )
@@ -297,6 +366,8 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
     assert "40 places a month" in page
     edit = await office.click("Change it")
     assert edit.filled("Save")["windows"] == ["Mon-Fri 19:00-21:00\nSat, Sun 10:00-16:00"]
+    assert edit.filled("Save")["requires"] == ["Pool induction, Deja vu"]
+    assert "Offers ask for these already: Deja vu, Pool induction." in edit
     page = await office.submit("Save", price_hours="2")
     assert "2 credits for an adult" in page
     page = await office.submit("Publish it")
@@ -326,7 +397,7 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
         ({"price_hours": "9"}, "must be at most"),
         ({"visit_minutes_hours": "x"}, "must be whole hours and minutes"),
         ({"month_minutes_minutes": "30"}, "must be at least the price"),
-        ({"requires": "Größe"}, "small letters"),
+        ({"requires": "x" * 49}, "at most 48 of them"),
         ({"from_years": "18", "below_years": "8"}, "must be more than"),
         ({"ahead_minutes_hours": "2"}, "must be 0 where nobody needs to book"),
     ],

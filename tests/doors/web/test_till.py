@@ -10,14 +10,13 @@ import asyncpg
 import pytest
 
 from ledger.database import Database
+from ledger.doors.web import till, venue
 from ledger.scheme import redemptions
 from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.codes import code_for
 from ledger.scheme.diary import Diary
 from ledger.scheme.refusals import TABLE, Declined, Refusal
 from tests.doors.bookings.lido import SATURDAY, Lido
-from tests.doors.house import Api
-from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -385,6 +384,25 @@ async def test_today_shows_what_was_taken_and_who_is_booked(lido: Lido, pages: P
     assert "1 credit 30 minutes given back" in await pages.get("/till/today")
 
 
+async def test_of_a_full_day_the_later_bookings_are_on_the_next_page(
+    lido: Lido, pages: Pages, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(till, "BOOKINGS_MAX", 1)
+    monkeypatch.setattr(venue, "BOOKINGS_MAX", 1)
+    ticket = await lido.offer("ticket", price=60)
+    for hours, name in enumerate(("Ann", "Bob"), 1):
+        await lido.book(await lido.person(name), ticket, lido.clock.now + timedelta(hours=hours))
+    page = await pages.get("/till/today")
+    assert ("1pm Ann" in page, "2pm Bob" in page) == (True, False)
+    page = await pages.click("Later bookings")
+    assert ("1pm Ann" in page, "2pm Bob" in page, "Later bookings" in page) == (False, True, False)
+    assert "1pm Ann" in await pages.click("The first bookings of today")
+    pages.sign_in(await Entrance(database, lido.clock).manager(lido.venue))
+    page = await pages.get(f"/venues/{lido.venue}")
+    assert "A till has them all, under Today." in page
+    assert "Bob" not in page
+
+
 async def test_whoever_didnt_come_has_their_credits_back_and_isnt_told_off(lido: Lido, pages: Pages) -> None:
     bob, ticket = await lido.person("Bob"), await lido.offer("ticket", price=90)
     booked = await lido.book(bob, ticket, lido.clock.now + timedelta(hours=1))
@@ -494,63 +512,3 @@ async def test_only_its_venue_and_the_scheme_read_what_was_taken(lido: Lido, dat
         with pytest.raises(Declined) as declined:
             await verbs.today(Caller(key=SCHEME, scope=scope, object=place), venue, before=None, limit=9)
         assert declined.value.reason is Refusal.NOT_FOUND
-
-
-# --- in a browser -----------------------------------------------------------------------------------------------
-
-
-async def test_a_yes_a_no_and_what_was_taken_are_so_at_every_size(api: Api, entrance: Entrance, phone: Window) -> None:
-    ann, project, venue = await api.person("Bartholomew-Alexander"), await api.project(), await api.venue()
-    await api.give(project, {ann["id"]: 240})
-    await api.offer(venue)
-    offer = await api.offer(venue, 60, "An unhurried evening in the sauna and the steam room")
-    await phone.sign_in(await entrance.till(venue))
-    page = await phone.go(f"/till?offer={offer}")
-    await page.get_by_label("Code").fill(await api.card(ann["id"]))
-    await phone.press("Check")
-    await every_size(page)
-    await page.get_by_label("They said: Bartholomew-Alexander").check()
-    await phone.press("Take 1 credit")
-    await every_size(page)
-    await phone.go(f"/till?offer={offer}")
-    await page.get_by_label("Code").fill(NOBODYS)
-    await phone.press("Check")
-    assert "No" in await page.inner_text(".verdict .word")
-    await every_size(page)
-
-
-async def _journey(api: Api, entrance: Entrance, window: Window) -> None:
-    """Pass -> till -> capture -> refund."""
-    ann, project, venue = await api.person("Ann Archer"), await api.project(), await api.venue()
-    await api.give(project, {ann["id"]: 240})
-    await api.offer(venue, 60)
-    key = await api.key("person", person=ann["id"])
-    await api.post(f"/v1/people/{ann['id']}/pass", None, key)
-    code = (await api.get(f"/v1/people/{ann['id']}/pass", key)).json()["code"]
-    await window.sign_in(await entrance.till(venue))
-    page = await window.go("/till")
-    await page.wait_for_function("document.activeElement.name === 'code'")  # a scanner types where the cursor is
-    plus = page.get_by_role("button", name="One more: Adults")
-    if await plus.is_visible():
-        await plus.click()
-    else:
-        await page.get_by_label("Adults", exact=True).fill("2")
-    await page.get_by_label("Code").fill(code)
-    async with page.expect_navigation():
-        await page.get_by_label("Code").press("Enter")  # as a scanner does
-    assert "Yes" in await page.inner_text(".verdict .word")
-    await window.press("Take 2 credits")
-    assert "2 credits taken" in await page.inner_text(".verdict")
-    assert await api.balance(ann["id"]) == (120, 0)
-    await page.get_by_text("Give it back").click()
-    await window.press("Give back all: 2 credits")
-    assert "All of it was given back" in await page.inner_text("main")
-    assert await api.balance(ann["id"]) == (240, 0)
-
-
-async def test_a_visit_at_a_till(api: Api, entrance: Entrance, phone: Window) -> None:
-    await _journey(api, entrance, phone)
-
-
-async def test_a_visit_at_a_till_without_script(api: Api, entrance: Entrance, no_script: Window) -> None:
-    await _journey(api, entrance, no_script)

@@ -152,6 +152,7 @@ async def test_a_till_is_made_with_a_code_enrolled_and_taken_out_of_use(lido: Li
     code = next(page.html.name(each) for each in page.html.all("strong"))
     assert page.heading == "The code of By the gate"
     assert "Works once, until 12:10pm" in page
+    assert "/enrol Type the code." in page, "the whole address, to be typed"
     assert code.replace("-", "") not in page.path.upper()
 
     listed = await pages.get(f"/venues/{lido.venue}/tills")
@@ -168,7 +169,9 @@ async def test_a_till_is_made_with_a_code_enrolled_and_taken_out_of_use(lido: Li
         assert (await tablet.get("/till")).path.startswith("/sign-in"), "at once"
 
 
-async def test_sending_the_form_again_makes_no_second_till(lido: Lido, pages: Pages) -> None:
+async def test_sending_the_form_again_makes_no_second_till_and_its_code_runs_out(
+    lido: Lido, pages: Pages, database: Database
+) -> None:
     await pages.get(f"/venues/{lido.venue}/tills")
     fields = {"key": "once", "name": "By the gate"}
     codes = set()
@@ -177,6 +180,13 @@ async def test_sending_the_form_again_makes_no_second_till(lido: Lido, pages: Pa
         codes.add(next(page.html.name(each) for each in page.html.all("strong")))
     assert len(codes) == 1
     assert (await pages.get(f"/venues/{lido.venue}/tills")).text.count("Waiting for its code") == 1
+    lido.clock.now += timedelta(minutes=10)
+    late = await pages.again()
+    assert "By the gate Its code ran out" in late
+    assert "Waiting for its code" not in late
+    pages.sign_in(await Entrance(database, lido.clock).staff())
+    page = await pages.get(f"/staff/venues/{lido.venue}")
+    assert ["By the gate", "Its code ran out"] in [row[:2] for row in page.rows("Tills and kiosks")]
 
 
 async def test_a_till_stands_at_one_of_several_sites_or_is_carried_about(lido: Lido, pages: Pages) -> None:

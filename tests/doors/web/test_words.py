@@ -1,7 +1,9 @@
 """The catalogues: everything that people read can be translated, and what is translated can be shown."""
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -53,6 +55,56 @@ def test_the_sources_are_read_whole() -> None:
         assert {f"{row.staff}.", row.visitor} <= found
 
 
+def refusing(path: Path) -> Iterator[tuple[int, str]]:
+    """What a module says of what it refuses, with the line: all that stands there as words."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        for expression in said_of(node):
+            yield from ((expression.lineno, text) for text in told(tree, expression) if " " in text)
+
+
+def said_of(node: ast.AST) -> list[ast.expr]:
+    """What a refusal, or a fault of a form, is told by."""
+    match node:
+        case ast.Call(func=ast.Name(id="Declined" | "wrong") | ast.Attribute(attr="fault"), args=[_, *said]):
+            pass
+        case ast.Call(func=ast.Attribute(attr="refuse"), args=[first, *_]):
+            said = [first]
+        case ast.Call(func=ast.Name(id="No")):
+            said = []
+        case _:
+            return []
+    return [*said, *(each.value for each in node.keywords if each.arg in {"detail", "fields"})]
+
+
+def told(tree: ast.Module, expression: ast.expr) -> Iterator[str]:
+    """The words of an expression: its own, or of what is assigned to its name in that module."""
+    match expression:
+        case ast.Name(id=name):
+            for node in ast.walk(tree):
+                match node:
+                    case (
+                        ast.Assign(targets=[ast.Name(id=assigned)], value=value)
+                        | ast.AnnAssign(target=ast.Name(id=assigned), value=ast.expr() as value)
+                    ) if assigned == name:
+                        yield from told(tree, value)
+        case ast.Tuple(elts=[ast.Constant(), says]):  # a field, and what is wrong with it
+            yield from told(tree, says)
+        case ast.Tuple(elts=several) | ast.List(elts=several):
+            for each in several:
+                yield from told(tree, each)
+        case _:
+            yield from words.sentences(expression)
+
+
+def test_whatever_is_refused_can_be_said_in_another_language() -> None:
+    known = words.ids(words.template())
+    places = [path for part in ("scheme", "doors/web") for path in sorted((words.PACKAGE / part).rglob("*.py"))]
+    found = [(f"{path.relative_to(words.PACKAGE)}:{line}", text) for path in places for line, text in refusing(path)]
+    assert len(found) > 200  # else nothing was looked at
+    assert [each for each in found if each[1] not in known] == []
+
+
 @pytest.mark.parametrize("language", words.LANGUAGES)
 def test_a_translation_stands_for_all_that_its_sentence_stands_for(language: str) -> None:
     wrong = []
@@ -63,6 +115,34 @@ def test_a_translation_stands_for_all_that_its_sentence_stands_for(language: str
         allowed = [expected] if isinstance(message.id, str) else [expected, placeholders(singular)]
         wrong += [(message.id, each) for each in strings(message) if placeholders(each) not in allowed]
     assert wrong == []
+
+
+# What stands for a number, and after it a word that there is another form of for one.
+COUNTED: Final = re.compile(
+    r"%\((num|number|count|amount|taken|places|used|limit|left)\)s"
+    r" (are|were|come|wait|go|have|people|children|(?!is\b|was\b|has\b)\w+(?<!s)s)\b|[Tt]here are %\(amount\)s"
+)
+
+
+def test_whatever_is_counted_has_a_form_for_one() -> None:
+    one_form = [
+        message
+        for message in words.template()
+        if isinstance(message.id, str)
+        and COUNTED.search(message.id)
+        and any(place.startswith("doors/web/") for place, _ in message.locations)
+    ]
+    assert [(message.id, message.locations) for message in one_form] == []
+    assert COUNTED.search("%(amount)s come back") and COUNTED.search("%(num)s visits")  # noqa: PT018
+    assert not COUNTED.search("%(num)s is")
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_translation_has_every_form_and_is_sure_of_it(language: str) -> None:
+    catalog = words.read(words.source(language), language)
+    assert [message.id for message in catalog if message.id and message.fuzzy] == []
+    plurals = [message for message in translated(language) if message.pluralizable]
+    assert [message.id for message in plurals if len(strings(message)) != catalog.num_plurals] == []
 
 
 def test_welsh_counts_in_six_ways() -> None:
@@ -98,6 +178,10 @@ async def test_a_page_in_welsh_says_so_and_is(pages: Pages) -> None:
     assert '<html lang="cy">' in page.answer.text
     assert page.links["Mewngofnodi"] == "/sign-in"
     assert {"Hafan", "Hygyrchedd", "Preifatrwydd"} <= set(page.links)
+    partly = "Mae rhai geiriau ar y tudalennau hyn yn Saesneg yn unig o hyd."
+    assert partly in page.answer.text
+    assert "in English only so far" not in (await pages.submit("English")).answer.text
+    await pages.submit("Cymraeg")
     assert '<html lang="cy">' in (await pages.get("/nothing", status=404)).answer.text
 
 

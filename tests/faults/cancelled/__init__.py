@@ -19,5 +19,8 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     **spending.ROUTES,
 }
 
+# What no program asks for, by the cookie of a page.
+PAGES: Final[dict[tuple[str, str], Prepare]] = {**desk.PAGES}
+
 # It is sent by POST, for it has a body, and writes nothing.
 READS: Final = {("POST", "/v1/claims/check"), ("POST", "/v1/quotes")}

@@ -1,4 +1,4 @@
-"""What a desk gives out: cards, phone passes, and tills."""
+"""What a desk gives out: cards, phone passes, and tills; and signing somebody out, which only a page does."""
 
 from typing import Final
 
@@ -57,6 +57,18 @@ async def a_revoked_device(house: House) -> Request:
     return Request(f"/v1/devices/{device}/revoke", changed=changed)
 
 
+async def a_sign_out(house: House) -> Request:
+    ann = await house.person()
+    for _ in range(2):
+        await house.entrance.person(ann["id"])
+    return Request(
+        f"/staff/people/{ann['id']}/sign-out",
+        token=await house.entrance.staff(),
+        changed=f"SELECT count(*) / 2 FROM scheme.sign_in WHERE holder = '{ann['holder']}' AND ended_at IS NOT NULL",
+        repeats=False,
+    )
+
+
 ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("POST", "/v1/people/{person}/cards"): a_card,
     ("POST", "/v1/people/{person}/pass"): a_pass,
@@ -70,3 +82,5 @@ ROUTES: Final[dict[tuple[str, str], Prepare]] = {
     ("PATCH", "/v1/devices/{device}"): another_name,
     ("POST", "/v1/devices/{device}/revoke"): a_revoked_device,
 }
+
+PAGES: Final[dict[tuple[str, str], Prepare]] = {("POST", "/staff/people/{person:uuid}/sign-out"): a_sign_out}

@@ -27,7 +27,7 @@ async def a_register(house: House) -> Request:
 
 async def a_slip(house: House) -> Request:
     ann = await house.person()
-    path, body = of(house, {"voucher": "Dan", "minutes": 60})
+    path, body = of(house, {"voucher": f"Dan {house.number()}", "minutes": 60})
     code = (await house.api.made(path, body))["vouchers"][0]["code"]
     return Request("/v1/vouchers/claims", {"code": code, "person": ann["id"]}, entries=1)
 

@@ -15,7 +15,9 @@ from ledger.app import serving
 from ledger.database import Database
 from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.roles import Roles
 from tests.doors.house import SETTINGS, Api, register
+from tests.doors.web.entrance import Entrance
 
 # What the journal keeps of entries. Its other tables grow by themselves, or only by what is the first of its kind.
 _JOURNAL = ["journal.entry", "journal.transfer", "journal.detail", "journal.refusal", "journal.refusal_detail"]
@@ -24,7 +26,10 @@ _BY_ITSELF = ["scheme.work"]
 
 
 class Request(NamedTuple):
-    """A request as it is sent, how many entries it posts, and what else tells that it was done."""
+    """A request as it is sent, how many entries it posts, and what else tells that it was done.
+
+    The ``token`` is a key's; of a page, the cookie of whoever is signed in.
+    """
 
     path: str
     body: object = None
@@ -41,10 +46,11 @@ class Request(NamedTuple):
 class House:
     """A service with one pooled connection, so that a request which kept it would be the last; and all its cast."""
 
-    def __init__(self, api: Api, owner: asyncpg.Connection) -> None:
+    def __init__(self, api: Api, owner: asyncpg.Connection, entrance: Entrance) -> None:
         self.api = api
         self.owner = owner
-        self.project = self.venue = self.offer = self.till = self.group = self.guardian = ""
+        self.entrance = entrance
+        self.project = self.venue = self.offer = self.till = self.group = self.guardian = self.published = ""
         self.keyed: dict[tuple[str, str], bool] = {}
         """Every route that the service has, and whether it takes an Idempotency-Key."""
         self._numbers = itertools.count(1)
@@ -59,10 +65,13 @@ class House:
             async with (
                 serving(settings, dsn, durable=False) as app,
                 httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+                Database.open(dsn) as database,
             ):
-                async with Database.open(dsn) as database:
-                    _, scheme = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "tests")
-                house = cls(Api(client, scheme), owner)
+                keys = Keys(database, system_clock, "test")
+                _, scheme = await keys.create(Scope.SCHEME, None, "tests")
+                house = cls(
+                    Api(client, scheme, keys, Roles(database, system_clock)), owner, Entrance(database, system_clock)
+                )
                 await house._furnish()
                 yield house
         finally:
@@ -74,6 +83,7 @@ class House:
         self.offer, self.till = await api.offer(self.venue, price=15), await api.key("venue", self.venue)
         self.group = (await api.made("/v1/groups", {"name": "Choir"}))["id"]
         self.guardian = (await api.person("Dee"))["id"]
+        self.published = await self.opportunity("publish")
         # High enough that no week's kind note comes into some rounds and not into others.
         assert (await api.send("PATCH", "/v1/rules", {"weekly_note_minutes": 10_000})).status_code == 200
         document = (await api.get("/docs/openapi.json")).json()
@@ -137,9 +147,10 @@ class House:
         return made
 
     async def session(self, *, begun: bool = False) -> str:
-        """One that goes on now, or is tomorrow."""
+        """One that goes on now, or is tomorrow, and that anybody may come to."""
         starts = datetime.now(UTC) + (timedelta(hours=-2) if begun else timedelta(days=1))
-        body = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=4)).isoformat()}
+        times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=4)).isoformat()}
+        body = {**times, "opportunity": self.published}
         made = await self.api.made(f"/v1/projects/{self.project}/sessions", body)
         return str(made["sessions"][0]["id"])
 

@@ -71,3 +71,19 @@ async def test_a_revoked_kiosk_is_nobody(door: Door) -> None:
     device = (await door.caller()).device
     await door.api.made(f"/v1/devices/{device}/revoke", token=await door.api.key("project", door.project))
     assert await door.sign_ins.who(door.token) is None
+
+
+async def test_a_project_that_ends_takes_its_kiosks_with_it_and_gets_no_more(door: Door) -> None:
+    api, devices = door.api, f"/v1/projects/{door.project}/devices"
+    neighbour = await door.enrolled(await api.project("Allotment"))
+    waiting = await api.made(devices, {"name": "not enrolled yet"})
+    await api.made(f"/v1/projects/{door.project}/suspend")
+    assert await door.sign_ins.who(door.token) is not None, "a project that pauses keeps its tablet"
+    await api.made(f"/v1/projects/{door.project}/end")
+    assert await door.sign_ins.who(door.token) is None
+    assert (await refused(door.devices.enrol_here(waiting["code"])))[0] is Refusal.CODE_UNKNOWN
+    assert {one["status"] for one in (await api.get(devices)).json()["devices"]} == {"revoked"}
+    acts = (await api.get("/v1/acts", verb="device_revoked")).json()["acts"]
+    assert len(acts) == 2
+    assert (await api.post(devices, {"name": "another"})).json()["code"] == "wrong_state"
+    assert await door.sign_ins.who(neighbour) is not None

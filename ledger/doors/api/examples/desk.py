@@ -31,11 +31,17 @@ _device: Final = {
     "name": "the till at the pool",
     "status": "active",
     "created_at": _THEN,
+    "code_until": None,
     "enrolled_at": "2026-11-14T15:04:40.018274Z",
     "locked_until": None,
     "revoked_at": None,
 }
-_expected: Final = {**_device, "status": "expected", "enrolled_at": None}
+_expected: Final = {
+    **_device,
+    "status": "expected",
+    "code_until": "2026-11-14T15:12:11.204518Z",
+    "enrolled_at": None,
+}
 _code: Final = "5SR2-GJAM-GA1S-09"
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {

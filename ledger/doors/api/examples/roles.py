@@ -6,7 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from ledger.doors.api.roles import RoleInput, RoleList, RolePage, Trail
-from ledger.scheme.roles import Assignment, Held, Holding, Left
+from ledger.scheme.leaving import Left
+from ledger.scheme.roles import Assignment, Granted, Held, Holding
 
 _BOB: Final = "8c7d6e5f-4a3b-4c2d-9e1f-0a1b2c3d4e0b"
 _PROJECT: Final = "1f4e8d2a-93b6-4d0f-a1c7-2b5e6f7a8b03"
@@ -42,6 +43,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
     Held: _held,
     RoleList: {"roles": [_held]},
     Assignment: _assignment,
+    Granted: {**_assignment, "waits": False},
     Holding: _holding,
     RolePage: {"roles": [_holding], "next": None},
     Left: {
@@ -53,6 +55,7 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
         "codes": 0,
         "organisations": 0,
         "keys": 1,
+        "devices": 1,
     },
     Trail: {"acts": [_act], "next": None},
 }

@@ -67,7 +67,7 @@ class VoucherWords(Struct, frozen=True, kw_only=True):
     worth: str = N_("Worth")
     code: str = N_("Code to scan: %(code)s")
     ends: str = N_("Use it by %(day)s")
-    use: str = N_("Show it at a venue that takes Time Credits, or add it to your own. It works once.")
+    use: str = N_("Show it at a venue that takes Time Credits, or add it to your own at %(address)s. It works once.")
 
 
 class SlipWords(VoucherWords, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class SlipWords(VoucherWords, frozen=True, kw_only=True):
 
     title: str = N_("Thank you for your time")
     worth: str = N_("You have earned")
-    use: str = N_("Type or scan the code to add these to your Time Credits. It works once.")
+    use: str = N_("Sign in at %(address)s and type the code, and they are yours. Or ask at any desk. It works once.")
 
 
 class BalanceWords(Struct, frozen=True, kw_only=True):
@@ -128,11 +128,17 @@ def translated(words: type[_Words], gettext: Callable[[str], str]) -> _Words:
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """What all documents have: the scheme's name, and the language of the words as BCP 47 has it."""
+    """What all documents have: the language of the words as BCP 47 has it, and what the press puts in.
+
+    That is whose scheme it is, where people open it as they type it, and the telephone of the office; what was set
+    before stays.
+    """
 
     template: ClassVar[str]
 
-    scheme: str
+    scheme: str = ""
+    address: str = ""
+    phone: str = ""
     language: str = "en"
 
     def codes(self) -> Sequence[str]:
@@ -161,7 +167,6 @@ class Cards(Document, frozen=True, kw_only=True):
     template: ClassVar[str] = "cards.typ"
 
     cards: Sequence[Card]
-    phone: str = ""
     size: CardSize = CardSize.SHEET
     words: CardWords = CardWords()
 
@@ -182,7 +187,7 @@ class RegisterSheet(Document, frozen=True, kw_only=True):
     alias: str
     """The project's neutral alias: the sheet lies about on a table."""
     day: str
-    """And from when to when, as it is to be read."""
+    """And from when to when, as it is to be read; empty: it is written in by hand."""
     expected: Sequence[str] = ()
     words: RegisterWords = RegisterWords()
 
@@ -228,10 +233,11 @@ class SlipLine(Struct, frozen=True, kw_only=True):
 
 
 class BalanceSlip(Document, frozen=True, kw_only=True):
-    """What somebody has, on a slip to take away."""
+    """What somebody has, on a slip to take away: of A6, or of A4 in large print."""
 
     template: ClassVar[str] = "balance.typ"
 
+    large: bool = False
     name: str
     has: str
     on_hold: str = ""
@@ -252,6 +258,7 @@ class Certificate(Document, frozen=True, kw_only=True):
 
     template: ClassVar[str] = "certificate.typ"
 
+    large: bool = False
     name: str
     hours: str
     day: str

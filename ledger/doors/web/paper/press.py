@@ -18,7 +18,9 @@ from asyncio.subprocess import DEVNULL, PIPE
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
+from ledger.doors.web.about import NOBODY, About
 from ledger.doors.web.paper import typesetting
 from ledger.doors.web.paper.documents import Document
 from ledger.doors.web.qr import qr_picture
@@ -40,7 +42,8 @@ def typeset(document: Document) -> bytes:
 class Press:
     """Prints for the pages: each document in a process of its own, `AT_ONCE` at a time."""
 
-    def __init__(self, *, seconds: float = SECONDS_MAX, waiting: int = WAITING_MAX) -> None:
+    def __init__(self, about: About = NOBODY, *, seconds: float = SECONDS_MAX, waiting: int = WAITING_MAX) -> None:
+        self._about = about
         self._free = asyncio.Semaphore(AT_ONCE)
         self._seconds = seconds
         self._asked_max = AT_ONCE + waiting
@@ -53,6 +56,13 @@ class Press:
         """
         if self._asked >= self._asked_max:
             raise Declined(Refusal.BUSY, "The printer is busy just now: please try again in a minute.")
+        about = self._about
+        document = structs.replace(
+            document,
+            scheme=document.scheme or about.scheme,
+            address=document.address or about.address,
+            phone=document.phone or about.phone,
+        )
         self._asked += 1
         try:
             async with asyncio.timeout(self._seconds), self._free:

@@ -18,10 +18,10 @@ from ledger.doors.fields import PREFIX_PATTERN, Name
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.acts import OTHER, SAYS
 from ledger.doors.web.forms import Form
-from ledger.doors.web.lines import why
-from ledger.doors.web.pages import _, gettext, go, language_of, page, pdf, said_in, translations
-from ledger.doors.web.paper import BalanceSlip, BalanceWords, Card, Cards, CardSize, CardWords, Press, SlipLine
+from ledger.doors.web.pages import _, gettext, go, language_of, page, pdf, translations
+from ledger.doors.web.paper import Card, Cards, CardSize, CardWords, Press
 from ledger.doors.web.paper import translated as translated_words
+from ledger.doors.web.printed import balance_slip
 from ledger.doors.web.qr import qr_svg
 from ledger.scheme.acts import Act
 from ledger.scheme.clock import Clock
@@ -35,7 +35,6 @@ from ledger.scheme.refusals import Declined, Refusal
 # What a screen shows without scrolling far: whoever finds more types one letter more.
 FOUND: Final = 25
 ACTS: Final = 25
-SCHEME_NAME: Final = "Time Credits"
 _SLIP_LINES: Final = 5
 
 AGES: Final = (
@@ -51,7 +50,7 @@ _Prefix = Annotated[str, Meta(max_length=200, pattern=PREFIX_PATTERN)]
 
 
 class FindForm(Struct, frozen=True):
-    """How their name begins."""
+    """How a word of their name begins."""
 
     name: _Prefix = ""
 
@@ -85,6 +84,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             "staff/person.html",
             status=form.status,
             form=form,
+            query=Form.asked(request).query(FindForm),
             person=found,
             card=_live(found, Kind.CARD),
             phone_pass=_live(found, Kind.PASS),
@@ -116,6 +116,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             form=form,
             people=shown_,
             prefix=prefix,
+            query=form.query(FindForm),
             following=following,
             ages=dict(AGES),
         )
@@ -213,7 +214,6 @@ def routes(  # noqa: PLR0917  # each has its own type
         code, found = await code_of(request, person)
         language = language_of(request, request.user.present)
         document = Cards(
-            scheme=SCHEME_NAME,
             language=language,
             words=translated_words(CardWords, translations(language).gettext),
             cards=[Card(name=found.name, code=code)],
@@ -225,24 +225,7 @@ def routes(  # noqa: PLR0917  # each has its own type
     async def slip(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         found = await desk.of(request.user.caller, person)
         lines = await statements.of(request.user.caller, person, before=None, limit=_SLIP_LINES)
-        language, said = language_of(request, request.user.present), said_in(request)
-        document = BalanceSlip(
-            scheme=SCHEME_NAME,
-            language=language,
-            words=translated_words(BalanceWords, translations(language).gettext),
-            name=found.name,
-            has=said.credits(found.available),
-            on_hold=said.credits(found.held) if found.held else "",
-            day=said.day(clock()),
-            lines=[
-                SlipLine(
-                    day=said.day(line.happened_at),
-                    said=why(line, gettext(request)),
-                    amount=("+" if line.minutes > 0 else "") + said.credits(line.minutes),
-                )
-                for line in lines
-            ],
-        )
+        document = balance_slip(request, found, at=clock(), lines=lines)
         return pdf(await press.pdf(document), "slip")
 
     return [home, find, newcomer, add, at_desk, acts, issue, replace, change, card, printed, slip]

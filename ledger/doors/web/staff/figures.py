@@ -35,7 +35,7 @@ _WORK: Final = {
     "end_batches": _("End printed vouchers that ran out"),
     "remove_contacts": _("Remove contacts that nobody uses"),
     "forget_wrong_codes": _("Forget wrong codes"),
-    "forget_letters": _("Forget letters that were sent"),
+    "forget_letters": _("Forget emails that were sent"),
     "forget_one_time": _("Forget links that ran out"),
     "forget_sign_ins": _("Forget sign-ins that ended"),
     "verify_journal": _("Check the whole journal"),

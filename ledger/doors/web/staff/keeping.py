@@ -18,6 +18,7 @@ from ledger.doors.fields import ADDRESS_PATTERN, EMAIL_PATTERN, PHONE_PATTERN, W
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, go, page
+from ledger.doors.web.staff import clearances
 from ledger.doors.web.staff.desk import AGES
 from ledger.scheme.clock import end_of
 from ledger.scheme.desk import Desk
@@ -173,9 +174,17 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
 
     async def words_page(request: PageRequest, person: UUID, form: Form) -> Response[Any]:
         words = await eligibility.of(request.user.caller, person)
+        asked_for = await eligibility.asked_for(request.user.caller)
         name = (await desk.names(request.user.caller, [person]))[person]
         return page(
-            request, "staff/eligibility.html", status=form.status, form=form, person=person, name=name, words=words
+            request,
+            "staff/eligibility.html",
+            status=form.status,
+            form=form,
+            person=person,
+            name=name,
+            words=[(clearances.plain(each.word), each) for each in words],
+            choices=[(word, clearances.plain(word)) for word in asked_for],
         )
 
     @get("/staff/people/{person:uuid}/eligibility", before_request=staff)

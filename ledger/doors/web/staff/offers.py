@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, go, page
-from ledger.doors.web.staff import terms
+from ledger.doors.web.staff import clearances, terms
+from ledger.scheme.eligibility import Eligibility
 from ledger.scheme.occasions import NewOccasions, Occasions, Times
 from ledger.scheme.offers import TIMED, NewOffer, Offers, Status
 from ledger.scheme.refusals import Declined, Refusal
@@ -46,8 +47,8 @@ class OccasionsForm(Struct, frozen=True):
     weeks: Annotated[int, Meta(ge=1, le=_WEEKS_MAX)] = 1
 
 
-def routes(
-    access: Access, venues: Venues, sites: Sites, offers: Offers, occasions: Occasions
+def routes(  # noqa: PLR0917  # each has its own type
+    access: Access, venues: Venues, sites: Sites, offers: Offers, occasions: Occasions, eligibility: Eligibility
 ) -> list[HTTPRouteHandler]:
     """Return the routes of offers."""
     staff = access.only(Who.STAFF)
@@ -65,6 +66,7 @@ def routes(
             sites=[(str(each.id), each.name) for each in found if each.closed_at is None],
             kinds=_KINDS,
             reaches=_REACHES,
+            asked_for=clearances.said(await eligibility.asked_for(request.user.caller)),
         )
 
     @get("/staff/venues/{venue:uuid}/offers/new", before_request=staff)
@@ -152,7 +154,7 @@ def routes(
                 await occasions.add(request.user.caller, form.key, NewOccasions(offer=offer, occasions=times))
                 return go(f"/staff/offers/{offer}", "saved")
             except Declined as declined:
-                form.heed(Declined(declined.reason, declined.detail, fields=_of_form(declined)))
+                form.heed(declined, fields=_of_form(declined))
         return await offer_page(request, offer, form)
 
     @post("/staff/offers/{offer:uuid}/occasions/{occasion:uuid}/cancel", before_request=staff, status_code=303)

@@ -1,7 +1,8 @@
 """What people may do at work, and how they sign in for it: roles, invitations, recoveries, and the end of it all.
 
-Nobody of the staff does these for themselves. A lost passkey takes two of them: one asks, another agrees. Links to make
-a passkey are shown once, on the page that follows, for whoever sits beside them; they stand in no address of ours.
+Nobody of the staff does these for themselves. A lost passkey takes two of them, and so does making somebody one of the
+staff: one asks, another agrees. Links to make a passkey go by letter. To whoever has no address they are shown once, on
+the page that follows, for whoever sits beside them; they stand in no address of ours.
 """
 
 from typing import Any, Final
@@ -18,6 +19,7 @@ from ledger.doors.web.pages import go, page
 from ledger.scheme import projects as project_states
 from ledger.scheme import venues as venue_states
 from ledger.scheme.desk import Desk
+from ledger.scheme.leaving import Leaving
 from ledger.scheme.one_time import OneTime
 from ledger.scheme.projects import Projects
 from ledger.scheme.recoveries import Recoveries
@@ -36,10 +38,17 @@ class RoleForm(Struct, frozen=True):
     venue: UUID | None = None
 
 
+class LeaveForm(Struct, frozen=True):
+    """Which devices that they had enrolled stay."""
+
+    keep: tuple[UUID, ...] = ()
+
+
 def routes(  # noqa: PLR0917  # one for each page; each argument has its own type
     access: Access,
     desk: Desk,
     roles: Roles,
+    leaving: Leaving,
     projects: Projects,
     venues: Venues,
     one_time: OneTime,
@@ -68,6 +77,8 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
             choice=Form.blank(role=role.value if role else ""),
             person=await desk.of(request.user.caller, person),
             role=role.value if role else "",
+            asked=await roles.asked(request.user.caller, person),
+            own=request.user.caller.holder,
             places=await places(role),
         )
 
@@ -84,8 +95,8 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         if typed is not None:
             with form.heeding():
                 asked = Grant(person=person, role=typed.role, project=typed.project, venue=typed.venue)
-                await roles.grant(request.user.caller, form.key, asked)
-                return go(f"/staff/people/{person}/roles", "saved")
+                granted, _ = await roles.grant(request.user.caller, form.key, asked)
+                return go(f"/staff/people/{person}/roles", "asked_another" if granted.waits else "saved")
         return await roles_page(request, person, form, typed.role if typed is not None else None)
 
     @post("/staff/people/{person:uuid}/roles/{role:uuid}/end", before_request=staff, status_code=303)
@@ -96,19 +107,24 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
             return go(f"/staff/people/{person}/roles", "done")
         return await roles_page(request, person, form, None)
 
+    async def leave_page(request: PageRequest, person: UUID, form: Form) -> Response[Any]:
+        found = await desk.of(request.user.caller, person)
+        devices = await leaving.devices(request.user.caller, person)
+        return page(request, "staff/leave.html", status=form.status, form=form, person=found, devices=devices)
+
     @get("/staff/people/{person:uuid}/leave", before_request=staff)
     async def before_leaving(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
-        found = await desk.of(request.user.caller, person)
-        return page(request, "staff/leave.html", form=Form.blank(), person=found)
+        return await leave_page(request, person, Form.blank())
 
     @post("/staff/people/{person:uuid}/leave", before_request=staff, status_code=303)
     async def leave(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
-        with form.heeding():
-            await roles.leave(request.user.caller, form.key, person)
-            return go(f"/staff/people/{person}", "done")
-        found = await desk.of(request.user.caller, person)
-        return page(request, "staff/leave.html", status=form.status, form=form, person=found)
+        typed = form.take(LeaveForm)
+        if typed is not None:
+            with form.heeding():
+                await leaving.leave(request.user.caller, form.key, person, keep=typed.keep)
+                return go(f"/staff/people/{person}", "done")
+        return await leave_page(request, person, form)
 
     @post("/staff/people/{person:uuid}/sign-out", before_request=staff, status_code=303)
     async def sign_out(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:

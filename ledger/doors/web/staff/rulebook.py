@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from ledger.doors import cursors
+from ledger.doors.web.about import About
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import Said, _, gettext, go, language_of, page, said_in, translations
@@ -72,7 +73,7 @@ _WORDS: Final = {
 }
 
 
-def routes(access: Access, rulebook: Rulebook, desk: Desk, secret: bytes) -> list[HTTPRouteHandler]:
+def routes(access: Access, rulebook: Rulebook, desk: Desk, about: About, secret: bytes) -> list[HTTPRouteHandler]:
     """Return the routes of the rules."""
     staff = access.only(Who.STAFF)
 
@@ -89,6 +90,7 @@ def routes(access: Access, rulebook: Rulebook, desk: Desk, secret: bytes) -> lis
             groups=[(number, _TITLES[number], rows) for number, rows in groups.items()],
             shown=_shower(request),
             changeable=_changeable,
+            about=about,
         )
 
     async def find(name: str) -> Setting:
@@ -156,7 +158,7 @@ def routes(access: Access, rulebook: Rulebook, desk: Desk, secret: bytes) -> lis
                 return go("/staff/settings", "saved")
             except Declined as declined:
                 fields = tuple(("value", _of_other(name, says, rule)) for name, says in declined.fields)
-                form.heed(Declined(declined.reason, declined.detail, fields=fields))
+                form.heed(declined, fields=fields)
         return rule_page(request, setting, form, None)
 
     return [settings, changes, rule, change]

@@ -14,6 +14,7 @@ import msgspec
 
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _
+from ledger.doors.web.staff import clearances
 from ledger.scheme.offers import Details, Offer
 from ledger.scheme.refusals import Declined
 from ledger.scheme.terms import Kind, Reach, Terms
@@ -67,7 +68,7 @@ def _filled(offer: Details) -> Form:
         "windows": hours(terms.windows),
         "quiet": hours(terms.quiet),
         "closed": "\n".join(day.isoformat() for day in terms.closed),
-        "requires": ", ".join(terms.requires),
+        "requires": clearances.said(terms.requires),
         "from_years": str(terms.from_years),
         "below_years": str(terms.below_years or ""),
         "quota": "" if terms.quota is None else str(terms.quota),
@@ -91,7 +92,7 @@ def taken(form: Form) -> Details | None:
         "windows": _lines(form, "windows"),
         "quiet": _lines(form, "quiet"),
         "closed": _closed(form),
-        "requires": [word for word in re.split(r"[\s,]+", form.value("requires").lower()) if word],
+        "requires": clearances.typed(form.value("requires")),
         "from_years": _number(form, "from_years") or 0,
         "below_years": _number(form, "below_years"),
         "people": _number(form, "people"),
@@ -125,7 +126,7 @@ def taken(form: Form) -> Details | None:
 def heed(form: Form, declined: Declined) -> None:
     """Say what the scheme refused at the fields of this form: `terms.windows[0].closes` is a line of `windows`."""
     fields = tuple((_BEHIND.sub("", name), says.replace("terms.", "")) for name, says in declined.fields)
-    form.heed(Declined(declined.reason, declined.detail, fields=fields))
+    form.heed(declined, fields=fields)
 
 
 def hours(windows: Sequence[Window]) -> str:
@@ -156,7 +157,7 @@ _OUTSIDE: Final = {
     "month_minutes": _("must be from 1 minute to 1,000 credits"),
     "child_price": _("must be at most 100 credits"),
     "young_price": _("must be at most 100 credits"),
-    "requires": _("must be up to 5 words of small letters, digits and underscores"),
+    "requires": _("must be at most 5, each of letters and figures and at most 48 of them"),
     "ahead_minutes": _("must be at most a year"),
     "cancel_minutes": _("must be at most two weeks"),
     "from_years": _("must be one of the list"),

@@ -9,14 +9,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta, Struct
 
-from ledger.doors import cursors
 from ledger.doors.fields import POSTCODE_PATTERN, Name
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
-from ledger.doors.web.staff.projects import DEVICES, LISTED, ROLES, DeviceForm
+from ledger.doors.web.staff import places
+from ledger.scheme.clock import Clock
 from ledger.scheme.desk import Desk
-from ledger.scheme.devices import Devices, NewDevice
+from ledger.scheme.devices import Devices
+from ledger.scheme.keys import Caller
 from ledger.scheme.offers import Offers
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.roles import Roles
@@ -51,21 +52,14 @@ def routes(  # noqa: PLR0917  # each has its own type
     devices: Devices,
     roles: Roles,
     secret: bytes,
+    clock: Clock,
 ) -> list[HTTPRouteHandler]:
     """Return the routes of venues."""
     staff = access.only(Who.STAFF)
 
     @get("/staff/venues", before_request=staff)
     async def listed(request: PageRequest) -> Response[Any]:
-        asked = request.query_params.get("status", "")
-        status = Status(asked) if asked in set(Status) else None
-        place = f"staff/venues/{status}"
-        after = cursors.read_named(secret, place, request.query_params.get("after"))
-        found = await venues.page(status=status, after=after, limit=LISTED + 1)
-        shown, following = cursors.page_named(secret, place, found, LISTED, lambda one: one.name)
-        return page(
-            request, "staff/venues.html", venues=shown, chosen=status.value if status else "", following=following
-        )
+        return await places.listed(request, secret, "venues", Status, venues.page)
 
     @get("/staff/venues/paused", before_request=staff)
     async def paused(request: PageRequest) -> Response[Any]:
@@ -96,8 +90,9 @@ def routes(  # noqa: PLR0917  # each has its own type
             venue=found,
             sites=await sites.of_venue(caller, venue, after=None, limit=SITES_MAX),
             offers=await offers.of_venue(caller, venue, after=None, limit=_OFFERS),
-            devices=await devices.of_venue(caller, venue, after=None, limit=DEVICES),
-            roles=await roles.page(venue=venue, after=None, limit=ROLES),
+            devices=places.machines(await devices.of_venue(caller, venue, after=None, limit=places.DEVICES), clock),
+            roles=await roles.page(venue=venue, after=None, limit=places.ROLES),
+            query=places.query(request),
         )
 
     @get("/staff/venues/{venue:uuid}", before_request=staff)
@@ -191,47 +186,15 @@ def routes(  # noqa: PLR0917  # each has its own type
             return go(f"/staff/venues/{venue}", "done")
         return await venue_page(request, venue, form)
 
-    # --- tills -------------------------------------------------------------------------------------------
-
-    async def device_page(request: PageRequest, venue: UUID, form: Form) -> Response[Any]:
-        found = await sites.of_venue(request.user.caller, venue, after=None, limit=SITES_MAX)
-        return page(
-            request,
-            "staff/new_device.html",
-            status=form.status,
-            form=form,
-            place=await venues.get(request.user.caller, venue),
-            back_to=f"/staff/venues/{venue}",
-            sites=[(str(each.id), each.name) for each in found if each.closed_at is None],
-        )
-
-    @get("/staff/venues/{venue:uuid}/devices/new", before_request=staff)
-    async def new_till(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
-        return await device_page(request, venue, Form.blank())
-
-    @post("/staff/venues/{venue:uuid}/devices/new", before_request=staff, status_code=200)
-    async def add_till(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
-        form = await Form.sent(request)
-        typed = form.take(DeviceForm)
-        if typed is not None:
-            with form.heeding():
-                asked = NewDevice(name=typed.name, venue=venue, site=typed.site)
-                made, _ = await devices.create(request.user.caller, form.key, asked)
-                return page(request, "staff/device.html", made=made, back_to=f"/staff/venues/{venue}")
-        return await device_page(request, venue, form)
-
-    @post("/staff/venues/{venue:uuid}/devices/{device:uuid}/revoke", before_request=staff, status_code=303)
-    async def revoke(request: PageRequest, venue: FromPath[UUID], device: FromPath[UUID]) -> Response[Any]:
-        form = await Form.sent(request)
-        with form.heeding():
-            await devices.revoke(request.user.caller, device)
-            return go(f"/staff/venues/{venue}", "revoked")
-        return await venue_page(request, venue, form)
+    async def open_sites(caller: Caller, venue: UUID) -> list[tuple[str, str]]:
+        """Where a till may stand."""
+        found = await sites.of_venue(caller, venue, after=None, limit=SITES_MAX)
+        return [(str(each.id), each.name) for each in found if each.closed_at is None]
 
     return [
         *(listed, paused, new, create, one, details, rename, change),
         *(new_site, add_site, one_site, change_site, close_site),
-        *(new_till, add_till, revoke),
+        *places.devices(access, devices, places.Place("venue", venues.get, venue_page, open_sites)),
     ]
 
 
