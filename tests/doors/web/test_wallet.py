@@ -92,7 +92,7 @@ async def desk(dsn: str, database: Database) -> AsyncIterator[Desk]:
 # --- every line ---------------------------------------------------------------------------------------------
 
 
-async def test_the_office_reads_somebodys_lines_as_they_do(desk: Desk) -> None:
+async def test_the_office_reads_somebodys_lines_as_what_another_did(desk: Desk) -> None:
     await desk.swim()
     await desk.pages.get(desk.base)
     page = await desk.pages.click("All lines")
@@ -100,7 +100,7 @@ async def test_the_office_reads_somebodys_lines_as_they_do(desk: Desk) -> None:
     assert page.heading == "Credits of Ann Lee"
     assert "After the newest line they have 3 credits to spend." in page
     assert "A swim at Parkside pool 20 January 2026" in page
-    assert "You helped at Saturdays" in page
+    assert "Helped at Saturdays" in page
 
 
 async def test_lines_go_on_on_the_next_page(desk: Desk) -> None:
