@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -28,6 +28,7 @@ from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
+from markupsafe import Markup
 
 from ledger.doors.web.places import navigation
 from ledger.doors.web.sentences import Sentences
@@ -291,11 +292,25 @@ def _environment(language: str) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    environment.globals["_"] = _saying(words.gettext)
     said = Said(words, LOCALES[language])
     for name in ("credits", "duration", "day", "dated", "month", "clock", "moment", "opening", "period"):
         environment.filters[name] = getattr(said, name)
     environment.filters["sentence"] = _sentences(language).say
     return environment
+
+
+def _saying(gettext: Callable[[str], str]) -> Callable[..., Markup]:
+    """What `_` is in a template: as Jinja's own, which takes 4 us for each of a page's hundred words."""
+
+    @lru_cache(4096)  # more than there are sentences
+    def marked(sentence: str) -> Markup:
+        return Markup(gettext(sentence))  # noqa: S704  # our own words; what is put in is escaped
+
+    def say(sentence: str, **values: object) -> Markup:
+        return marked(sentence) % values
+
+    return say
 
 
 @cache
@@ -361,8 +376,8 @@ class Said:
 
     def clock(self, moment: datetime) -> str:
         """Such as "2:30pm", or "2pm"."""
-        said = format_time(moment.astimezone(LONDON), "h:mma", tzinfo=LONDON, locale=self._locale)
-        return said.lower().replace(":00", "")
+        local = moment.astimezone(LONDON)
+        return _format_time(time(local.hour, local.minute), "h:mma", locale=self._locale).lower().replace(":00", "")
 
     def moment(self, moment: datetime) -> str:
         """Such as "Sunday 22 November, 2:30pm"."""
@@ -385,8 +400,10 @@ def _local(moment: datetime | date) -> date:
     return moment.astimezone(LONDON).date() if isinstance(moment, datetime) else moment
 
 
-# Babel takes 15 us for a date, and a page shows the same few again and again: some years of days in both languages.
+# Babel takes 15 us for each, and a page shows the same few again and again: room for some years of days, and for all
+# times of day, in both languages.
 _format_date: Final = lru_cache(maxsize=4096)(format_date)
+_format_time: Final = lru_cache(maxsize=4096)(format_time)
 
 
 # --- static files -------------------------------------------------------------------------------------
