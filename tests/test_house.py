@@ -238,6 +238,12 @@ def test_the_house_keeps_its_rule(rule: Callable[[Module], Iterator[str]]) -> No
     assert not found, "\n" + "\n".join(found)
 
 
+def test_a_file_of_tests_stays_readable_too() -> None:
+    found = {path.relative_to(ROOT): len(path.read_bytes().splitlines()) for path in (ROOT / "tests").rglob("*.py")}
+    long = {path: lines for path, lines in found.items() if lines > LINES_MAX}
+    assert not long, f"over {LINES_MAX} lines: make it a folder of the same name, a file for each idea: {long}"
+
+
 def test_every_folder_of_the_package_is_a_known_room() -> None:
     for module in _modules():
         assert module.room != "ledger" or module.name == "ledger", (

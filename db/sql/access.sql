@@ -35,8 +35,9 @@ CREATE TABLE scheme.sign_in (
     holder     uuid,
     device     uuid,
     strength   text        NOT NULL,
+    shared     boolean     NOT NULL DEFAULT false, -- on a computer that others use, as they said themselves
     made_at    timestamptz NOT NULL,
-    seen_at    timestamptz NOT NULL, -- to the hour
+    seen_at    timestamptz NOT NULL, -- to the hour; to the minute on a shared computer
     ends_at    timestamptz NOT NULL,
     ended_at   timestamptz,
     CONSTRAINT sign_in_pkey PRIMARY KEY (id),
@@ -46,6 +47,7 @@ CREATE TABLE scheme.sign_in (
     CONSTRAINT sign_in_is_somebodys_or_a_devices CHECK ((holder IS NULL) <> (device IS NULL)),
     CONSTRAINT sign_in_strength_is_known CHECK (strength IN ('link', 'passkey', 'organisation', 'device')),
     CONSTRAINT sign_in_device_is_enrolled CHECK ((strength = 'device') = (device IS NOT NULL)),
+    CONSTRAINT sign_in_is_shared_by_link CHECK (NOT shared OR strength = 'link'), -- the others end soon anyway
     CONSTRAINT sign_in_hash_is_whole CHECK (octet_length(token_hash) = 32)
 );
 CREATE INDEX sign_in_holder ON scheme.sign_in (holder);
@@ -177,8 +179,8 @@ CREATE TABLE scheme.preference (
     language    text        NOT NULL DEFAULT 'en',
     large_print boolean     NOT NULL DEFAULT false,
     quiet       boolean     NOT NULL DEFAULT false, -- only what they must know
-    paused_at   timestamptz,                        -- taking a break: asked for nothing, reminded of nothing
-    named       boolean     NOT NULL DEFAULT true,  -- whether those who come too may see their first name
+    paused_at   timestamptz,                        -- taking a break: not written to
+    named       boolean     NOT NULL DEFAULT true,  -- whether others of their groups may choose them by name
     milestones  integer[]   NOT NULL DEFAULT '{}',  -- hours at which they would like a certificate
     changed_at  timestamptz NOT NULL,
     CONSTRAINT preference_pkey PRIMARY KEY (person),

@@ -225,6 +225,7 @@ CREATE TABLE scheme.device (
     CONSTRAINT device_code_ends CHECK ((code_hash IS NULL) = (code_until IS NULL)),
     CONSTRAINT device_revoked_at_says_so CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
 );
+CREATE INDEX device_locked ON scheme.device (locked_until) WHERE locked_until IS NOT NULL;
 CREATE INDEX device_venue ON scheme.device (venue) WHERE venue IS NOT NULL;
 CREATE INDEX device_project ON scheme.device (project) WHERE project IS NOT NULL;
 CREATE INDEX device_created_by ON scheme.device (created_by) WHERE revoked_at IS NULL;

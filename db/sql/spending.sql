@@ -222,6 +222,7 @@ CREATE TABLE scheme.pot_spend (
     id          uuid        NOT NULL,
     "group"     uuid        NOT NULL,
     proposed_by uuid        NOT NULL, -- a holder
+    actor       uuid        NOT NULL, -- who typed it: that holder, or one of the office or a program for them
     proposed_at timestamptz NOT NULL,
     minutes     integer     NOT NULL,
     request     text        NOT NULL, -- JSON: what is to be booked

@@ -1,8 +1,8 @@
 """The composition root: settings -> database -> journal -> scheme -> doors.
 
     engine   what runs in each process, opened and closed in order
-    api      the routes of the API
-    pages    the routes of the pages
+    api      the application of the API
+    pages    the application of the pages
 
 `serving` is the whole service; `create_app` is the same as an ASGI application, for servers that open and close by the
 lifespan protocol. Nothing below reads the settings: what a module needs, it gets as an argument here.
@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
-from importlib.metadata import version
+from functools import partial
 from typing import Any, Final, TextIO, cast
 
 import structlog
@@ -27,32 +27,11 @@ from ledger.app import api, pages
 from ledger.app.engine import running
 from ledger.doors import web
 from ledger.doors.api import openings, registers
-from ledger.doors.api.answers import HANDLERS, KINDS, methods
-from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import Allowance, ASGIApp, Receive, Scope, Send, guard
-from ledger.doors.api.inputs import StrictRequest
-from ledger.doors.api.openapi import documentation
 from ledger.doors.api.operations import RequestMetrics
-from ledger.doors.application import Application
 from ledger.doors.web import refused
 from ledger.scheme.clock import Clock, system_clock
 from ledger.settings import Settings
-
-_ABOUT: Final = """\
-People give an hour at a community project and receive one Time Credit; they spend it at a partner venue.
-
-All amounts are whole minutes: 60 are one Time Credit. Whatever moves credits takes an `Idempotency-Key`; the same key
-and content again gives the same answer and never counts twice. Refusals are `application/problem+json`; each `code` is
-explained [here](/docs/problems)."""
-
-
-def _by_door(kind: type[Exception] | int) -> Callable[[Any, Any], Any]:
-    """Whichever door the address belongs to renders the refusal: a page or a problem."""
-    of_api, of_pages = HANDLERS.get(kind, HANDLERS[Exception]), refused.HANDLERS.get(kind, refused.HANDLERS[Exception])
-    return lambda request, exc: (of_pages if web.is_page(request.scope["path"]) else of_api)(request, exc)
-
-
-_HANDLERS: Final = {kind: _by_door(kind) for kind in {*HANDLERS, *refused.HANDLERS}}
 
 _DETAIL: Final = re.compile(r"\nDETAIL:.*?(?=\n\n|\nHINT:|\Z)", re.DOTALL)
 
@@ -78,29 +57,22 @@ structlog.configure(
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: Settings, dsn: str, *, clock: Clock = system_clock, durable: bool = True
+    settings: Settings, dsn: str, *, clock: Clock = system_clock, durable: bool = True, lazily: bool = False
 ) -> AsyncIterator[ASGIApp]:
     """The service on the database of that DSN, migrated before; the application answers until the block ends.
 
-    `durable=False`, for tests only, accepts a server that loses commits when the power fails.
+    For tests only: `durable=False` accepts a server that loses commits when the power fails; `lazily` makes a door when
+    it is first asked for, and few tests ask for both.
     """
     async with running(settings, dsn, clock, durable=durable) as engine:
         registry = CollectorRegistry()
         metrics = RequestMetrics(registry)
-        application = Application(
-            [*api.routes(engine, registry), *pages.routes(engine)],
-            request_class=StrictRequest,
-            exception_handlers=_HANDLERS,
-            before_request=methods,
-            openapi_config=documentation(
-                title="Time Credits",
-                version=version("timecredits"),
-                description=_ABOUT,
-                kinds=KINDS,
-                examples=EXAMPLES,
-            ),
-            logging_config=None,
-        )
+        of_api = _Door(partial(api.application, engine, registry), lazily=lazily)
+        of_pages = _Door(partial(pages.application, engine), lazily=lazily)
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await (of_pages if web.is_page(scope["path"]) else of_api)(scope, receive, send)
+
         # Litestar's own lifespan isn't entered: nothing of ours hangs on it.
         answering = guard(
             api.lane(engine, application),
@@ -112,11 +84,25 @@ async def serving(
                 **openings.ALLOWANCES,
             },
             observe=metrics.observe,
+            draw=lambda scope, problem: refused.unread(scope, problem.status) if web.is_page(scope["path"]) else None,
             only_by_tls=settings.environment == "live" and settings.is_https,
         )
         # Nobody's word for who asks is taken but that of a proxy that the settings name.
         proxies = list(settings.trusted_proxies)
         yield cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", answering), proxies)) if proxies else answering
+
+
+class _Door:
+    """An application, made at once or when it is first asked."""
+
+    def __init__(self, make: Callable[[], ASGIApp], *, lazily: bool) -> None:
+        self._make = make
+        self._made = None if lazily else make()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._made is None:
+            self._made = self._make()
+        await self._made(scope, receive, send)
 
 
 def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp:

@@ -1,4 +1,7 @@
-"""The routes of the API, a noun each, with the verbs that they call."""
+"""The application of the API: its routes, a noun each, with the verbs that they call; and its documentation."""
+
+from importlib.metadata import version
+from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CollectorRegistry
@@ -38,9 +41,15 @@ from ledger.doors.api import (
     vouchers,
 )
 from ledger.doors.api.access import Access
+from ledger.doors.api.answers import HANDLERS, KINDS
+from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.figures import JournalMetrics, Readiness, WorkMetrics, together
 from ledger.doors.api.guard import ASGIApp
+from ledger.doors.api.inputs import StrictRequest
+from ledger.doors.api.openapi import documentation
 from ledger.doors.api.operations import operations
+from ledger.doors.application import Application
+from ledger.doors.web.pages import say
 from ledger.scheme.acts import Acts
 from ledger.scheme.allocations import Allocations
 from ledger.scheme.approvals import Approvals
@@ -85,8 +94,28 @@ from ledger.scheme.tills import Tills
 from ledger.scheme.venues import Venues
 from ledger.scheme.vouchers import Vouchers
 
+_ABOUT: Final = """\
+People give an hour at a community project and receive one Time Credit; they spend it at a partner venue.
 
-def routes(engine: Engine, registry: CollectorRegistry) -> list[HTTPRouteHandler]:
+All amounts are whole minutes: 60 are one Time Credit. Whatever moves credits takes an `Idempotency-Key`; the same key
+and content again gives the same answer and never counts twice. Refusals are `application/problem+json`; each `code` is
+explained [here](/docs/problems)."""
+
+
+def application(engine: Engine, registry: CollectorRegistry) -> Application:
+    """Return what answers all that isn't a page's."""
+    return Application(
+        _routes(engine, registry),
+        request_class=StrictRequest,
+        exception_handlers=HANDLERS,
+        openapi_config=documentation(
+            title="Time Credits", version=version("timecredits"), description=_ABOUT, kinds=KINDS, examples=EXAMPLES
+        ),
+        logging_config=None,
+    )
+
+
+def _routes(engine: Engine, registry: CollectorRegistry) -> list[HTTPRouteHandler]:
     """Return the routes under /v1, and what operators ask."""
     settings, database, clock = engine.settings, engine.database, engine.clock
     directory, batcher, notary = engine.directory, engine.batcher, engine.notary
@@ -103,7 +132,7 @@ def routes(engine: Engine, registry: CollectorRegistry) -> list[HTTPRouteHandler
         *preferences.routes(access, Preferences(database, clock)),
         *helping.routes(access, Helpers(database, clock)),
         *expiry.routes(access, Expiry(database, clock)),
-        *groups.routes(access, Groups(database, clock), directory.secret),
+        *groups.routes(access, Groups(database, clock, say), directory.secret),
         *gifts.routes(access, Gifts(database, clock), directory.secret),
         *pots.routes(access, Pots(database, clock), PotSpends(database, clock), directory.secret),
         *registers.routes(access, Registers(database, clock)),

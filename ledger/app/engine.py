@@ -17,6 +17,7 @@ from ledger.doors import mail
 from ledger.doors.web import organisation
 from ledger.doors.web.oidc import Client, Oidc
 from ledger.doors.web.pages import say
+from ledger.doors.web.voice import VOICE
 from ledger.journal import log
 from ledger.journal.batcher import Batcher
 from ledger.scheme.chart import CHART
@@ -24,7 +25,7 @@ from ledger.scheme.clock import Clock
 from ledger.scheme.directory import Directory
 from ledger.scheme.letters import Letters
 from ledger.scheme.one_time import OneTime
-from ledger.scheme.periodic import Periodic
+from ledger.scheme.periodic import Periodic, jobs
 from ledger.scheme.vouching import Vouching
 from ledger.settings import Settings
 
@@ -102,10 +103,15 @@ async def _signing(settings: Settings, database: Database, clock: Clock) -> Asyn
             await signing
 
 
+def periodic_work(database: Database, clock: Clock) -> Periodic:
+    """All that comes round, which tells people in their languages."""
+    return Periodic(database, clock, jobs(VOICE))
+
+
 @contextlib.asynccontextmanager
 async def _periodic(database: Database, clock: Clock) -> AsyncIterator[Periodic]:
     """The periodic work, done when it is due for as long as the context lasts."""
-    periodic = Periodic(database, clock)
+    periodic = periodic_work(database, clock)
     keeping = asyncio.create_task(periodic.keep(), name="periodic")
     try:
         yield periodic

@@ -1,12 +1,14 @@
-"""The routes of the pages, a part of the house each, with the verbs that they call."""
+"""The application of the pages: its routes, a part of the house each, with the verbs that they call."""
 
+from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
 from litestar.handlers import HTTPRouteHandler
 
 from ledger.app.engine import Engine
-from ledger.doors import web
+from ledger.doors.api.inputs import StrictRequest
+from ledger.doors.application import Application
 from ledger.doors.web import (
     audit,
     batches,
@@ -32,6 +34,7 @@ from ledger.doors.web import (
     project_people,
     public,
     receipts,
+    refused,
     register,
     sign_in,
     sign_ins,
@@ -102,12 +105,25 @@ from ledger.scheme.vouchers import Vouchers
 from ledger.scheme.vouching import Vouching
 
 
-def routes(engine: Engine) -> list[HTTPRouteHandler]:
-    """Return the routes of the pages."""
+def application(engine: Engine) -> Application:
+    """Return what answers where people open a page."""
+    handlers = [handler for part in _parts(engine) for handler in part]
+    return Application(
+        handlers,
+        request_class=StrictRequest,
+        exception_handlers=refused.HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def _parts(engine: Engine) -> Sequence[Sequence[HTTPRouteHandler]]:
+    """Return the routes of each part of the house."""
     settings, database, clock = engine.settings, engine.database, engine.clock
     directory, batcher, notary = engine.directory, engine.batcher, engine.notary
     one_time, oidc = engine.one_time, engine.oidc
-    pages = Access(SignIns(database, clock), settings.url)
+    # In a demo people come in by its front door, and have no passkey that they could show once more.
+    pages = Access(SignIns(database, clock), settings.url, asks_again=settings.environment != "demo")
     about = About(
         scheme=settings.scheme,
         controller=settings.controller,
@@ -118,7 +134,7 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
     press = Press(about)
     entering = Entering(pages, SignIns(database, clock))
     passkeys = Passkeys(database, clock, directory.secret, urlsplit(settings.url).hostname or "", settings.url)
-    return web.undocumented(
+    return [
         public.routes(pages, about, Rulebook(database, clock)),
         *(
             [
@@ -212,8 +228,8 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
         ),
         groups.routes(
             pages,
-            Groups(database, clock),
-            Keyholders(database, clock),
+            Groups(database, clock, say),
+            Keyholders(database, clock, say),
             Paper(database, clock),
             People(database, clock),
             directory.secret,
@@ -293,4 +309,4 @@ def routes(engine: Engine) -> list[HTTPRouteHandler]:
             ),
         ),
         *([organisation.routes(pages, entering, oidc, Vouching(database, clock, directory.secret))] if oidc else []),
-    )
+    ]

@@ -31,7 +31,8 @@ from ledger.journal.entries import Entry, Posted, Transfer, entry_id, new_key
 from ledger.scheme.chart import CHART
 from ledger.scheme.codes import code_for, code_hash
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Terms
 from ledger.scheme.venues import NewVenue, Venues
 from ledger.scheme.windows import Window
@@ -208,7 +209,7 @@ async def _tills(database: Database) -> list[Till]:
         _, token = await keys.create(Scope.VENUE, venue.id, "bench")
         details = Details(title="An hour", price=1, terms=terms)
         offer, _ = await offers.create(office, f"offer {number}", NewOffer(venue=venue.id, details=details))
-        await offers.change(office, offer.id, Status.PUBLISHED)
+        await offers.change(office, offer.id, Publication.PUBLISHED)
         tills.append(Till(token, offer.id))
     return tills
 

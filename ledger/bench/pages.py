@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -18,9 +19,11 @@ from uuid import UUID
 from ledger.bench.http import running_service
 from ledger.database import Database
 from ledger.scheme import demo
-from ledger.scheme.clock import system_clock
+from ledger.scheme.clock import day_of, system_clock
+from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import People
 from ledger.scheme.roles import Role, Roles
+from ledger.scheme.sessions import Period, Sessions
 from ledger.scheme.sign_ins import SignIns, Strength
 
 
@@ -54,6 +57,12 @@ COMPARED: Final = (
         ("/v1/projects/{project}/claims?state=submitted",),
         Role.COORDINATOR,
     ),
+    Compared(
+        "register",
+        "/projects/{project}/sessions/{session}/register",
+        ("/v1/sessions/{session}", "/v1/sessions/{session}/attendances"),
+        Role.COORDINATOR,
+    ),
 )
 
 
@@ -67,7 +76,8 @@ async def measure_pages(dsn: str, rounds: int, reads: int) -> dict[str, float]:
             role: await SignIns(database, system_clock).begin(Strength.PASSKEY, holder=holder)
             for role, holder in holders.items()
         }
-    names = {"person": county.person.id, "project": county.project.id}
+        session = await _session(database, county)
+    names = {"person": county.person.id, "project": county.project.id, "session": session}
     tokens = {None: county.person_token, Role.COORDINATOR: county.project_token}
     figures = {}
     with tempfile.TemporaryDirectory(prefix="ledger-bench-") as folder:
@@ -90,6 +100,15 @@ async def _holders(database: Database, county: demo.Demo) -> dict[Role | None, U
         if held.person is not None:
             found[held.role] = await people.holder(held.person)
     return found
+
+
+async def _session(database: Database, county: demo.Demo) -> UUID:
+    """The last one that has begun, of whose register the coordinator would be writing."""
+    now = system_clock()
+    period = Period(first=day_of(now - timedelta(days=14)), last=day_of(now))
+    caller = Caller(key=UUID(int=0), scope=Scope.SCHEME, object=None)
+    found = await Sessions(database, system_clock).of_project(caller, county.project.id, period, after=None, limit=100)
+    return [session.id for session in found if session.started_at <= now][-1]
 
 
 Get = Callable[[], Awaitable[None]]

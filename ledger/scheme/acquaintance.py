@@ -22,7 +22,7 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import account
 from ledger.scheme.clock import LONDON, Clock
-from ledger.scheme.codes import code_hash, read_code
+from ledger.scheme.codes import code_hash, read_code, secret_of
 from ledger.scheme.people import first_name, holder_of
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import in_force
@@ -98,7 +98,7 @@ class Acquaintances:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             await may_type(raw, caller, now)
-            secret = await raw.fetchval("SELECT secret FROM scheme.directory")
+            secret = await secret_of(raw)
             found: UUID | None = await raw.fetchval(_BY_CARD, code_hash(secret, code))
             if found is None:
                 await wrong_slip(raw, caller, now)

@@ -19,13 +19,12 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.entries import Entry, Transfer, entry_id
-from ledger.journal.posting import post
 from ledger.scheme import acts
-from ledger.scheme.answers import Answers
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.answers import Answers, post_new
+from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
-from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.refusals import Declined, Refusal
 
 
 class Allot(Struct, frozen=True, kw_only=True, tag="allot", tag_field="operation"):
@@ -109,9 +108,7 @@ async def _allot(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Allo
         actor=caller.identity,
         reference=asked.project.hex,
     )
-    [outcome] = await post(raw, CHART, [entry], now)
-    if settled(outcome).replayed:
-        raise Declined(Refusal.KEY_REUSED)
+    await post_new(raw, [entry], now)
     return Allotted(id=id_, project=asked.project, minutes=asked.minutes, at=now)
 
 

@@ -14,7 +14,7 @@ key has no verb for: it costs the scheme's own key the warning that it used a ke
 
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from ledger.journal.posting import post
 from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
-from ledger.scheme.refusals import TABLE, Declined, Refusal
+from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
 
 Answer = TypeVar("Answer", bound=Struct)
 Work = Callable[[asyncpg.Connection, datetime], Awaitable[Answer]]
@@ -106,6 +106,13 @@ class Answers:
             raise refused
         assert answer is not None
         return answer, False
+
+
+async def post_new(raw: asyncpg.Connection, entries: Sequence[Entry], now: datetime) -> None:
+    """Post what a key asks for; declines for what stands in the way of the first that can't be, or was there before."""
+    for entry, outcome in zip(entries, await post(raw, CHART, entries, now), strict=True):
+        if settled(outcome, entry.transfers).replayed:
+            raise Declined(Refusal.KEY_REUSED)
 
 
 def _lock(caller: Caller, key: str) -> int:

@@ -16,12 +16,13 @@ Of a claim that is named singly, a "no" is a refusal (403, 404 or 409), and noth
 claim's outcome.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
@@ -29,13 +30,16 @@ from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award
 from ledger.scheme.claims import (
+    Claim,
     ClaimStep,
     Opened,
+    Place,
     RemarkKind,
     Said,
     Source,
     decide,
-    need_project,
+    fields,
+    of_project,
     opened,
     opened_many,
     remark,
@@ -44,7 +48,9 @@ from ledger.scheme.clock import Clock
 from ledger.scheme.hours import State
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.states import Participation
 
 # A big project's month: some 0.3 s, most of it the journal's.
 CLAIMS_MAX = 1_000
@@ -105,6 +111,15 @@ class Approved(Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
+class Waiting(Claim, frozen=True, kw_only=True):
+    """A claim that waits, and what would become of it if whoever asks approved it now, by itself.
+
+    Whether it would wait for a consent then isn't told.
+    """
+
+    outcome: Outcome
+
+
 class _Approval(Struct, frozen=True, kw_only=True, tag="approve", tag_field="operation"):
     """What the answer depends on: another person under the same key asks something else."""
 
@@ -127,6 +142,7 @@ class Approvals:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._answers = Answers(database, clock)
 
     async def approve(self, caller: Caller, key: str, asked: Approve) -> tuple[Approved, bool]:
@@ -138,16 +154,24 @@ class Approvals:
         request = _Approval(holder=caller.holder, asked=asked)
         return await self._answers.once(caller, key, request, work, Approved)
 
-    async def judged(self, caller: Caller, project: UUID, claims: Sequence[UUID]) -> Mapping[UUID, Outcome]:
-        """What would become of each, named singly, if this caller approved it now; nothing is written.
+    async def waiting(
+        self, caller: Caller, project: UUID, *, after: Place | None = None, limit: int
+    ) -> Sequence[Waiting]:
+        """A project's claims that wait, in the order of `Claims.of_project`; nothing is approved by looking."""
+        async with self._database.transaction() as connection:
+            rows = await of_project(driver(connection), caller, project, None, self._clock(), after=after, limit=limit)
+        return [
+            msgspec.convert({**fields(row), "outcome": _judged(Opened.of(row), caller, despite=True)}, Waiting)
+            for row in rows
+        ]
 
-        Whether it would wait for a consent then isn't told.
-        """
+    async def outcome(self, caller: Caller, project: UUID, claim: UUID) -> Outcome:
+        """What would become of one, as `Waiting` tells it."""
         async with self._database.reading() as connection:
             raw = driver(connection)
             await need_project(raw, caller, project)
-            found = await opened_many(raw, project, claims, lock=False)
-        return {id_: _judged(found.get(id_), caller, despite=True) for id_ in claims}
+            found = await opened_many(raw, project, [claim], lock=False)
+        return _judged(found.get(claim), caller, despite=True)
 
     async def query(self, caller: Caller, key: str, claim: UUID, text: str) -> tuple[ClaimStep, bool]:
         """Ask back about a claim; it waits until it is submitted again, or decided on all the same."""
@@ -191,7 +215,7 @@ async def _approve(raw: asyncpg.Connection, caller: Caller, asked: Approve, now:
     status = await need_project(raw, caller, asked.project)
     if faults := _faults(asked.claims):
         raise Declined(Refusal.WRONG_VALUES, fields=faults)
-    if status != "active" and caller.scope is not Scope.SCHEME:
+    if status is not Participation.ACTIVE and caller.scope is not Scope.SCHEME:
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
     found = await opened_many(raw, asked.project, asked.claims)
     singly = len(asked.claims) == 1

@@ -15,7 +15,7 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -28,7 +28,7 @@ from ledger.database import Database, driver
 from ledger.journal.entries import new_key
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.awards import lock_holders
-from ledger.scheme.clock import Clock, day_of
+from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import SESSION_MAX, State, crosses_week_note, of_period, weigh
 from ledger.scheme.keys import Caller
@@ -81,7 +81,10 @@ class Attendance(Struct, frozen=True, kw_only=True):
 
 
 class Expected(Struct, frozen=True, kw_only=True):
-    """A session that somebody is expected at: by the opportunity's title, if it has one, and the project's alias."""
+    """A session that somebody is expected at: by the opportunity's title, if it has one, and the project's alias.
+
+    One that is ``cancelled`` stands there until its day is over, for whoever has not heard.
+    """
 
     session: UUID
     project: UUID
@@ -91,6 +94,7 @@ class Expected(Struct, frozen=True, kw_only=True):
     place: str | None
     starts_at: datetime
     ends_at: datetime
+    cancelled: bool
 
 
 class Stay(Struct, frozen=True, kw_only=True):
@@ -135,14 +139,18 @@ class Attendances:
         return [_attendance(row) for row in rows]
 
     async def expected(self, caller: Caller, person: UUID) -> Sequence[Expected]:
-        """The next sessions at which they are expected and that aren't over, to them and to who may book for them."""
+        """The next sessions at which they are expected and that aren't over, to them and to who may book for them.
+
+        Until its day is over, what was cancelled too.
+        """
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
             holder = await holder_of(raw, person)
             if not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            rows = await raw.fetch(_EXPECTED, holder, now, EXPECTED_SHOWN)
+            today = datetime.combine(day_of(now), time(), LONDON)
+            rows = await raw.fetch(_EXPECTED, holder, now, today, EXPECTED_SHOWN)
             projects = {row["project"] for row in rows}
             await acts.looked(raw, caller, holder, "bookings_read", None, now, projects=projects)
         return [Expected(**row) for row in rows]
@@ -441,13 +449,14 @@ WHERE s.id = $1
 """
 _EXPECTED = """
 SELECT s.id AS session, s.project, s.opportunity, o.title, p.alias, o.place, s.started_at AS starts_at,
-    s.ended_at AS ends_at
+    s.ended_at AS ends_at, s.cancelled_at IS NOT NULL AS cancelled
 FROM scheme.attendance a
 JOIN scheme.session s ON s.id = a.session
 JOIN scheme.project p ON p.id = s.project
 LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
-WHERE a.holder = $1 AND a.state = 'expected' AND s.ended_at > $2 AND s.cancelled_at IS NULL
-ORDER BY s.started_at, s.id LIMIT $3
+WHERE a.holder = $1 AND a.state = 'expected'
+    AND CASE WHEN s.cancelled_at IS NULL THEN s.ended_at > $2 ELSE s.started_at >= $3 END
+ORDER BY s.started_at, s.id LIMIT $4
 """
 _TAKEN = "SELECT count(*) FROM scheme.attendance WHERE session = $1 AND state <> 'absent'"
 _SET = """

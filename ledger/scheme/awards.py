@@ -22,12 +22,13 @@ from msgspec import Struct
 
 from ledger.journal import reading
 from ledger.journal.entries import Entry, Transfer
-from ledger.journal.posting import lock, post
+from ledger.journal.posting import lock
 from ledger.scheme import outbox
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.answers import post_new
+from ledger.scheme.chart import account
 from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
-from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import Rules
 
 
@@ -118,9 +119,7 @@ async def award(
     ]
     await outbox.put(connection, events + caps.events(rules.allocation_warns_percent), now)
     if entries:
-        for outcome in await post(connection, CHART, entries, now):
-            if settled(outcome).replayed:
-                raise Declined(Refusal.KEY_REUSED)
+        await post_new(connection, entries, now)
     return frozenset(one.claim for one in due if one.holder in waiting)
 
 

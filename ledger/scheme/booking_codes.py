@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from ledger.scheme.codes import code_for, code_hash
+from ledger.scheme.codes import code_for, code_hash, secret_of
 
 _PURPOSE: Final = "booking"
 
@@ -35,12 +35,6 @@ async def for_now(raw: asyncpg.Connection, booking: UUID, now: datetime) -> UUID
     """
     found: UUID | None = await raw.fetchval(_FOR_NOW, booking, now)
     return booking if found is None else found
-
-
-async def secret_of(raw: asyncpg.Connection) -> bytes:
-    """The scheme's secret, from which codes are made."""
-    secret: bytes = await raw.fetchval("SELECT secret FROM scheme.directory")
-    return secret
 
 
 def shown(secret: bytes, credential: UUID) -> str:

@@ -33,7 +33,7 @@ from ledger.journal.entries import Entry, Posted, Reason, Refused, Transfer, ent
 from ledger.journal.entries import Kind as EntryKind
 from ledger.journal.posting import lock, post
 from ledger.scheme import acts, booking_codes, diary, lapses, outbox
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_holders, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
@@ -137,7 +137,7 @@ class Bookings:
             raw = driver(connection)
             holder = await holder_of(raw, wanted.person)
             if not await may_act(raw, caller, holder, May.BOOK):
-                raise Declined(Refusal.NOT_FOUND, "There is no such person.")
+                raise Declined(Refusal.NOT_FOUND)
             weighed = await _weighed(raw, wanted, holder, now)
             wallet = account("wallet", holder)
             spent = [weighed.spend(visit, charge, wallet, holder) for visit, charge in weighed.visits]
@@ -165,7 +165,7 @@ class Bookings:
         async def work(raw: asyncpg.Connection, now: datetime) -> Made:
             holder = await holder_of(raw, wanted.person)
             if not await may_act(raw, caller, holder, May.BOOK):
-                raise Declined(Refusal.NOT_FOUND, "There is no such person.")
+                raise Declined(Refusal.NOT_FOUND)
             await lock_holders(raw, [holder])
             return await book(raw, caller, key, wanted, holder, now)
 
@@ -200,7 +200,7 @@ class Bookings:
                 )
             lapse = _back(caller, entry_id(caller.principal, key), EntryKind.LAPSE, booking, now)
             await outbox.put(raw, [_told(Topic.HOLD_LAPSED, row)], now)
-            await _post(raw, [lapse], now)
+            await post_new(raw, [lapse], now)
             return Returned(entry=lapse.id, bookings=[booking], minutes=row["minutes"], at=now)
 
         return await self._answers.once(caller, key, _NoShow(booking=booking), work, Returned)
@@ -232,7 +232,7 @@ async def book(  # noqa: PLR0917  # who, under which key, what, for whom, when
     await acts.record(raw, caller, holder, "book", made.id, now)
     body = {"minutes": made.minutes, "sessions": len(holds)}
     await outbox.put(raw, [Event(topic=Topic.BOOKED, holder=holder, object=made.id, body=body)], now)
-    await _post(raw, holds, now)
+    await post_new(raw, holds, now)
     return made
 
 
@@ -402,7 +402,7 @@ async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Cha
     )
     await outbox.put(raw, [changed], now)
     void = _back(caller, _id(caller, key, 0), EntryKind.VOID, change.booking, now)
-    await _post(raw, [void, *holds], now)
+    await post_new(raw, [void, *holds], now)
     return made
 
 
@@ -425,7 +425,7 @@ async def _cancel(
     await acts.record(raw, caller, row["holder"], "cancel_booking", row["id"], now)
     told = _told(Topic.BOOKING_CANCELLED, row, minutes=minutes, sessions=len(rows), by=caller.scope.value)
     await outbox.put(raw, [told], now)
-    await _post(raw, voids, now)
+    await post_new(raw, voids, now)
     return Returned(entry=voids[0].id, bookings=[each["id"] for each in rows], minutes=minutes, at=now)
 
 
@@ -458,13 +458,6 @@ def _back(caller: Caller, id_: UUID, kind: EntryKind, hold: UUID, now: datetime)
 def _id(caller: Caller, key: str, number: int) -> UUID:
     """The key's own id first, for which it is known to be used; no key holds a space."""
     return entry_id(caller.principal, f"{key} {number}" if number else key)
-
-
-async def _post(raw: asyncpg.Connection, entries: Sequence[Entry], now: datetime) -> None:
-    """Post them all, or raise what stood in the way of the first that can't be."""
-    for entry, outcome in zip(entries, await post(raw, CHART, entries, now), strict=True):
-        if settled(outcome, entry.transfers).replayed:
-            raise Declined(Refusal.KEY_REUSED)
 
 
 def _made(holds: Sequence[Entry]) -> Made:

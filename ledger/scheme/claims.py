@@ -31,6 +31,7 @@ from ledger.scheme.clock import Clock
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import Exceptional, State, explained
 from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import Rules
 
@@ -129,7 +130,7 @@ class Place(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True, kw_only=True):
-    """A claim's row, locked for whoever is about to change it.
+    """A claim's row, for whoever decides about it: locked, where they are about to change it.
 
     ``approver`` is who approved it, so far as that counts: of two who are needed, each is a person.
     """
@@ -149,6 +150,11 @@ class Opened(Struct, frozen=True, kw_only=True):
     by: UUID
     approver: UUID | None
     awarded: bool
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "Opened":
+        """From a row that has more, too."""
+        return msgspec.convert(dict(row), cls)
 
     def need(self, *states: State) -> None:
         """Decline unless it is in one of these states."""
@@ -207,24 +213,36 @@ class Claims:
             behind = await _behind(raw, after)
             rows = await raw.fetch(_OF_PERSON, holder, project, caller.identity, *behind, limit)
             await _looked(raw, caller, holder, None, {row["project"] for row in rows}, self._clock())
-            return [msgspec.convert(_fields(row), Claim) for row in rows]
+            return [msgspec.convert(fields(row), Claim) for row in rows]
 
     async def of_project(
         self, caller: Caller, project: UUID, state: State | None, *, after: Place | None = None, limit: int
     ) -> Sequence[Claim]:
         """A project's claims: those that wait, exceptions first and the oldest first; or of a state, newest first."""
         async with self._database.transaction() as connection:
-            raw = driver(connection)
-            await need_project(raw, caller, project)
-            await acts.read_names(raw, caller, project, self._clock())
-            behind = await _behind(raw, after.claim if after else None)
-            if state in {None, State.SUBMITTED, State.QUERIED}:
-                plain = after is not None and not after.exceptional
-                rows = await raw.fetch(_WAITING, project, state, *behind, plain, limit)
-            else:
-                drafts_of = None if caller.scope is Scope.SCHEME else caller.identity
-                rows = await raw.fetch(_OF_STATE, project, state, drafts_of, *behind, limit)
-            return [msgspec.convert(_fields(row), Claim) for row in rows]
+            rows = await of_project(driver(connection), caller, project, state, self._clock(), after=after, limit=limit)
+        return [msgspec.convert(fields(row), Claim) for row in rows]
+
+
+async def of_project(
+    raw: asyncpg.Connection,
+    caller: Caller,
+    project: UUID,
+    state: State | None,
+    now: datetime,
+    *,
+    after: Place | None,
+    limit: int,
+) -> Sequence[asyncpg.Record]:
+    """The rows of those claims: what both a `Claim` and an `Opened` are made of."""
+    await need_project(raw, caller, project)
+    await acts.read_names(raw, caller, project, now)
+    behind = await _behind(raw, after.claim if after else None)
+    if state in {None, State.SUBMITTED, State.QUERIED}:
+        plain = after is not None and not after.exceptional
+        return await raw.fetch(_WAITING, project, state, *behind, plain, limit)
+    drafts_of = None if caller.scope is Scope.SCHEME else caller.identity
+    return await raw.fetch(_OF_STATE, project, state, drafts_of, *behind, limit)
 
 
 async def _looked(  # noqa: PLR0917  # each has its own type
@@ -254,12 +272,12 @@ async def in_full(raw: asyncpg.Connection, claim: UUID) -> ClaimInFull:
     remarks = await raw.fetch(_REMARKS, claim)
     corrections = await raw.fetch(_CORRECTIONS, claim)
     return msgspec.convert(
-        {**_fields(row), "remarks": list(map(dict, remarks)), "corrections": list(map(dict, corrections))},
+        {**fields(row), "remarks": list(map(dict, remarks)), "corrections": list(map(dict, corrections))},
         ClaimInFull,
     )
 
 
-def _fields(row: asyncpg.Record) -> dict[str, Any]:
+def fields(row: asyncpg.Record) -> dict[str, Any]:
     """A row of ``_CLAIMS`` as the fields of a claim, explained by the rules that it was weighed by."""
     rules = msgspec.json.decode(row["changes"], type=Rules)
     return {
@@ -270,14 +288,6 @@ def _fields(row: asyncpg.Record) -> dict[str, Any]:
 
 
 # --- for whoever changes one ------------------------------------------------------------------------------------
-
-
-async def need_project(raw: asyncpg.Connection, caller: Caller, project: UUID) -> str:
-    """The status of a project that the caller speaks for; to others it isn't there."""
-    status: str | None = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", project)
-    if status is None or not caller.speaks_for(project):
-        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
-    return status
 
 
 async def opened(raw: asyncpg.Connection, caller: Caller, claim: UUID) -> Opened:
@@ -292,7 +302,7 @@ async def opened(raw: asyncpg.Connection, caller: Caller, claim: UUID) -> Opened
     row = await _visible(raw, caller, await raw.fetchrow(_ROWS, [claim]))
     if row["holder"] != holder:
         raise Declined(Refusal.BUSY, "Its voucher was claimed just now: please try again.")
-    return msgspec.convert(dict(row), Opened)
+    return Opened.of(row)
 
 
 async def opened_many(
@@ -308,11 +318,7 @@ async def opened_many(
         await raw.execute(_LOCK_MANY, claims, project)
     rows = await raw.fetch(_ROWS, claims)
     known = {None, *(row["id"] for row in holders)}
-    return {
-        row["id"]: msgspec.convert(dict(row), Opened)
-        for row in rows
-        if row["project"] == project and row["holder"] in known
-    }
+    return {row["id"]: Opened.of(row) for row in rows if row["project"] == project and row["holder"] in known}
 
 
 async def decide(raw: asyncpg.Connection, caller: Caller, row: Opened, state: State, now: datetime) -> Opened:
@@ -366,13 +372,15 @@ WHERE closed_at IS NULL AND id IN (SELECT holder FROM scheme.claim WHERE id = AN
 _LOCK_MANY = """
 SELECT FROM scheme.claim WHERE id = ANY($1::uuid[]) AND project = $2 ORDER BY id FOR NO KEY UPDATE
 """
-_ROWS = """
-SELECT id, project, session, holder, started_at, ended_at, minutes, source, state, exceptions, second_needed,
-    created_at, by, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded,
-    CASE WHEN NOT second_needed OR EXISTS (SELECT FROM scheme.holder h WHERE h.id = c.approver) THEN approver END
+_APPROVER = """
+    CASE WHEN NOT c.second_needed OR EXISTS (SELECT FROM scheme.holder h WHERE h.id = c.approver) THEN c.approver END
         AS approver
-FROM scheme.claim c WHERE id = ANY($1::uuid[])
 """
+_ROWS = f"""
+SELECT id, project, session, holder, started_at, ended_at, minutes, source, state, exceptions, second_needed,
+    created_at, by, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, {_APPROVER}
+FROM scheme.claim c WHERE id = ANY($1::uuid[])
+"""  # noqa: S608  # our own
 _DECIDE = """
 UPDATE scheme.claim
 SET state = $2, changed_at = $3, decided_by = $4, approver = NULL, approved_at = NULL, second_approver = NULL,
@@ -381,17 +389,18 @@ WHERE id = $1
 """
 _TALK = "SELECT count(*) FROM scheme.remark WHERE claim = $1 AND kind IN ('note', 'query')"
 _REMARK = "INSERT INTO scheme.remark (id, claim, kind, body, by, at) VALUES ($1, $2, $3, $4, $5, $6)"
-_CLAIMS = """
-SELECT c.id, c.project, h.person, coalesce(p.name, v.label) AS name, c.session, c.started_at, c.ended_at, c.minutes,
-    coalesce(n.minutes, 0) AS counts, c.source, c.state, c.exceptions, c.second_needed, c.approved_at,
-    EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, c.created_at, c.changed_at, r.changes
+_CLAIMS = f"""
+SELECT c.id, c.project, c.holder, c.by, h.person, coalesce(p.name, v.label) AS name, c.session, c.started_at,
+    c.ended_at, c.minutes, coalesce(n.minutes, 0) AS counts, c.source, c.state, c.exceptions, c.second_needed,
+    c.approved_at, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, c.created_at, c.changed_at,
+    r.changes, {_APPROVER}
 FROM scheme.claim c
 JOIN scheme.rules r ON r.version = c.rules
 LEFT JOIN scheme.holder h ON h.id = c.holder
 LEFT JOIN scheme.person p ON p.id = h.person
 LEFT JOIN scheme.voucher v ON v.claim = c.id
 LEFT JOIN scheme.counted n ON n.id = c.id
-"""
+"""  # noqa: S608  # our own
 _CLAIM = _CLAIMS + "WHERE c.id = $1"
 _REMARKS = """
 SELECT kind, body, at FROM scheme.remark WHERE claim = $1 AND kind <> 'correction' ORDER BY at, id

@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -61,6 +62,12 @@ class Pass(Struct, frozen=True):
 
 
 Typed = Plain | Pass
+
+
+async def secret_of(raw: asyncpg.Connection) -> bytes:
+    """The scheme's secret, from which codes are made."""
+    secret: bytes = await raw.fetchval("SELECT secret FROM scheme.directory")
+    return secret
 
 
 def code_for(secret: bytes, purpose: str, id_: UUID) -> str:

@@ -35,7 +35,7 @@ from ledger.database import Database, driver
 from ledger.scheme import acts, sign_ins, throttle
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
-from ledger.scheme.codes import code_hash, enrolment_code, read_enrolment
+from ledger.scheme.codes import code_hash, enrolment_code, read_enrolment, secret_of
 from ledger.scheme.keys import LIFETIME_DEFAULT, Caller, Key, Scope, make
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Strength
@@ -67,7 +67,7 @@ class Status(StrEnum):
 class Device(Struct, frozen=True, kw_only=True):
     """A till of a ``venue`` or a kiosk of a ``project``.
 
-    While ``locked_until`` lies ahead no code is looked at, for too many were wrong.
+    While ``locked_until`` lies ahead no code is looked at, for too many were wrong, at it or at its venue.
     """
 
     id: UUID
@@ -83,6 +83,10 @@ class Device(Struct, frozen=True, kw_only=True):
     enrolled_at: datetime | None = None
     locked_until: datetime | None = None
     revoked_at: datetime | None = None
+
+    def rests(self, now: datetime) -> bool:
+        """Whether it is in use and no code is looked at."""
+        return self.status is Status.ACTIVE and self.locked_until is not None and self.locked_until > now
 
 
 class ExpectedDevice(Struct, frozen=True, kw_only=True):
@@ -141,7 +145,7 @@ class Devices:
             await _look_at_place(raw, caller, new, now)
             await _look_at_site(raw, new.venue, new.site)
             made = _Made(uuid4(), now, now + CODE_LASTS)
-            secret = await _secret(raw)
+            secret = await secret_of(raw)
             hashed = code_hash(secret, enrolment_code(secret, made.id))
             await raw.execute(
                 _CREATE,
@@ -153,7 +157,7 @@ class Devices:
 
         made, replayed = await self._answers.once(caller, key, new, work, _Made)
         async with self._database.reading() as connection:
-            secret = await _secret(driver(connection))
+            secret = await secret_of(driver(connection))
         # The rest is what was just asked: the same words, whatever became of the device since.
         device = Device(
             id=made.id,
@@ -216,7 +220,7 @@ class Devices:
         refusal = Refusal.CODE_UNKNOWN
         async with self._database.transaction() as connection:
             raw = driver(connection)
-            row = await raw.fetchrow(_EXPECTED, code_hash(await _secret(raw), code), now)
+            row = await raw.fetchrow(_EXPECTED, code_hash(await secret_of(raw), code), now)
             if row is not None:
                 await raw.execute(_ENROL, row["id"], now)
                 device = msgspec.structs.replace(_device(row), status=Status.ACTIVE, enrolled_at=now)
@@ -291,6 +295,11 @@ async def made_by(raw: asyncpg.Connection, holder: UUID) -> Sequence[Made]:
     return [Made(**row) for row in await raw.fetch(_MADE_BY, holder)]
 
 
+async def kept(raw: asyncpg.Connection, holder: UUID) -> Sequence[UUID]:
+    """Those in use that somebody of the office said to keep when this holder left, if they did."""
+    return [row["id"] for row in await raw.fetch(_KEPT, holder)]
+
+
 async def revoke_made_by(
     raw: asyncpg.Connection, caller: Caller, holder: UUID, keep: Collection[UUID], now: datetime
 ) -> int:
@@ -328,11 +337,6 @@ async def _revoke(raw: asyncpg.Connection, caller: Caller, id_: UUID, now: datet
     await raw.execute(_SIGN_OUT, id_, now)
     await raw.execute(_REVOKE, id_, now)
     await acts.by_staff(raw, caller, "device_revoked", id_, now)
-
-
-async def _secret(raw: asyncpg.Connection) -> bytes:
-    secret: bytes = await raw.fetchval("SELECT secret FROM scheme.directory")
-    return secret
 
 
 def _may(caller: Caller, venue: UUID | None, project: UUID | None) -> bool:
@@ -407,16 +411,18 @@ INSERT INTO scheme.device (id, venue, site, project, name, status, created_at, c
 VALUES ($1, $2, $3, $4, $5, 'expected', $6, $7, $8, $9)
 """
 _READ = """
-SELECT id, venue, site, project, name, status, created_at, code_until, enrolled_at, locked_until,
+SELECT id, venue, site, project, name, status, created_at, code_until, enrolled_at,
+    greatest(locked_until, (SELECT v.locked_until FROM scheme.venue v WHERE v.id = device.venue)) AS locked_until,
     revoked_at
 FROM scheme.device WHERE {}
 """
 # Looked for before it is written: a write, even of no row, empties every process's memory (see `directory`), and
 # anybody can send a code.
-# Nor is a code taken whose maker left while they made it.
+# Nor is a code taken whose maker left, lost a role or was erased, before it was typed or while they made it.
 _EXPECTED = _READ.format("""
     code_hash = $1 AND status = 'expected' AND code_until > $2 AND NOT EXISTS (
-        SELECT FROM scheme.act WHERE holder = created_by AND verb = 'left' AND at >= created_at
+        SELECT FROM scheme.act WHERE holder = created_by AND verb IN ('left', 'role_ended', 'person_erased')
+            AND at >= created_at
     )
     FOR NO KEY UPDATE
 """)
@@ -440,6 +446,13 @@ LEFT JOIN scheme.venue v ON v.id = d.venue
 LEFT JOIN scheme.project p ON p.id = d.project
 WHERE d.created_by = $1 AND d.revoked_at IS NULL AND d.status = 'active'
 ORDER BY d.created_at DESC, d.id
+"""
+# What wasn't, ended when they left.
+_KEPT = """
+SELECT id FROM scheme.device d
+WHERE created_by = $1 AND revoked_at IS NULL AND EXISTS (
+    SELECT FROM scheme.act a WHERE a.holder = $1 AND a.verb = 'left' AND a.at >= d.created_at
+)
 """
 _LOCK_MADE_BY = """
 SELECT id FROM scheme.device

@@ -21,6 +21,7 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.scheme import acts, booking_codes
 from ledger.scheme.clock import Clock, day_of
+from ledger.scheme.codes import secret_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import first_name, holder_of
@@ -147,7 +148,7 @@ class Diary:
 async def shown(raw: asyncpg.Connection, ids: Sequence[UUID]) -> Sequence[Booking]:
     """These bookings as they stand, in this order; what isn't there is left out. Whose they are is the asker's care."""
     stand = {row["id"]: row for row in await raw.fetch(_STANDING, list(ids))}
-    secret = await booking_codes.secret_of(raw)
+    secret = await secret_of(raw)
     return [_booking(stand[id_], secret) for id_ in ids if id_ in stand]
 
 

@@ -33,6 +33,7 @@ from msgspec import Struct
 from ledger.journal.batcher import SESSION, Connect, QueueFull, Unavailable
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
+from ledger.scheme.codes import secret_of
 from ledger.scheme.keys import Caller, Presented, Scope, parse
 from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.terms import Kind, Offer, Terms, Visitor
@@ -106,7 +107,7 @@ class Directory:
         """A directory that answers."""
         directory = cls(connect, clock, environment)
         directory._connection = await connect(**SESSION)
-        directory.secret = await directory._connection.fetchval("SELECT secret FROM scheme.directory")
+        directory.secret = await secret_of(directory._connection)
         answering = asyncio.create_task(directory._run(), name="directory")
         try:
             yield directory

@@ -10,6 +10,7 @@ something near by says a district, or a postcode of which only the first half is
 from collections.abc import Sequence
 from typing import Annotated, Final
 
+import asyncpg
 from msgspec import Meta, Struct
 
 from ledger.database import Database, driver
@@ -50,6 +51,18 @@ def district(text: str) -> str:
     """The district of a postcode, or the district itself: "CB4" of both "cb4 1dq" and "cb4"."""
     bare = _bare(text)
     return bare[:-_INWARD] if len(bare) > _DISTRICT_MAX else bare
+
+
+async def known_district(raw: asyncpg.Connection, near: str) -> str:
+    """The same of what somebody looks near by of; declines one that isn't in the list."""
+    name = district(near)
+    if not await raw.fetchval("SELECT EXISTS (SELECT FROM scheme.district WHERE name = $1)", name):
+        raise Declined(
+            Refusal.WRONG_VALUES,
+            f"We don't know where {name} is: please try a district near by.",
+            fields=(("near", "is no postcode district that is known here"),),
+        )
+    return name
 
 
 def _bare(text: str) -> str:

@@ -1,7 +1,7 @@
 """Erasure: a person goes, and the sums stay right.
 
-    lock the holder, and of whom they are guardian -> their words and rows -> the holder is nobody's
-        -> lock the journal -> their holds, their credits
+    lock the staff, the holder, and of whom they are guardian -> what they had for work -> their words and rows
+        -> the holder is nobody's -> lock the journal -> their holds, their credits
 
 All of it in one transaction, and for good. What goes: the person with contact, helpers, memberships, guardians and
 consents; remarks on their hours, whoever wrote them; bookings; what waits in the outbox; their keys and cards, which
@@ -10,6 +10,9 @@ stop at once; sign-ins, and mail to them, sent or not; and the words of their en
 withdrawn, and so is what they consented to as a guardian: who runs the scheme hears that a child needs another. Open
 holds are voided, those of gifts to them too, and all that is in the wallet goes to the community's pot or is
 surrendered.
+
+Whoever worked here leaves by it (``leaving``): the tills and kiosks that they had enrolled end, too, but for those that
+somebody of the office kept when they left before. Nor is the last of the staff erased.
 
 What stays: ids and figures. Claims, attendance, acts and entries name the holder, a random id that is closed and
 nobody's from then on; nothing is paid to it, and to every other verb it isn't there. The log verifies as before.
@@ -30,18 +33,18 @@ from ledger.database import Database
 from ledger.journal import reading
 from ledger.journal.entries import Entry, Kind, Transfer, entry_id
 from ledger.journal.erasing import forget_details, forget_refusals, open_holds
-from ledger.journal.posting import lock, post
-from ledger.scheme import acts, credentials, gifts, outbox, recoveries, roles
+from ledger.journal.posting import lock
+from ledger.scheme import acts, credentials, devices, gifts, leaving, outbox, roles
 from ledger.scheme.acts import is_own
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
 from ledger.scheme.bookings import open_by_pot
-from ledger.scheme.chart import CHART, COMMUNITY, account
+from ledger.scheme.chart import COMMUNITY, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.guardians import wards, withdraw_all
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import holder_of
-from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.refusals import Declined, Refusal
 
 _REFERENCE: Final = "erasure"
 
@@ -91,6 +94,7 @@ class Erasure:
         erase = _Erase(person=person, give_to=give_to)
 
         async def work(raw: asyncpg.Connection, now: datetime) -> Erased:
+            staff = await roles.lock_staff(raw)
             holder = await holder_of(raw, person)
             if caller.scope is not Scope.SCHEME and not is_own(caller, holder):
                 raise Declined(Refusal.NOT_FOUND)
@@ -105,6 +109,8 @@ class Erasure:
                 raw, caller, person, {child: locked[child] for child in children if child in locked}, now
             )
             asked = _Asked(caller, key, erase, now)
+            kept = await devices.kept(raw, holder)
+            await leaving.end_all(raw, caller, holder, staff, now, keep=kept)
             await _forget(raw, asked, holder)
             return await _empty(raw, asked, holder)
 
@@ -120,10 +126,8 @@ async def _forget(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> None:
         await raw.execute(statement, holder)
     await raw.execute(_WITHDRAW, holder, now, caller.identity)
     await forget_refusals(raw, _accounts(holder), [holder, person])
-    await raw.execute(_END_KEYS, holder, now)
-    await roles.end_all(raw, holder, caller.identity, now)
+    await raw.execute(_FORGET_KEYS, holder)
     await credentials.revoke_all(raw, holder, caller.identity, now)
-    await recoveries.end_all(raw, holder, now)
     await raw.execute("UPDATE scheme.holder SET person = NULL, closed_at = $2 WHERE id = $1", holder, now)
     # Contact, helpers, memberships, guardians and consents go with it.
     await raw.execute("DELETE FROM scheme.person WHERE id = $1", person)
@@ -155,7 +159,7 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
         for number, (hold, reference) in enumerate(holds, 1)
     ]
     if voids:
-        await _post(raw, voids, now)
+        await post_new(raw, voids, now)
     minutes = (await reading.balances(raw, [wallet]))[wallet]
     if minutes:
         last = Entry(
@@ -165,16 +169,10 @@ async def _empty(raw: asyncpg.Connection, asked: _Asked, holder: UUID) -> Erased
             actor=caller.identity,
             reference=_REFERENCE,
         )
-        await _post(raw, [last], now)
+        await post_new(raw, [last], now)
     return Erased(
         person=asked.erase.person, give_to=asked.erase.give_to, minutes=minutes, holds=len(holds), erased_at=now
     )
-
-
-async def _post(raw: asyncpg.Connection, entries: list[Entry], now: datetime) -> None:
-    for outcome in await post(raw, CHART, entries, now):
-        if settled(outcome).replayed:
-            raise Declined(Refusal.KEY_REUSED)
 
 
 def _accounts(holder: UUID) -> tuple[str, str]:
@@ -192,7 +190,6 @@ _THEIR_WORDS: Final = (
     "UPDATE scheme.gift SET words = NULL WHERE giver = $1 OR receiver = $1",
     "DELETE FROM scheme.passkey WHERE holder = $1",
     "DELETE FROM scheme.challenge WHERE holder = $1",
-    "DELETE FROM scheme.vouched WHERE holder = $1",
     "DELETE FROM scheme.sign_in WHERE holder = $1",
     "DELETE FROM scheme.one_time WHERE holder = $1",
     "DELETE FROM scheme.letter WHERE holder = $1",
@@ -202,6 +199,4 @@ UPDATE scheme.claim SET state = 'withdrawn', decided_by = $3, changed_at = $2
 WHERE holder = $1 AND state IN ('draft', 'submitted', 'queried')
 """
 # The row stays, for entries name the key that posted them.
-_END_KEYS = """
-UPDATE scheme.api_key SET revoked_at = coalesce(revoked_at, $2), label = 'erased' WHERE holder = $1
-"""
+_FORGET_KEYS = "UPDATE scheme.api_key SET label = 'erased' WHERE holder = $1"

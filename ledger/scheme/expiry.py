@@ -40,7 +40,7 @@ from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Kind, Transfer, entry_id
 from ledger.journal.posting import lock, post
 from ledger.scheme import acts, outbox
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_open, lock_people
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock, day_of, end_of
@@ -201,9 +201,7 @@ async def _reinstate(raw: asyncpg.Connection, caller: Caller, key: str, whose: _
     event = Event(topic=Topic.CREDITS_REINSTATED, holder=whose.holder, object=entries[0].id, body=body)
     await acts.record(raw, caller, whose.holder, "credits_reinstated", entries[0].id, now)
     await outbox.put(raw, [event], now)
-    for outcome in await post(raw, CHART, entries, now):
-        if settled(outcome).replayed:
-            raise Declined(Refusal.KEY_REUSED)
+    await post_new(raw, entries, now)
     return Reinstated(person=whose.id, minutes=minutes, ends_on=ends if ends < NEVER else None, reinstated_at=now)
 
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.scheme.clock import LONDON, Clock
-from ledger.scheme.districts import district
+from ledger.scheme.districts import district, known_district
 from ledger.scheme.occasions import Occasion, coming
 from ledger.scheme.offers import TIMED
 from ledger.scheme.refusals import Declined, Refusal
@@ -41,8 +41,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """What somebody looks for. ``near`` is a district or a postcode; ``within_km`` of it, but for national offers.
 
     ``open_on`` are those that are open at some time of that day, or have an occasion on it; ``quiet_on`` those with a
-    quiet time that day, ``quiet`` those with one on any day. ``step_free`` looks at step-free sites only. ``words``
-    stand in the title, the description or the venue's name.
+    quiet time that day, ``quiet`` those with one on any day; ``low_talk`` those where nobody has to talk.
+    ``step_free`` looks at step-free sites only. ``words`` stand in the title, the description or the venue's name.
     """
 
     near: str | None = None
@@ -51,6 +51,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     kind: Kind | None = None
     step_free: bool = False
     companion_free: bool = False
+    low_talk: bool = False
     open_on: date | None = None
     quiet_on: date | None = None
     quiet: bool = False
@@ -81,6 +82,7 @@ class Found(Struct, frozen=True, kw_only=True):
     expect: str
     price: int
     companion_free: bool
+    low_talk: bool
     booking_needed: bool
     requires: Sequence[str]
     windows: Sequence[Window]
@@ -118,15 +120,9 @@ class Finding:
         """The offers that fit, in order; ``after`` is the last one seen: its ``place`` then, and its id."""
         if wanted.within_km is not None and wanted.near is None:
             raise Declined(Refusal.WRONG_VALUES, fields=(("near", "is needed where there is a within_km"),))
-        near = None if wanted.near is None else district(wanted.near)
         async with self._database.reading() as connection:
             raw = driver(connection)
-            if near is not None and not await raw.fetchval(_KNOWN, near):
-                raise Declined(
-                    Refusal.WRONG_VALUES,
-                    f"We don't know where {near} is: please try a district near by.",
-                    fields=(("near", "is no postcode district that is known here"),),
-                )
+            near = None if wanted.near is None else await known_district(raw, wanted.near)
             rows = await raw.fetch(
                 _SEARCH,
                 near,
@@ -174,6 +170,8 @@ def _terms_wanted(wanted: Wanted) -> tuple[str, str, str]:
     must: dict[str, object] = {}
     if wanted.companion_free:
         must["companion_free"] = True
+    if wanted.low_talk:
+        must["low_talk"] = True
     if wanted.quiet:
         must["quiet"] = [{}]  # any
     if wanted.quiet_on is not None:
@@ -212,6 +210,7 @@ def _found(row: Mapping[str, Any] | asyncpg.Record, sites: Sequence[Where]) -> F
         expect=row["expect"],
         price=row["price"],
         companion_free=terms.companion_free,
+        low_talk=terms.low_talk,
         booking_needed=terms.booking_needed,
         requires=terms.requires,
         windows=terms.windows,
@@ -222,7 +221,6 @@ def _found(row: Mapping[str, Any] | asyncpg.Record, sites: Sequence[Where]) -> F
     )
 
 
-_KNOWN = "SELECT EXISTS (SELECT FROM scheme.district WHERE name = $1)"
 # By the haversine, on a sphere of 6,371 km: right within half a per cent.
 _KM = """
     round(2 * 6371 * asin(sqrt(

@@ -35,7 +35,7 @@ from ledger.journal.entries import Entry, Kind, Reason, Refused, Transfer, entry
 from ledger.journal.posting import post
 from ledger.scheme import acts, lapses, outbox
 from ledger.scheme.acts import is_own
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_open, lock_people, without_consent
 from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import LONDON, Clock
@@ -246,7 +246,7 @@ async def _offer(raw: asyncpg.Connection, caller: Caller, id_: UUID, offer: NewG
         actor=caller.identity,
         reference=_REFERENCE,
     )
-    await _post(raw, hold, now)
+    await post_new(raw, [hold], now)
     return Offered(
         id=id_,
         giver=offer.giver,
@@ -282,7 +282,7 @@ async def _give_to_pot(raw: asyncpg.Connection, caller: Caller, id_: UUID, gift:
         actor=caller.identity,
         reference=_REFERENCE,
     )
-    await _post(raw, entry, now)
+    await post_new(raw, [entry], now)
     return GivenToPot(id=id_, giver=gift.giver, group=gift.group, minutes=gift.minutes, at=now)
 
 
@@ -302,12 +302,6 @@ async def _check_may_give(raw: asyncpg.Connection, person: UUID, rules: Rules, n
     assert row is not None  # the holder is locked
     if _BEGINS[row["age_band"]] < rules.gift_from_years and not row["has_consent"]:
         raise Declined(Refusal.CONSENT_NEEDED)
-
-
-async def _post(raw: asyncpg.Connection, entry: Entry, now: datetime) -> None:
-    (outcome,) = await post(raw, CHART, [entry], now)
-    if settled(outcome, entry.transfers).replayed:
-        raise Declined(Refusal.KEY_REUSED)
 
 
 # --- answering ----------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Groups: people who share a pot. Some of the members are its keyholders, who may spend from it.
 
 Staff keep the list; joining and leaving are recorded as acts about the person (see ``acts``). Who is erased is no
-member any more. A key of the scheme's says at once who is a keyholder: behind it stands a program of the scheme's own,
-with its own approvals. For people it takes two (``keyholders``).
+member any more. Staff, and a key of the scheme's, say who is a keyholder as long as the pot is empty, which is how a
+group begins; then it takes two, each signed in as themselves (``keyholders``), and here a change is declined. Whom it
+concerns is told (``keyholder_news``).
 
 What bounds it: ``MEMBERS_MAX`` a group.
 """
@@ -15,10 +16,15 @@ import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
+from ledger.journal import reading
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers
+from ledger.scheme.awards import lock_people
+from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
+from ledger.scheme.keyholder_news import News, tell
 from ledger.scheme.keys import Caller
+from ledger.scheme.letters import Say, english
 from ledger.scheme.refusals import Declined, Refusal
 
 # More than any hall holds, and few enough to be shown whole.
@@ -74,11 +80,12 @@ class _Made(Struct, frozen=True):
 
 
 class Groups:
-    """Making groups, and who is in them."""
+    """Making groups, and who is in them. ``say`` has the letters' words in other languages."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, say: Say = english) -> None:
         self._database = database
         self._clock = clock
+        self._say = say
         self._answers = Answers(database, clock)
 
     async def create(self, caller: Caller, key: str, group: NewGroup) -> tuple[Group, bool]:
@@ -111,7 +118,8 @@ class Groups:
     async def put(self, caller: Caller, id_: UUID, person: UUID, *, keyholder: bool | None = None) -> Member:
         """Have somebody in the group, as a keyholder or not; who is in it already stays since when they are.
 
-        None leaves whether they are one, and somebody new is none.
+        None leaves whether they are one, and somebody new is none. Declines to change it where there is something in
+        the pot: that takes two.
         """
         now = self._clock()
         async with self._database.transaction() as connection:
@@ -120,29 +128,38 @@ class Groups:
             before = await raw.fetchrow(_MEMBER, id_, person)
             if keyholder is None:
                 keyholder = before is not None and before["keyholder"]
+            changes = keyholder != (before is not None and before["keyholder"])
+            if changes:
+                await _check_empty(raw, id_)
             if before is None and await raw.fetchval(_SIZE, id_) >= MEMBERS_MAX:
                 raise Declined(Refusal.WRONG_STATE, f"The group has {MEMBERS_MAX} members already, which is the most.")
             await raw.execute(_PUT, id_, person, keyholder, now)
-            if before is None or before["keyholder"] != keyholder:
+            if before is None or changes:
                 verb = "group_joined" if before is None else "keyholder_changed"
                 await acts.record(raw, caller, holder, verb, id_, now)
+            if changes:
+                news = News(group=id_, holder=holder, keyholder=keyholder, done=True)
+                await tell(raw, self._say, news, caller.identity, now)
             name = await raw.fetchval("SELECT name FROM scheme.person WHERE id = $1", person)
         joined_at = now if before is None else before["joined_at"]
         return Member(person=person, name=name, keyholder=keyholder, joined_at=joined_at)
 
-    async def remove(self, caller: Caller, id_: UUID, person: UUID, *, keyholders_too: bool = True) -> None:
-        """Have somebody no more in the group; who isn't in it stays out.
-
-        Declines a keyholder, unless they ``too``: first it takes two to say that they are none any more.
-        """
+    async def remove(self, caller: Caller, id_: UUID, person: UUID) -> None:
+        """Have somebody no more in the group; who isn't in it stays out. Declines a keyholder likewise."""
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
             holder = await hold(raw, id_, person)
-            if not keyholders_too and await raw.fetchval(_KEEPS, id_, person):
-                raise Declined(Refusal.WRONG_STATE, "They keep the group's keys. First they have to be no keyholder.")
-            if await raw.fetchval(_REMOVE, id_, person):
-                await acts.record(raw, caller, holder, "group_left", id_, now)
+            before = await raw.fetchrow(_MEMBER, id_, person)
+            if before is None:
+                return
+            if before["keyholder"]:
+                await _check_empty(raw, id_)
+            await raw.execute(_REMOVE, id_, person)
+            await acts.record(raw, caller, holder, "group_left", id_, now)
+            if before["keyholder"]:
+                news = News(group=id_, holder=holder, keyholder=False, done=True)
+                await tell(raw, self._say, news, caller.identity, now)
 
 
 async def members_of(raw: asyncpg.Connection, group: UUID) -> Sequence[Member]:
@@ -156,11 +173,30 @@ async def kept_by(raw: asyncpg.Connection, holder: UUID) -> Sequence[KeptPot]:
 
 
 async def hold(raw: asyncpg.Connection, group: UUID, person: UUID) -> UUID:
-    """The person's holder; until the transaction ends they can't be erased, nor the group grow past its bound."""
-    holder: UUID | None = await raw.fetchval(_HOLD_PERSON, person)
+    """The person's holder; until the transaction ends they can't be erased, nor the group grow past its bound.
+
+    Nor can its keyholders, who may have to be told: all are locked in the one order of holders, and then the group.
+    """
+    keyholders = [row["person"] for row in await raw.fetch(_KEYHOLDERS, group)]
+    holder = (await lock_people(raw, [person, *keyholders])).get(person)
     if holder is None or not await raw.fetchval(_HOLD_GROUP, group):
         raise Declined(Refusal.NOT_FOUND)
     return holder
+
+
+async def is_empty(raw: asyncpg.Connection, group: UUID) -> bool:
+    """Whether there is nothing in the group's pot, nor on hold: nothing that its keyholders guard."""
+    balances = await reading.balances(raw, [account("pot", group), account("held_pot", group)])
+    return not any(balances.values())
+
+
+async def _check_empty(raw: asyncpg.Connection, group: UUID) -> None:
+    if not await is_empty(raw, group):
+        raise Declined(
+            Refusal.WRONG_STATE,
+            "There are credits in this pot, so two people decide who keeps it. One keyholder, or the office, proposes"
+            " it on the page of who shares the pot. Another one agrees there.",
+        )
 
 
 _CREATE = "INSERT INTO scheme.group (id, name, created_at) VALUES ($1, $2, $3)"
@@ -182,7 +218,7 @@ SELECT g.id AS "group", g.name
 FROM scheme.membership m JOIN scheme.holder h ON h.person = m.person JOIN scheme.group g ON g.id = m."group"
 WHERE h.id = $1 AND m.keyholder ORDER BY lower(g.name), g.id LIMIT $2
 """
-_HOLD_PERSON = "SELECT id FROM scheme.holder WHERE person = $1 FOR NO KEY UPDATE"
+_KEYHOLDERS = 'SELECT person FROM scheme.membership WHERE "group" = $1 AND keyholder'
 _HOLD_GROUP = "SELECT true FROM scheme.group WHERE id = $1 FOR NO KEY UPDATE"
 _SIZE = 'SELECT count(*) FROM scheme.membership WHERE "group" = $1'
 _PUT = """
@@ -191,5 +227,4 @@ ON CONFLICT ("group", person) DO UPDATE SET keyholder = excluded.keyholder,
     wanted = NULL, wanted_by = NULL, wanted_at = NULL
 WHERE membership.keyholder <> excluded.keyholder
 """
-_KEEPS = 'SELECT keyholder FROM scheme.membership WHERE "group" = $1 AND person = $2'
-_REMOVE = 'DELETE FROM scheme.membership WHERE "group" = $1 AND person = $2 RETURNING true'
+_REMOVE = 'DELETE FROM scheme.membership WHERE "group" = $1 AND person = $2'

@@ -126,7 +126,7 @@ class Guardians:
             await _check_is_child(raw, child)
             if await raw.fetchval(_ADD, child, guardian, now):
                 await acts.record(raw, caller, pair.holder, "guardian_added", guardian, now)
-            listed = await raw.fetch(_LISTED, child, None, now)
+            listed = await raw.fetch(_LISTED, child, now, None)
             if len(listed) > GUARDIANS_MAX:
                 raise Declined(Refusal.WRONG_STATE, f"They have {GUARDIANS_MAX} guardians already, former ones too.")
             return next(_guardian(row) for row in listed if row["guardian"] == guardian)
@@ -140,7 +140,7 @@ class Guardians:
                 raise Declined(Refusal.NOT_FOUND)
             pair = await _lock_both(raw, caller, child, guardian)
             await _end(raw, caller, pair, now)
-            listed = await raw.fetch(_LISTED, child, None, now)
+            listed = await raw.fetch(_LISTED, child, now, None)
             return next(_guardian(row) for row in listed if row["guardian"] == guardian)
 
     async def of(self, caller: Caller, child: UUID) -> Sequence[Guardian]:
@@ -149,7 +149,7 @@ class Guardians:
             raw = driver(connection)
             holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", child)
             everybody = holder is not None and (caller.scope is Scope.SCHEME or is_own(caller, holder))
-            rows = await raw.fetch(_LISTED, child, None if everybody else caller.holder, self._clock())
+            rows = await raw.fetch(_LISTED, child, self._clock(), None if everybody else caller.holder)
         if not rows and not everybody:
             raise Declined(Refusal.NOT_FOUND)
         return [_guardian(row) for row in rows]
@@ -330,41 +330,36 @@ RETURNING true
 _END = """
 UPDATE scheme.guardian SET ended_at = $3 WHERE child = $1 AND guardian = $2 AND ended_at IS NULL RETURNING true
 """
-# All of a child's guardians, or one of them by their holder; $3 is now.
-_LISTED = """
+# A consent, as it stands at $2.
+_CONSENTS = """
+SELECT id, child, guardian, given_at, ends_at, withdrawn_at,
+    CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $2 THEN 'lapsed' ELSE 'given' END AS state
+FROM scheme.consent
+"""
+_CONSENT = _CONSENTS + "WHERE id = $1"
+_WITH_NEWEST = f"""
+LEFT JOIN LATERAL (
+    {_CONSENTS} WHERE child = g.child AND guardian = g.guardian ORDER BY given_at DESC, id LIMIT 1
+) c ON true
+"""
+# All of a child's guardians, or one of them by their holder.
+_LISTED = f"""
 SELECT g.child, g.guardian, p.name, g.began_at, g.ended_at, c.id, c.given_at, c.ends_at, c.withdrawn_at, c.state
 FROM scheme.guardian g
 JOIN scheme.person p ON p.id = g.guardian
 JOIN scheme.holder h ON h.person = g.guardian
-LEFT JOIN LATERAL (
-    SELECT id, given_at, ends_at, withdrawn_at,
-        CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $3 THEN 'lapsed' ELSE 'given' END AS state
-    FROM scheme.consent
-    WHERE child = g.child AND guardian = g.guardian
-    ORDER BY given_at DESC, id LIMIT 1
-) c ON true
-WHERE g.child = $1 AND ($2::uuid IS NULL OR h.id = $2)
+{_WITH_NEWEST}
+WHERE g.child = $1 AND ($3::uuid IS NULL OR h.id = $3)
 ORDER BY g.began_at, g.guardian
-"""
-_CHILDREN = """
+"""  # noqa: S608  # of the constant above
+_CHILDREN = f"""
 SELECT g.child, g.guardian, p.name, c.id, c.given_at, c.ends_at, c.withdrawn_at, c.state
 FROM scheme.guardian g
 JOIN scheme.person p ON p.id = g.child
-LEFT JOIN LATERAL (
-    SELECT id, given_at, ends_at, withdrawn_at,
-        CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $2 THEN 'lapsed' ELSE 'given' END AS state
-    FROM scheme.consent
-    WHERE child = g.child AND guardian = g.guardian
-    ORDER BY given_at DESC, id LIMIT 1
-) c ON true
+{_WITH_NEWEST}
 WHERE g.guardian = (SELECT person FROM scheme.holder WHERE id = $1) AND g.ended_at IS NULL
 ORDER BY lower(p.name), p.id LIMIT $3
-"""
-_CONSENT = """
-SELECT id, child, guardian, given_at, ends_at, withdrawn_at,
-    CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn' WHEN ends_at <= $2 THEN 'lapsed' ELSE 'given' END AS state
-FROM scheme.consent WHERE id = $1
-"""
+"""  # noqa: S608  # of the constant above
 # Months are those of the clock on the wall in London, in summer too.
 _GIVE = """
 INSERT INTO scheme.consent (id, child, guardian, given_at, given_by, ends_at)

@@ -7,7 +7,8 @@ lines; what is coming if they may book, hours that wait if they may claim, gifts
 something about. Another's look is an act.
 
 **Coming up** is what is on hold for a visit of today or later, and sessions that they are expected at and that aren't
-over, soonest first. A visit stays until midnight, for the till takes it when they are there.
+over, soonest first. A visit stays until midnight, for the till takes it when they are there. What was cancelled by
+somebody else stays as long, and says so.
 
 All of it by index in one transaction, seven queries, one more where credits end and one where somebody else looks; what
 bounds it are `COMING_MAX`, `WAITING_MAX`, `NEWEST` and `groups.KEPT_MAX`. Somebody's own attendance and claims are
@@ -70,6 +71,8 @@ class Coming(Struct, frozen=True, kw_only=True):
     """Whether a group's pot pays."""
     project_id: UUID | None
     """For who records that it was told."""
+    cancelled: bool = False
+    """By the project or the venue; it stands there until its day is over, for whoever has not heard."""
 
 
 class Wait(StrEnum):
@@ -227,11 +230,13 @@ SELECT h.id AS holder, p.name, (SELECT paused_at FROM scheme.preference WHERE pe
 FROM scheme.holder h JOIN scheme.person p ON p.id = h.person
 WHERE p.id = $1
 """
-# The credits are the first transfer of a hold (see `spending`).
+# The credits are the first transfer of a hold (see `spending`). What was voided to book another instead, which is the
+# next entry, isn't cancelled.
 _COMING = """
 SELECT * FROM ((
     SELECT 'visit' AS kind, b.id, o.title, v.name AS "where", s.name AS place, b.visit_at AS starts_at,
-        n.ends_at, held.minutes, b."group" IS NOT NULL AS from_pot, NULL::uuid AS project_id
+        n.ends_at, held.minutes, b."group" IS NOT NULL AS from_pot, NULL::uuid AS project_id,
+        done.id IS NOT NULL AS cancelled
     FROM scheme.booking b
     JOIN scheme.offer o ON o.id = b.offer
     JOIN scheme.venue v ON v.id = b.venue
@@ -239,20 +244,27 @@ SELECT * FROM ((
     LEFT JOIN scheme.occasion n ON n.id = b.occasion
     JOIN journal.entry hold ON hold.id = b.id
     JOIN journal.transfer held ON held.position = hold.position AND held.line = 0
-    WHERE b.holder = $1 AND b.visit_at >= $2 AND NOT b.walk_in AND NOT EXISTS (
-        SELECT FROM journal.entry done WHERE done.target = hold.position AND done.kind IN ('capture', 'void', 'lapse')
-    )
+    LEFT JOIN journal.entry done ON done.target = hold.position AND done.kind IN ('capture', 'void', 'lapse')
+    WHERE b.holder = $1 AND b.visit_at >= $2 AND NOT b.walk_in
+        AND (
+            done.id IS NULL
+            OR done.kind = 'void' AND done.actor <> b.holder AND NOT EXISTS (
+                SELECT FROM journal.entry next JOIN scheme.booking n ON n.id = next.id
+                WHERE next.position = done.position + 1 AND n.holder = b.holder
+            )
+        )
     ORDER BY b.visit_at, b.id LIMIT $4
 )
 UNION ALL
 (
-    SELECT 'session', s.id, o.title, p.alias, o.place, s.started_at, s.ended_at, 0, false,
-        p.id
+    SELECT 'session', s.id, o.title, p.alias, o.place, s.started_at, s.ended_at, 0, false, p.id,
+        s.cancelled_at IS NOT NULL
     FROM scheme.attendance a
     JOIN scheme.session s ON s.id = a.session
     JOIN scheme.project p ON p.id = s.project
     LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
-    WHERE a.holder = $1 AND a.state IN ('expected', 'checked_in') AND s.ended_at > $3 AND s.cancelled_at IS NULL
+    WHERE a.holder = $1 AND a.state IN ('expected', 'checked_in')
+        AND CASE WHEN s.cancelled_at IS NULL THEN s.ended_at > $3 ELSE s.started_at >= $2 END
     ORDER BY s.started_at, s.id LIMIT $4
 )) coming
 ORDER BY starts_at, id LIMIT $4

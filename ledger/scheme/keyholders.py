@@ -8,7 +8,8 @@ one. While a pot is empty there is nothing to guard: staff say at once who keeps
 propose what another proposed is to agree. Who proposed it must be a keyholder or of the staff still.
 
 For keyholders by their own sign-in, and for staff by theirs; to others there is no such group. Each step is an act
-about the person. What bounds it: one change of a member waits at a time.
+about the person. What is proposed, and what is so, is told to whom it concerns (``keyholder_news``). What bounds it:
+one change of a member waits at a time.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,9 @@ from ledger.scheme import acts
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
-from ledger.scheme.groups import hold
+from ledger.scheme.groups import hold, is_empty
+from ledger.scheme.keyholder_news import News, tell
+from ledger.scheme.letters import Say, english
 from ledger.scheme.people import first_name
 from ledger.scheme.pot_spends import WAITS_FOR
 from ledger.scheme.pots import check_may_look
@@ -74,11 +77,12 @@ class Sharing(Struct, frozen=True, kw_only=True):
 
 
 class Keyholders:
-    """Who keeps a group's pot."""
+    """Who keeps a group's pot. ``say`` has the letters' words in other languages."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, say: Say = english) -> None:
         self._database = database
         self._clock = clock
+        self._say = say
 
     async def of(self, caller: Caller, group: UUID) -> Sharing:
         """The group, or ``not_found``."""
@@ -108,13 +112,18 @@ class Keyholders:
                 return True
             _not_oneself(by, holder, keyholder=keyholder)
             seconds = row["wanted"] == keyholder and row["wanted_by"] != by and await _stands(raw, row, group, now)
-            if seconds or (caller.scope is Scope.SCHEME and await _is_empty(raw, group)):
+            done = seconds or (caller.scope is Scope.SCHEME and await is_empty(raw, group))
+            if done:
                 await raw.execute(_CHANGE, group, person, keyholder)
                 await acts.record(raw, caller, holder, "keyholder_changed", group, now)
-                return True
-            await raw.execute(_WANT, group, person, keyholder, by, now)
-            await acts.record(raw, caller, holder, "keyholder_proposed", group, now)
-            return False
+            else:
+                await raw.execute(_WANT, group, person, keyholder, by, now)
+                await acts.record(raw, caller, holder, "keyholder_proposed", group, now)
+            # Who proposes the same once more, as from another tab, tells nobody again.
+            if done or (row["wanted"], row["wanted_by"]) != (keyholder, by):
+                news = News(group=group, holder=holder, keyholder=keyholder, done=done)
+                await tell(raw, self._say, news, by, now)
+            return done
 
     async def agree(self, caller: Caller, group: UUID, person: UUID) -> None:
         """Have it so, as another than who proposed it."""
@@ -125,10 +134,15 @@ class Keyholders:
             if row["wanted"] is None or not await _stands(raw, row, group, now):
                 raise Declined(Refusal.WRONG_STATE, "This doesn't wait any more: please propose it anew.")
             if row["wanted_by"] == by:
-                raise Declined(Refusal.SAME_APPROVER, "Another keyholder, or the office, agrees to what one proposes.")
+                raise Declined(
+                    Refusal.SAME_APPROVER,
+                    "Nobody agrees to their own plan. Please ask another keyholder, or the office.",
+                )
             _not_oneself(by, holder, keyholder=row["wanted"])
             await raw.execute(_CHANGE, group, person, row["wanted"])
             await acts.record(raw, caller, holder, "keyholder_changed", group, now)
+            news = News(group=group, holder=holder, keyholder=row["wanted"], done=True)
+            await tell(raw, self._say, news, by, now)
 
     async def decline(self, caller: Caller, group: UUID, person: UUID) -> None:
         """Let it be as it is; again: nothing changes."""
@@ -163,11 +177,6 @@ def _not_oneself(by: UUID, holder: UUID, *, keyholder: bool) -> None:
 async def _stands(raw: asyncpg.Connection, row: asyncpg.Record, group: UUID, now: datetime) -> bool:
     """Whether what was proposed can be agreed to still."""
     return now < row["wanted_at"] + WAITS_FOR and bool(await raw.fetchval(_DECIDES, group, row["wanted_by"]))
-
-
-async def _is_empty(raw: asyncpg.Connection, group: UUID) -> bool:
-    balances = await reading.balances(raw, [account("pot", group), account("held_pot", group)])
-    return not any(balances.values())
 
 
 def _sharer(row: asyncpg.Record, now: datetime) -> Sharer:

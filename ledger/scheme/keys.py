@@ -18,6 +18,11 @@ their own hours: so give each coordinator a key of their own, with their person 
 one that is made with a key of nobody's, nobody. So no key becomes two people, wherever two have to agree. Only whoever
 reaches the database itself (`OPERATOR`) puts somebody else's name in.
 
+**A key in somebody's name stands on a role of theirs**, and ends with it, in one transaction (`end_unfounded`): a
+project's on that of its coordinator, an auditor's on the auditor's, and any of them on that of the scheme's staff. So
+none is made for whoever has no such role: not for an approver, who may do less than a project's key. A person's own
+key stands on nothing but them; a till's key is nobody's, and ends with its till.
+
 A venue's key is always that of one of its devices (see ``devices``), so that every redemption names its till. One that
 is made here without a device brings a new one, named by the label.
 """
@@ -59,6 +64,13 @@ _VALUE = {digit: value for value, digit in enumerate(_ALPHABET)}
 _SECRET_BYTES = 32
 _ID_DIGITS, _SECRET_DIGITS, _CHECK_DIGITS = 26, 52, 6
 _PARTS = 5
+_NOBODY = ("person", "is nobody of this scheme")
+# Whose role bears a key of that scope.
+_BEARERS = {
+    Scope.PROJECT: "a coordinator of that project, or of the scheme's staff",
+    Scope.AUDITOR: "an auditor, or of the scheme's staff",
+    Scope.SCHEME: "of the scheme's staff",
+}
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -138,7 +150,9 @@ class Keys:
         device: UUID | None = None,
         by: Caller = OPERATOR,
     ) -> tuple[Key, str]:
-        """A new key with its token, which is told only here. Declines an object or a person that isn't there.
+        """A new key with its token, which is told only here.
+
+        Declines an object or a person that isn't there, and one in whose name it can't be, for they have no such role.
 
         ``by`` is whoever makes it, and so the till that comes with a venue's key without a device. ``person`` is for
         the operator to say; otherwise it is who stands behind ``by``.
@@ -147,31 +161,18 @@ class Keys:
         now = self._clock()
         expires_at = expires_at or now + LIFETIME_DEFAULT
         if not now < expires_at <= now + LIFETIME_MAX:
-            raise Declined(
-                Refusal.WRONG_VALUES,
-                fields=(("expires_at", f"must lie ahead, by at most {LIFETIME_MAX.days} days"),),
-            )
-        if (scope in {Scope.SCHEME, Scope.AUDITOR, Scope.PERSON}) != (object_ is None):
-            said = f"must be absent for a key of scope {scope}" if object_ else f"must name the {scope}"
-            raise Declined(Refusal.WRONG_VALUES, fields=(("object", said),))
-        if scope is Scope.PERSON and person is None and by.holder is None:
-            raise Declined(
-                Refusal.WRONG_VALUES,
-                fields=(
-                    ("scope", "must be another: nobody stands behind the key that makes it, so it is no person's"),
-                ),
-            )
+            raise _declined("expires_at", f"must lie ahead, by at most {LIFETIME_MAX.days} days")
+        _check(scope, object_, person or by.holder, device)
         if scope is Scope.VENUE and person is not None:
-            raise Declined(Refusal.WRONG_VALUES, fields=(("person", "must be absent: a till is nobody's own"),))
-        if scope is not Scope.VENUE and device is not None:
-            raise Declined(Refusal.WRONG_VALUES, fields=(("device", "must be absent: only venues have tills"),))
+            raise _declined("person", "must be absent: a till is nobody's own")
         async with self._database.transaction() as connection:
             raw = driver(connection)
+            if by.holder is not None:
+                maker = await _still_staff(raw, by.holder)
+                person = None if scope is Scope.VENUE else maker
             if scope is Scope.VENUE:
                 assert object_ is not None
                 device = await _till(raw, object_, device, label, by.identity, now)
-            elif by.holder is not None:
-                person = await raw.fetchval("SELECT person FROM scheme.holder WHERE id = $1", by.holder)
             key = Key(
                 id=uuid4(),
                 scope=scope,
@@ -184,11 +185,12 @@ class Keys:
             )
             text = await make(raw, self._environment, key)
             if text is not None:
+                if await raw.fetchval(_IS_UNFOUNDED, key.id):
+                    raise _declined("person", f"must be {_BEARERS[scope]}")
                 holder = await raw.fetchval("SELECT holder FROM scheme.api_key WHERE id = $1", key.id)
                 await acts.by_staff(raw, by, "key_made", key.id, now, holder=holder)
         if text is None:
-            named = ("object", f"is no {scope} of this scheme") if object_ else ("person", "is nobody of this scheme")
-            raise Declined(Refusal.WRONG_VALUES, fields=(named,))
+            raise _declined(*(("object", f"is no {scope} of this scheme") if object_ else _NOBODY))
         return key, text
 
     async def revoke(self, id_: UUID, by: Caller = OPERATOR) -> Key:
@@ -216,6 +218,21 @@ class Keys:
         )
 
 
+def _declined(field: str, said: str) -> Declined:
+    return Declined(Refusal.WRONG_VALUES, fields=((field, said),))
+
+
+def _check(scope: Scope, object_: UUID | None, whose: UUID | None, device: UUID | None) -> None:
+    """Decline a key that names what its scope hasn't, or doesn't name what it has."""
+    if (scope in {Scope.SCHEME, Scope.AUDITOR, Scope.PERSON}) != (object_ is None):
+        said = f"must be absent for a key of scope {scope}" if object_ else f"must name the {scope}"
+        raise _declined("object", said)
+    if scope is Scope.PERSON and whose is None:
+        raise _declined("scope", "must be another: nobody stands behind the key that makes it, so it is no person's")
+    if scope is not Scope.VENUE and device is not None:
+        raise _declined("device", "must be absent: only venues have tills")
+
+
 async def make(raw: asyncpg.Connection, environment: str, key: Key) -> str | None:
     """Write a key that its maker has looked at, and return its token; None if what it is for isn't there."""
     text = token(environment, key.id, os.urandom(_SECRET_BYTES))
@@ -237,6 +254,21 @@ async def make(raw: asyncpg.Connection, environment: str, key: Key) -> str | Non
     return None if created is None else text
 
 
+async def end_unfounded(raw: asyncpg.Connection, by: Caller, holder: UUID, now: datetime) -> None:
+    """End that holder's keys that no role of theirs bears any longer; the caller has locked the holder."""
+    for row in await raw.fetch(_END_UNFOUNDED, holder, now):
+        await acts.by_staff(raw, by, "key_revoked", row["id"], now, holder=holder)
+
+
+async def _still_staff(raw: asyncpg.Connection, holder: UUID) -> UUID:
+    """The person of whoever makes a key: one of the staff, who stays so until it is made. Declines who was."""
+    person: UUID | None = await raw.fetchval("SELECT person FROM scheme.holder WHERE id = $1 FOR SHARE", holder)
+    # Asked once they are locked, so that what ended while this waited is seen.
+    if person is None or not await raw.fetchval(_IS_STAFF, holder):
+        raise Declined(Refusal.STAFF_ONLY)
+    return person
+
+
 async def _till(  # noqa: PLR0917  # each has its own type
     raw: asyncpg.Connection, venue: UUID, device: UUID | None, name: str, by: UUID, now: datetime
 ) -> UUID:
@@ -244,11 +276,11 @@ async def _till(  # noqa: PLR0917  # each has its own type
     if device is not None:
         # Locked, so that nobody gives it a key while it is revoked.
         if not await raw.fetchval(_IN_USE, device, venue):
-            raise Declined(Refusal.WRONG_VALUES, fields=(("device", "is no till in use at this venue"),))
+            raise _declined("device", "is no till in use at this venue")
         return device
     device = await raw.fetchval(_NEW_TILL, uuid4(), venue, name, now, by)
     if device is None:
-        raise Declined(Refusal.WRONG_VALUES, fields=(("object", "is no venue of this scheme"),))
+        raise _declined("object", "is no venue of this scheme")
     return device
 
 
@@ -262,6 +294,20 @@ WHERE ($4::uuid IS NULL OR EXISTS (SELECT FROM scheme.project WHERE id = $4))
     AND ($6::uuid IS NULL OR EXISTS (SELECT FROM holder))
 RETURNING id
 """
+_IS_STAFF = "SELECT true FROM scheme.role WHERE holder = $1 AND role = 'staff' AND ended_at IS NULL"
+# In somebody's name, at work, and no role of theirs bears it.
+_UNFOUNDED = """
+k.holder IS NOT NULL AND k.scope <> 'person' AND NOT EXISTS (
+    SELECT FROM scheme.role r
+    WHERE r.holder = k.holder AND r.ended_at IS NULL AND (
+        r.role = 'staff' OR r.role = k.scope OR (r.role = 'coordinator' AND r.project = k.project)
+    )
+)
+"""
+_IS_UNFOUNDED = f"SELECT true FROM scheme.api_key k WHERE k.id = $1 AND {_UNFOUNDED}"  # noqa: S608  # constants
+_END_UNFOUNDED = f"""
+UPDATE scheme.api_key k SET revoked_at = $2 WHERE k.holder = $1 AND k.revoked_at IS NULL AND {_UNFOUNDED} RETURNING k.id
+"""  # noqa: S608  # as above
 _IN_USE = "SELECT true FROM scheme.device WHERE id = $1 AND venue = $2 AND status = 'active' FOR SHARE"
 _NEW_TILL = """
 INSERT INTO scheme.device (id, venue, name, status, created_at, created_by, enrolled_at)

@@ -6,6 +6,7 @@ They stay a volunteer, with their wallet. What ends: all their roles, sign-ins, 
 organisations that vouched for them, their API keys; and the devices that they had enrolled, for whoever makes a code
 may have typed it at home. A till or kiosk that somebody has seen at its place since is named to be kept. A code that
 nobody typed yet ends with the rest, whatever is kept, and none that they made just then is taken later (``devices``).
+Somebody who is erased loses the same, by the same code (`end_all`).
 
 All of it under the lock that whoever signs them in takes, so that none begins meanwhile. The scheme keeps at least one
 of its staff.
@@ -16,10 +17,11 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
 from ledger.database import Database, driver
-from ledger.scheme import acts, devices, outbox, roles
+from ledger.scheme import acts, devices, outbox, recoveries, roles
 from ledger.scheme.answers import Answers
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
@@ -29,11 +31,9 @@ from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 
 
-class Left(Struct, frozen=True, kw_only=True):
-    """Somebody left: how much of each ended."""
+class Ended(Struct, frozen=True, kw_only=True):
+    """How much of each ended."""
 
-    person: UUID
-    left_at: datetime
     roles: int
     sign_ins: int
     passkeys: int
@@ -41,6 +41,13 @@ class Left(Struct, frozen=True, kw_only=True):
     organisations: int
     keys: int
     devices: int
+
+
+class Left(Ended, frozen=True, kw_only=True):
+    """Somebody left: how much of each ended."""
+
+    person: UUID
+    left_at: datetime
 
 
 class _Leave(Struct, frozen=True, kw_only=True, tag="leave", tag_field="operation"):
@@ -86,13 +93,31 @@ async def _left(raw: asyncpg.Connection, caller: Caller, person: UUID, keep: Col
     holder = await raw.fetchval(_LOCK, person)
     if holder is None:
         raise Declined(Refusal.NOT_FOUND)
+    ended = await end_all(raw, caller, holder, staff, now, keep=keep)
+    left = Left(person=person, left_at=now, **msgspec.structs.asdict(ended))
+    await acts.record(raw, caller, holder, Topic.LEFT.value, None, now)
+    await outbox.put(raw, [Event(topic=Topic.LEFT, holder=holder)], now)
+    return left
+
+
+async def end_all(
+    raw: asyncpg.Connection,
+    caller: Caller,
+    holder: UUID,
+    staff: frozenset[UUID],
+    now: datetime,
+    *,
+    keep: Collection[UUID] = (),
+) -> Ended:
+    """End all that somebody has for work, in the caller's transaction. Declines the last one of the ``staff``.
+
+    The caller has locked these (``roles.lock_staff``), and then the holder.
+    """
     roles.need_another(staff, holder)
     ended = [int((await raw.execute(statement, holder, now)).split()[-1]) for statement in _ENDING]
     sign_ins, passkeys, codes, keys = ended
-    await raw.execute(_END_RECOVERIES, holder, now)
-    left = Left(
-        person=person,
-        left_at=now,
+    await recoveries.end_all(raw, holder, now)
+    return Ended(
         roles=await roles.end_all(raw, holder, caller.identity, now),
         organisations=int((await raw.execute("DELETE FROM scheme.vouched WHERE holder = $1", holder)).split()[-1]),
         devices=await devices.revoke_made_by(raw, caller, holder, keep, now),
@@ -101,9 +126,6 @@ async def _left(raw: asyncpg.Connection, caller: Caller, person: UUID, keep: Col
         codes=codes,
         keys=keys,
     )
-    await acts.record(raw, caller, holder, Topic.LEFT.value, None, now)
-    await outbox.put(raw, [Event(topic=Topic.LEFT, holder=holder)], now)
-    return left
 
 
 _LOCK = "SELECT id FROM scheme.holder WHERE person = $1 FOR NO KEY UPDATE"
@@ -114,6 +136,3 @@ _ENDING = (
     "UPDATE scheme.one_time SET used_at = $2 WHERE holder = $1 AND used_at IS NULL",
     "UPDATE scheme.api_key SET revoked_at = $2 WHERE holder = $1 AND revoked_at IS NULL",
 )
-_END_RECOVERIES = """
-UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL AND ended_at IS NULL
-"""

@@ -11,6 +11,8 @@ A letter may hold a secret, and says who has to do with us: what was sent, was g
 whom they were for, and an erased person's are deleted. Nothing here sends: ``doors/mail`` does, outside of every
 transaction. Where nothing is sent, in a demo, the newest can be read on a page instead (``latest``).
 
+Some letters are asked for, to sign in; others come by themselves (``telling``), to whom `WRITTEN_TO` says.
+
 What bounds it: `LEASED_MAX` at a time, `PAUSES` from the first try to the last; a row goes when its letter is over.
 """
 
@@ -34,6 +36,13 @@ PAUSES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 300, 900, 3600, 2 * 3600, 4 * 3600, 8 * 3600)
 )
 _FORGOTTEN_AT_ONCE: Final = 500
+
+# Whom we write to of our own accord, of a contact ``c`` and a preference ``f``: not while they take a break; at an
+# address that is safe, or, where nobody has asked whether it is, because they chose to be written to.
+WRITTEN_TO: Final = """(
+    c.email IS NOT NULL AND c.safe IS NOT FALSE AND (c.channel = 'email' OR c.channel IS NULL AND c.safe)
+    AND f.paused_at IS NULL
+) IS TRUE"""
 
 Say = Callable[[str, str], str]
 """The sentence in a language: given its code and the English one."""

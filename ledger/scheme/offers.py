@@ -15,7 +15,6 @@ zero: captured and on hold alike. Making an offer is done once under the client'
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -31,25 +30,10 @@ from ledger.scheme.chart import account
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Kind, Reach, Terms, faults
 from ledger.scheme.venues import belongs
 
-
-class Status(StrEnum):
-    """Where an offer stands."""
-
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    PAUSED = "paused"
-    ENDED = "ended"
-
-
-# What may become of what; doing again what was done changes nothing.
-_FROM = {
-    Status.PUBLISHED: [Status.DRAFT, Status.PAUSED],
-    Status.PAUSED: [Status.PUBLISHED],
-    Status.ENDED: [Status.DRAFT, Status.PUBLISHED, Status.PAUSED],
-}
 # With occasions, which the others haven't.
 TIMED: Final = frozenset({Kind.SHOW, Kind.COURSE})
 
@@ -72,7 +56,7 @@ class Offer(Details, frozen=True, kw_only=True):
 
     id: UUID
     venue: UUID
-    status: Status
+    status: Publication
     created_at: datetime
     changed_at: datetime
 
@@ -130,7 +114,7 @@ class Offers:
             **{name: getattr(asked.details, name) for name in Details.__struct_fields__},
             id=made.id,
             venue=asked.venue,
-            status=Status.DRAFT,
+            status=Publication.DRAFT,
             created_at=made.created_at,
             changed_at=made.created_at,
         )
@@ -161,7 +145,7 @@ class Offers:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = _offer(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE OF o", id_))
-            if was.status is Status.ENDED:
+            if was.status is Publication.ENDED:
                 raise Declined(Refusal.WRONG_STATE, "The offer has ended.")
             offer = msgspec.structs.replace(was, **changes)
             if offer.site != was.site:
@@ -176,15 +160,12 @@ class Offers:
                 await acts.by_staff(raw, caller, "offer_changed", id_, self._clock())
             return _offer(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, caller: Caller, id_: UUID, status: Status) -> Offer:
-        """Publish, pause or end an offer. Declines what the states above don't permit."""
+    async def change(self, caller: Caller, id_: UUID, status: Publication) -> Offer:
+        """Publish, pause or end an offer. Declines what can't become of it (see `states`)."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = _offer(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE OF o", id_)).status
-            if was is not status:
-                if was not in _FROM[status]:
-                    stands = "a draft" if was is Status.DRAFT else was
-                    raise Declined(Refusal.WRONG_STATE, f"The offer is {stands}; it can't become {status}.")
+            if was.becomes(status, "offer"):
                 await raw.execute(
                     "UPDATE scheme.offer SET status = $2, changed_at = $3 WHERE id = $1",
                     id_,
@@ -242,7 +223,7 @@ def _offer(row: asyncpg.Record | None) -> Offer:
     read: dict[str, Any] = {
         "kind": Kind(row["kind"]),
         "reach": Reach(row["reach"]),
-        "status": Status(row["status"]),
+        "status": Publication(row["status"]),
         "terms": msgspec.json.decode(row["terms"], type=Terms),
     }
     return Offer(**{name: read.get(name, row[name]) for name in Offer.__struct_fields__})

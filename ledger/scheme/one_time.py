@@ -9,10 +9,18 @@ was asked for in a process that is killed at that moment is lost, and asked for 
 same answer, by the same statements, whether any had been sent or not.
 
 A link has 128 random bits, a code 50; of both only hashes are kept. They hold in the browser that asked, which is
-known by a random value in a cookie of its own: so a link that somebody else asked for, or that a scanner of mail
-opened, signs nobody in. Looking at a link (`look`) never uses it up. Whatever is wrong with one, the answer is
-`link_used`. The sign-in begins in the transaction that uses it up, under the lock on whose it is: so none begins just
-behind an end of all of them.
+known by 128 random bits in a cookie of its own: so a link that somebody else asked for, or that a scanner of mail
+opened, signs nobody in.
+
+**Why 50 bits are enough for the code.** Code and cookie open together, 178 bits: who reads the letter and hasn't the
+browser has nothing, as with the link. So only somebody who asks, in a browser of their own, for another's letter can
+guess; they have `TRIES` for each letter that they ask for. (A right code of their own lets them begin anew, and was a
+letter, too.) Of 2^50 = 1.1 x 10^15 codes, one mailbox has 5 tries x `LETTERS_TO` an hour against it, from however many
+networks, each at up to `PEOPLE_MAX` good codes: one success in 5 x 10^8 years. Against all mailboxes a network has 5 x
+`LETTERS_FROM` an hour: a million networks wait for some 860 years.
+
+Looking at a link (`look`) never uses it up. Whatever is wrong with one, the answer is `link_used`. The sign-in begins
+in the transaction that uses it up, under the lock on whose it is: so none begins just behind an end of all of them.
 
 **An invitation is for the first time.** One of the staff is enough to let somebody in who never was in by a passkey or
 their organisation; who was, gets another by two (``recoveries``), or adds it themselves. It is never for whoever
@@ -63,7 +71,7 @@ LETTERS_TO: Final = 5
 LETTERS_FROM: Final = 30
 # A family, or a hostel, may share a mailbox.
 PEOPLE_MAX: Final = 10
-# Of 50 random bits, one of ten codes is guessed by one in 2 x 10^13 browsers. A slip of the finger costs no try.
+# For whoever misreads it twice; the sum is at the top. A slip of the finger costs no try.
 TRIES: Final = 5
 # Each is written within some 10 ms: the last waits for a second.
 WRITING_MAX: Final = 100
@@ -183,8 +191,8 @@ class OneTime:
             row = await driver(connection).fetchrow(_GOOD, *_presented(link, browser), self._clock())
         return None if row is None else _good(row)
 
-    async def use_link(self, link: str, browser: str | None) -> Entered:
-        """Sign in whose link it is, and use it up; or decline it."""
+    async def use_link(self, link: str, browser: str | None, *, shared: bool = False) -> Entered:
+        """Sign in whose link it is, and use it up; or decline it. ``shared``: others use this computer."""
         now = self._clock()
         async with self._database.transaction() as connection:
             raw = driver(connection)
@@ -192,9 +200,9 @@ class OneTime:
             if row is not None:
                 await lock_holders(raw, [row["holder"]])
             good = await take(raw, link, browser, Purpose.SIGN_IN, now)
-            return await sign_ins.enter(raw, Strength.LINK, now, good.holder)
+            return await sign_ins.enter(raw, Strength.LINK, now, good.holder, shared=shared)
 
-    async def use_code(self, code: str, browser: str | None) -> Entered:
+    async def use_code(self, code: str, browser: str | None, *, shared: bool = False) -> Entered:
         """Sign in by a code likewise. Declines one that was mistyped by naming the field."""
         typed = read_code(code)
         if typed is None:
@@ -211,7 +219,7 @@ class OneTime:
                 if await raw.fetchval(_USE, found["id"], now):
                     await raw.execute(_CONTACT_USED, found["holder"], now)
                     await attempts.succeeded(raw, here)
-                    entered = await sign_ins.enter(raw, Strength.LINK, now, found["holder"])
+                    entered = await sign_ins.enter(raw, Strength.LINK, now, found["holder"], shared=shared)
             flood = entered is None and await throttle.wrong_sign_in(raw, now)
         # Behind the transaction, which keeps the counts.
         if entered is not None:

@@ -26,16 +26,15 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Transfer, entry_id
-from ledger.journal.posting import post
 from ledger.scheme import acts, outbox
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
-from ledger.scheme.chart import CHART, account
+from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import make_known
-from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.registers import Newcomer
 
 LINES_MAX: Final = 5_000
@@ -143,9 +142,7 @@ async def _open(raw: asyncpg.Connection, caller: Caller, key: str, opening: Open
         events.append(Event(topic=Topic.BALANCE_OPENED, holder=holder, object=id_, body={"minutes": line.minutes}))
     await outbox.put(raw, events, now)
     await acts.by_staff(raw, caller, "balances_opened", entries[0].id, now)
-    for outcome in await post(raw, CHART, entries, now):
-        if settled(outcome).replayed:
-            raise Declined(Refusal.KEY_REUSED)
+    await post_new(raw, entries, now)
     return Opened(
         id=entries[0].id,
         source=opening.source,

@@ -25,7 +25,9 @@ from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.states import Participation, Publication
 
 USUAL_TAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -63,22 +65,6 @@ class Referral(StrEnum):
     SELF_OR_REFERRED = "self_or_referred"
 
 
-class Status(StrEnum):
-    """Where an opportunity stands."""
-
-    DRAFT = "draft"
-    PUBLISHED = "published"
-    PAUSED = "paused"
-    ENDED = "ended"
-
-
-_FROM = {
-    Status.PUBLISHED: [Status.DRAFT, Status.PAUSED],
-    Status.PAUSED: [Status.PUBLISHED],
-    Status.ENDED: [Status.DRAFT, Status.PUBLISHED, Status.PAUSED],
-}
-
-
 class Details(Struct, frozen=True, kw_only=True):
     """What is told of it. ``minutes`` is how long it usually takes, ``places`` how many can come to one session."""
 
@@ -102,7 +88,7 @@ class Opportunity(Details, frozen=True, kw_only=True):
     id: UUID
     project: UUID
     alias: str
-    status: Status
+    status: Publication
     created_at: datetime
     changed_at: datetime
 
@@ -141,10 +127,7 @@ class Opportunities:
         """A new one, a draft at first; and whether it was made before under this key."""
 
         async def work(raw: asyncpg.Connection, now: datetime) -> _Made:
-            status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", draft.project)
-            if status is None or not caller.speaks_for(draft.project):
-                raise Declined(Refusal.NOT_FOUND, "There is no such project.")
-            if status == "ended":
+            if await need_project(raw, caller, draft.project) is Participation.ENDED:
                 raise Declined(Refusal.WRONG_STATE, "The project has ended.")
             id_ = uuid4()
             await raw.execute(_CREATE, id_, draft.project, now, *_columns(draft.details))
@@ -191,7 +174,7 @@ class Opportunities:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = await _own(raw, caller, id_)
-            if was.status is Status.ENDED:
+            if was.status is Publication.ENDED:
                 raise Declined(Refusal.WRONG_STATE, "The opportunity has ended.")
             details = msgspec.structs.replace(was, **changes)
             if details != was:
@@ -199,15 +182,12 @@ class Opportunities:
                 await acts.by_staff(raw, caller, "opportunity_changed", id_, self._clock())
             return _opportunity(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, caller: Caller, id_: UUID, status: Status) -> Opportunity:
-        """Publish, pause or end it. Declines what the states above don't permit."""
+    async def change(self, caller: Caller, id_: UUID, status: Publication) -> Opportunity:
+        """Publish, pause or end it. Declines what can't become of it (see `states`)."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = (await _own(raw, caller, id_)).status
-            if was is not status:
-                if was not in _FROM[status]:
-                    stands = "a draft" if was is Status.DRAFT else was
-                    raise Declined(Refusal.WRONG_STATE, f"The opportunity is {stands}; it can't become {status}.")
+            if was.becomes(status, "opportunity"):
                 await raw.execute(
                     "UPDATE scheme.opportunity SET status = $2, changed_at = $3 WHERE id = $1",
                     id_,
@@ -216,6 +196,12 @@ class Opportunities:
                 )
                 await acts.by_staff(raw, caller, f"opportunity_{status}", id_, self._clock())
             return _opportunity(await raw.fetchrow(_BY_ID, id_))
+
+
+def told(row: asyncpg.Record) -> dict[str, Any]:
+    """What is told of an opportunity, by name; the row may have more."""
+    words = {"kind": Kind(row["kind"]), "referral": Referral(row["referral"]), "status": Publication(row["status"])}
+    return {name: words.get(name, row[name]) for name in Opportunity.__struct_fields__}
 
 
 async def _own(raw: asyncpg.Connection, caller: Caller, id_: UUID) -> Opportunity:
@@ -233,8 +219,7 @@ def _columns(details: Details) -> list[object]:
 def _opportunity(row: asyncpg.Record | None) -> Opportunity:
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
-    words = {"kind": Kind(row["kind"]), "referral": Referral(row["referral"]), "status": Status(row["status"])}
-    return Opportunity(**{name: words.get(name, row[name]) for name in Opportunity.__struct_fields__})
+    return Opportunity(**told(row))
 
 
 # No title is empty.

@@ -1,8 +1,9 @@
 """The outbox: whatever a person or a system may wait for, written in the transaction that made it so.
 
 A row holds ids and figures, never names or words: whoever delivers it reads those then, so nothing here outlives an
-erasure. Nothing delivers them yet: ``timecredits outbox`` shows what waits. What people need to sign in goes by
-``letters`` instead.
+erasure. ``telling`` settles them, each by a letter or by none, and marks them as delivered; ``timecredits outbox``
+shows what waits. What people need to sign in goes by ``letters`` at once, and so does, where somebody can be written
+to, who keeps their group's pot (``keyholder_news``).
 
 What waits is read oldest first, by moment and then id, and a row that was delivered is marked. Nobody remembers how far
 they had read: a transaction that took long commits rows of an earlier moment, and whoever went on from a place in the
@@ -65,6 +66,8 @@ class Topic(StrEnum):
     POT_SPEND_PROPOSED = "pot_spend_proposed"
     POT_SPEND_AGREED = "pot_spend_agreed"
     POT_SPEND_DECLINED = "pot_spend_declined"
+    KEYHOLDER_PROPOSED = "keyholder_proposed"
+    KEYHOLDER_CHANGED = "keyholder_changed"
     CREDITS_ENDING = "credits_ending"
     CREDITS_EXPIRED = "credits_expired"
     CREDITS_REINSTATED = "credits_reinstated"

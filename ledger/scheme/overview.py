@@ -30,11 +30,13 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.reading import Total
+from ledger.scheme import throttle
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import COMMODITIES
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.periodic import Periodic, Standing
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.throttle import Alert
 
 # The months at which an age begins: "this month and the two before" is from 0 to 3.
 AGES: Final = (0, 3, 6, 12, 24)
@@ -148,6 +150,8 @@ class Running(Struct, frozen=True, kw_only=True):
     log: LogHealth
     work: Sequence[Standing]
     waiting: Waiting
+    alerts: Sequence[Alert]
+    """Where somebody may be guessing codes."""
 
 
 class Overview:
@@ -206,15 +210,16 @@ class Overview:
         )
 
     async def running(self, caller: Caller) -> Running:
-        """The log, periodic work, and what waits."""
+        """The log, periodic work, what waits, and where wrong codes were typed."""
         _check_staff(caller)
         now = self._clock()
         async with self._database.reading() as connection:
             raw = driver(connection)
             (log,) = await raw.fetch(_HEALTH, _VERIFYING)
             (waiting,) = await raw.fetch(_WAITING, COUNT_MAX)
+            alerts = await throttle.alerts(raw, now)
         work = await Periodic(self._database, self._clock).standing()
-        return Running(log=_health(log, now), work=work, waiting=Waiting(**waiting))
+        return Running(log=_health(log, now), work=work, waiting=Waiting(**waiting), alerts=alerts)
 
     async def _walk(self, now: datetime) -> Outstanding:
         """Look at all wallets, in one snapshot."""

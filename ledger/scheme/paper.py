@@ -14,6 +14,10 @@ back to the pot that it came from, for somebody else's visit. Whoever wants all 
 Whoever uses a voucher shares its batch's lock and has the voucher's alone; whoever ends a batch has the batch's alone.
 So of two who bring the same voucher one wins, and none is used while the rest of its batch goes back.
 
+A group's pot is its keyholders', and one of the staff prints alone. So no more of it becomes vouchers within 24 hours
+than one keyholder may spend alone (rule 21): all batches of that time count together, but for what went back to the pot
+unused. More than that is the keyholders' to spend, by two (``pot_spends``). The community's pot is the staff's.
+
 What bounds it: ``COUNT_MAX`` vouchers a batch, ``DAYS_MAX`` until its last day, ``ENDS_MAX`` batches a round of work.
 """
 
@@ -34,11 +38,13 @@ from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
 from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import Clock, day_of, end_of
-from ledger.scheme.codes import code_for, code_hash
+from ledger.scheme.codes import code_for, code_hash, secret_of
 from ledger.scheme.keys import SCHEME, Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.pots import check_may_look
 from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.rules import in_force
+from ledger.scheme.terms import in_credits
 
 # As the table has it: what an afternoon at a printer is, and what one answer can hold.
 COUNT_MAX: Final = 1_000
@@ -47,6 +53,7 @@ DAYS_MAX: Final = 3 * 366
 # Ended and told within some 20 ms, for which everybody else who posts has to wait.
 ENDS_MAX: Final = 100
 _PURPOSE: Final = "voucher"
+_DAY: Final = timedelta(days=1)
 _MOMENT: Final = timedelta(microseconds=1)
 
 
@@ -181,7 +188,7 @@ class Paper:
             row = await raw.fetchrow(_ONE, id_)
             if row is None:
                 raise Declined(Refusal.NOT_FOUND)
-            secret = await raw.fetchval("SELECT secret FROM scheme.directory")
+            secret = await secret_of(raw)
             unused = await raw.fetch(_UNUSED, id_, now)
             await acts.record(raw, caller, None, "codes_read", id_, now)
         batch = _batch(row)
@@ -255,17 +262,20 @@ def _pot(group: UUID | None) -> str:
 
 async def _print(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Printing, now: datetime) -> _Printed:
     today, faults = day_of(now), []
-    if asked.group is not None and not await raw.fetchval(_IS_GROUP, asked.group):
+    # Locked, so that batches that are printed at once are counted one by one.
+    if asked.group is not None and not await raw.fetchval(_LOCK_GROUP, asked.group):
         faults.append(("group", "is no group of this scheme"))
     if not 0 <= (asked.last_day - today).days <= DAYS_MAX:
         faults.append(("last_day", f"must be today or later, by at most {DAYS_MAX} days"))
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults))
+    if asked.group is not None:
+        await _check_alone(raw, asked.group, asked.minutes * asked.count, now)
     expires_at = end_of(asked.last_day)
     await raw.execute(
         _BATCH, id_, asked.group, asked.label, asked.minutes, asked.count, expires_at, now, caller.identity
     )
-    secret = await raw.fetchval("SELECT secret FROM scheme.directory")
+    secret = await secret_of(raw)
     vouchers = [UUID(new_key()) for _ in range(asked.count)]
     hashes = [code_hash(secret, code_for(secret, _PURPOSE, voucher)) for voucher in vouchers]
     await raw.execute(_VOUCHERS, id_, now, caller.identity, expires_at, vouchers, hashes)
@@ -282,6 +292,17 @@ async def _print(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Prin
     (outcome,) = await post(raw, CHART, [entry], now)
     settled(outcome)
     return _Printed(id_, now)
+
+
+async def _check_alone(raw: asyncpg.Connection, group: UUID, minutes: int, now: datetime) -> None:
+    """Decline more of a group's pot than one person decides on."""
+    most = (await in_force(raw)).rules.pot_both_above_minutes
+    if await raw.fetchval(_PRINTED_SINCE, group, now - _DAY) + minutes > most:
+        raise Declined(
+            Refusal.WRONG_STATE,
+            f"From a group's pot, vouchers of {in_credits(most)} at most are printed within a day. More takes two"
+            " keyholders: on the pot's page one proposes what they would like to do, and another agrees.",
+        )
 
 
 async def _void(raw: asyncpg.Connection, caller: Caller, id_: UUID, batch: UUID, now: datetime) -> Voided:
@@ -358,7 +379,14 @@ def _batch(row: asyncpg.Record) -> Batch:
     )
 
 
-_IS_GROUP = "SELECT EXISTS (SELECT FROM scheme.group WHERE id = $1)"
+_LOCK_GROUP = "SELECT true FROM scheme.group WHERE id = $1 FOR NO KEY UPDATE"
+_PRINTED_SINCE = """
+SELECT coalesce(sum(b.minutes * CASE
+    WHEN b.ended_at IS NULL THEN b.count
+    ELSE (SELECT count(*) FROM scheme.credential c WHERE c.batch = b.id AND c.used_by IS NOT NULL)
+END), 0)::bigint
+FROM scheme.batch b WHERE b.group = $1 AND b.printed_at > $2
+"""
 _BATCH = """
 INSERT INTO scheme.batch (id, "group", label, minutes, count, expires_at, printed_at, printed_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -19,6 +19,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -38,6 +39,7 @@ from ledger.scheme.refusals import OUTAGES
 from ledger.scheme.retention import remove_contacts
 from ledger.scheme.sessions import close_forgotten
 from ledger.scheme.sign_ins import forget as forget_sign_ins
+from ledger.scheme.telling import ENGLISH, Voice, tell
 from ledger.scheme.throttle import forget as forget_wrong_codes
 
 Verb = Callable[[asyncpg.Connection, datetime], Awaitable[int]]
@@ -56,21 +58,30 @@ class Job(Struct, frozen=True):
     verb: Verb
 
 
-# A sign-out that was forgotten should stand closed before its coordinator looks; of the others nobody waits for the
-# minute, for a consent that has ended counts no more from its end, noticed or not.
-JOBS: Final = (
-    Job("close_forgotten", timedelta(minutes=5), close_forgotten),
-    Job("lapse_consents", timedelta(hours=1), lapse),
-    Job("release_cancelled", timedelta(minutes=1), release_cancelled),  # what was too much for one transaction
-    Job("lapse_holds", timedelta(minutes=1), lapse_due),
-    Job("expire_credits", timedelta(hours=1), expire),  # looks once a day, soon after it has begun in London
-    Job("end_batches", timedelta(hours=1), end_due),
-    Job("remove_contacts", timedelta(days=1), remove_contacts),
-    Job("forget_wrong_codes", timedelta(hours=1), forget_wrong_codes),
-    Job("forget_letters", timedelta(minutes=10), forget_letters),  # those that could not be sent hold a secret still
-    Job("forget_one_time", timedelta(hours=1), forget_one_time),
-    Job("forget_sign_ins", timedelta(hours=1), forget_sign_ins),
-)
+def jobs(voice: Voice = ENGLISH) -> tuple[Job, ...]:
+    """All of them; people are told what happened in that voice.
+
+    A sign-out that was forgotten should stand closed before its coordinator looks, and what is cancelled be known
+    before anybody sets out; of the others nobody waits for the minute, for a consent that has ended counts no more from
+    its end, noticed or not.
+    """
+    return (
+        Job("close_forgotten", timedelta(minutes=5), close_forgotten),
+        Job("lapse_consents", timedelta(hours=1), lapse),
+        Job("release_cancelled", timedelta(minutes=1), release_cancelled),  # what was too much for one transaction
+        Job("lapse_holds", timedelta(minutes=1), lapse_due),
+        Job("expire_credits", timedelta(hours=1), expire),  # looks once a day, soon after it has begun in London
+        Job("end_batches", timedelta(hours=1), end_due),
+        Job("tell_people", timedelta(minutes=1), partial(tell, voice=voice)),
+        Job("remove_contacts", timedelta(days=1), remove_contacts),
+        Job("forget_wrong_codes", timedelta(hours=1), forget_wrong_codes),
+        Job("forget_letters", timedelta(minutes=10), forget_letters),  # what could not be sent holds a secret still
+        Job("forget_one_time", timedelta(hours=1), forget_one_time),
+        Job("forget_sign_ins", timedelta(hours=1), forget_sign_ins),
+    )
+
+
+JOBS: Final = jobs()
 
 
 class Outcome(StrEnum):

@@ -10,7 +10,8 @@ A spend is a booking that the pot pays for (``bookings.book``): a visit of one o
 quotas and limits are judged then, and again when it is agreed to, for nothing is held while it waits. It waits for
 `WAITS_FOR`; whoever proposed it may withdraw it by declining. Who proposed it must be a keyholder still.
 
-Keyholders act by their own keys, or staff for them, which is recorded. Whoever is neither isn't told that there is one.
+Keyholders act by their own keys, or staff for them, which is recorded; but nobody proposes for one and agrees for
+another. Whoever is neither isn't told that there is one.
 
 What bounds it: `OPEN_MAX` waiting a group.
 """
@@ -165,7 +166,9 @@ async def _propose(raw: asyncpg.Connection, caller: Caller, key: str, asked: Pro
     )
     request = msgspec.json.encode(asked.wanted).decode()
     decided_at = None if waits else now
-    await raw.execute(_PUT, spend, asked.group, by, now, made.minutes, request, decided_at, step.booking)
+    await raw.execute(
+        _PUT, spend, asked.group, by, caller.identity, now, made.minutes, request, decided_at, step.booking
+    )
     return step
 
 
@@ -241,6 +244,9 @@ async def _agree(  # noqa: PLR0917  # each has its own type
     group, wanted, by = row["group"], _wanted(row["request"]), holders[asked.keyholder]
     if by == row["proposed_by"]:
         raise Declined(Refusal.SAME_APPROVER, "Another keyholder agrees to what one has proposed.")
+    if caller.identity == row["actor"]:
+        said = "You proposed this for one keyholder, so you can't agree for another. They can, or somebody else here."
+        raise Declined(Refusal.SAME_APPROVER, said)
     keyholders = await _keyholders(raw, group)
     if row["proposed_by"] not in keyholders:
         raise Declined(Refusal.WRONG_STATE, "Who proposed it is no keyholder any more: please propose it anew.")
@@ -310,8 +316,8 @@ _SAID: Final = {
 _wanted = msgspec.json.Decoder(Wanted).decode
 
 _PUT = """
-INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request, decided_at, booking)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO scheme.pot_spend (id, "group", proposed_by, actor, proposed_at, minutes, request, decided_at, booking)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 _MEMBERS = 'SELECT person, keyholder FROM scheme.membership WHERE "group" = $1 AND person = ANY($2::uuid[])'
 _KEYHOLDERS = """
@@ -323,7 +329,7 @@ SELECT count(*) FROM scheme.pot_spend WHERE "group" = $1 AND decided_at IS NULL 
 """
 _ONE = 'SELECT "group", request FROM scheme.pot_spend WHERE id = $1'
 _LOCKED = """
-SELECT id, "group", proposed_by, proposed_at, minutes, request, declined, booking
+SELECT id, "group", proposed_by, actor, proposed_at, minutes, request, declined, booking
 FROM scheme.pot_spend WHERE id = $1 FOR NO KEY UPDATE
 """
 _AGREE = "UPDATE scheme.pot_spend SET agreed_by = $2, decided_at = $3, booking = $4 WHERE id = $1"

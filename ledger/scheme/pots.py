@@ -22,15 +22,14 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.entries import Entry, Transfer, entry_id
-from ledger.journal.posting import post
 from ledger.scheme import acts, outbox
-from ledger.scheme.answers import Answers
+from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
-from ledger.scheme.chart import CHART, COMMUNITY, account
+from ledger.scheme.chart import COMMUNITY, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
-from ledger.scheme.refusals import Declined, Refusal, settled
+from ledger.scheme.refusals import Declined, Refusal
 
 _REFERENCE: Final = "passed_on"
 
@@ -136,9 +135,7 @@ async def _pass_on(raw: asyncpg.Connection, caller: Caller, id_: UUID, asked: Pa
         reference=_REFERENCE,
         details=msgspec.json.encode(_Why(asked.reason)).decode(),
     )
-    (outcome,) = await post(raw, CHART, [entry], now)
-    if settled(outcome).replayed:
-        raise Declined(Refusal.KEY_REUSED)
+    await post_new(raw, [entry], now)
     return PassedOn(id=id_, person=asked.person, minutes=asked.minutes, at=now)
 
 

@@ -43,11 +43,11 @@ class Preference(Struct, frozen=True, kw_only=True):
     language: Language = Language.ENGLISH
     large_print: bool = False
     quiet: bool = False
-    """Told only what they must know."""
+    """Written to only about what they must know (``telling``)."""
     paused_at: datetime | None = None
-    """Taking a break since then: asked for nothing, reminded of nothing."""
+    """Taking a break since then: not written to, but to sign in and for their safety."""
     named: bool = True
-    """Whether those who come too may see their first name."""
+    """Whether others of their groups may choose them by first name, to give or to ask for help (``acquaintance``)."""
     milestones: Sequence[int] = ()
     """Hours at which they would like a certificate, in order."""
 

@@ -27,11 +27,11 @@ from ledger.scheme.attendances import expect, locked
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
-from ledger.scheme.claims import need_project
 from ledger.scheme.clock import Clock
 from ledger.scheme.credentials import CARDS_MAX, Status
 from ledger.scheme.lines import Line, lines_of
 from ledger.scheme.people import make_known
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 
 # As long as contacts are kept (rule 28): who has been away for longer is found by the scheme's staff.

@@ -13,7 +13,6 @@ is final: its kiosks end with it, in the same transaction. Doing again what was 
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -28,25 +27,10 @@ from ledger.scheme.helping import May, may_act
 from ledger.scheme.keys import Caller
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.states import Participation
 
 # As many as somebody can still look through; beyond, they say a piece of the name.
 CHOICES_MAX: Final = 200
-
-
-class Status(StrEnum):
-    """Where a project stands."""
-
-    APPLIED = "applied"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
-
-
-_FROM = {
-    Status.ACTIVE: [Status.APPLIED, Status.SUSPENDED],
-    Status.SUSPENDED: [Status.ACTIVE],
-    Status.ENDED: [Status.APPLIED, Status.ACTIVE, Status.SUSPENDED],
-}
 
 
 class Project(Struct, frozen=True, kw_only=True):
@@ -55,7 +39,7 @@ class Project(Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
     alias: str
-    status: Status
+    status: Participation
     sensitive: bool
     created_at: datetime
 
@@ -65,7 +49,7 @@ class NewProject(Struct, frozen=True, kw_only=True, tag="project", tag_field="op
 
     name: str
     alias: str
-    status: Status = Status.ACTIVE
+    status: Participation = Participation.ACTIVE
     sensitive: bool = False
 
 
@@ -82,6 +66,14 @@ class _Made(Struct, frozen=True):
 
     id: UUID
     created_at: datetime
+
+
+async def need_project(raw: asyncpg.Connection, caller: Caller, project: UUID) -> Participation:
+    """How a project stands that the caller speaks for; to others it isn't there."""
+    status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", project)
+    if status is None or not caller.speaks_for(project):
+        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
+    return Participation(status)
 
 
 class Projects:
@@ -119,7 +111,9 @@ class Projects:
         async with self._database.reading() as connection:
             return _project(await driver(connection).fetchrow(_BY_ID, id_))
 
-    async def page(self, *, status: Status | None, after: tuple[str, UUID] | None, limit: int) -> Sequence[Project]:
+    async def page(
+        self, *, status: Participation | None, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[Project]:
         """Projects by name, those of one status or all; ``after`` is the last one seen, by its name then."""
         async with self._database.reading() as connection:
             rows = await driver(connection).fetch(_PAGE, status and status.value, *(after or (None, None)), limit)
@@ -170,16 +164,14 @@ class Projects:
                 await acts.by_staff(raw, caller, "project_changed", id_, self._clock())
             return _project(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, caller: Caller, id_: UUID, status: Status) -> Project:
-        """Activate, suspend or end a project. Declines what the states above don't permit."""
+    async def change(self, caller: Caller, id_: UUID, status: Participation) -> Project:
+        """Activate, suspend or end a project. Declines what can't become of it (see `states`)."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = _project(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE", id_)).status
-            if was is not status:
-                if was not in _FROM[status]:
-                    raise Declined(Refusal.WRONG_STATE, f"The project is {was}; it can't become {status}.")
+            if was.becomes(status, "project"):
                 await raw.execute("UPDATE scheme.project SET status = $2 WHERE id = $1", id_, status.value)
-                if status is Status.ENDED:
+                if status is Participation.ENDED:
                     await devices.revoke_kiosks(raw, caller, id_, self._clock())
                 await acts.by_staff(raw, caller, f"project_{status}", id_, self._clock())
             return _project(await raw.fetchrow(_BY_ID, id_))
@@ -188,7 +180,7 @@ class Projects:
 def _project(row: asyncpg.Record | None) -> Project:
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
-    return Project(**{**row, "status": Status(row["status"])})
+    return Project(**{**row, "status": Participation(row["status"])})
 
 
 _CREATE = """

@@ -189,8 +189,8 @@ class Recoveries:
 
 
 async def end_all(raw: asyncpg.Connection, holder: UUID, now: datetime) -> None:
-    """End what waits for that holder, in the caller's transaction: for an erasure."""
-    await raw.execute("UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL", holder, now)
+    """End what waits for that holder, in the caller's transaction: they leave, or are erased."""
+    await raw.execute(_END_ALL, holder, now)
 
 
 async def _locked(raw: asyncpg.Connection, id_: UUID) -> asyncpg.Record:
@@ -238,6 +238,7 @@ async def _tell(  # noqa: PLR0917  # each has its own type
 _ASK = "INSERT INTO scheme.recovery (id, holder, asked_at, asked_by) VALUES ($1, $2, $3, $4)"
 _AGREE = "UPDATE scheme.recovery SET agreed_at = $2, agreed_by = $3 WHERE id = $1"
 _END = "UPDATE scheme.recovery SET ended_at = $2 WHERE id = $1"
+_END_ALL = "UPDATE scheme.recovery SET ended_at = $2 WHERE holder = $1 AND agreed_at IS NULL AND ended_at IS NULL"
 _ONE = """
 SELECT r.id, r.holder, h.person, r.asked_at, r.asked_by, r.agreed_at, r.ended_at, c.changed_at,
     EXISTS (

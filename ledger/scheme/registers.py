@@ -34,7 +34,7 @@ from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award, lock_people, without_consent
 from ledger.scheme.clock import Clock, day_of
-from ledger.scheme.codes import code_for, code_hash
+from ledger.scheme.codes import code_for, code_hash, secret_of
 from ledger.scheme.hours import (
     Exceptional,
     State,
@@ -50,9 +50,11 @@ from ledger.scheme.hours import (
 from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import make_known
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import InForce
 from ledger.scheme.standing import Given, standing
+from ledger.scheme.states import Participation
 
 LINES_MAX = 5_000
 # As many as a page can show; with 5,000 wrong lines the first say it.
@@ -206,7 +208,7 @@ class Registers:
         now = self._clock()
         async with self._database.reading() as connection:
             raw = driver(connection)
-            status = await _status(raw, caller, register)
+            status = await need_project(raw, caller, register.project)
             force = await rules.in_force(raw)
             step = force.rules.step_minutes
             lines = [
@@ -216,7 +218,7 @@ class Registers:
             register = msgspec.structs.replace(register, lines=lines)
             session = await _session(raw, register, force, now, locks=False)
             rows = await _rows_seen(raw, register)
-            if status != "active":
+            if status is not Participation.ACTIVE:
                 raise Declined(Refusal.PROJECT_NOT_ACTIVE)
             await _weigh(raw, caller, force, session, rows)
             unconsented = await without_consent(raw, [row.holder for row in rows if row.holder and row.weighed], now)
@@ -246,18 +248,18 @@ class Registers:
     async def _known_secret(self) -> bytes:
         if not self._secret:
             async with self._database.reading() as connection:
-                self._secret = await driver(connection).fetchval("SELECT secret FROM scheme.directory")
+                self._secret = await secret_of(driver(connection))
         return self._secret
 
 
 async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Recorded:
     caller, register, now = asked.caller, asked.register, asked.now
-    status = await _status(raw, caller, register)
+    status = await need_project(raw, caller, register.project)
     force = await rules.in_force(raw)
     session = await _session(raw, register, force, now)
     await _look_whether_sent(raw, register, session)
     rows = await _rows(raw, asked)
-    if status != "active":
+    if status is not Participation.ACTIVE:
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
     await _weigh(raw, caller, force, session, rows)
     await _write(raw, asked, force, session, rows)
@@ -326,14 +328,6 @@ async def _record(raw: asyncpg.Connection, asked: _Asked, secret: bytes) -> Reco
 
 
 # --- reading the register -----------------------------------------------------------------------------------
-
-
-async def _status(raw: asyncpg.Connection, caller: Caller, register: Register) -> str:
-    """The status of the register's project, which the caller must speak for."""
-    status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", register.project)
-    if status is None or not caller.speaks_for(register.project):
-        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
-    return str(status)
 
 
 async def _session(

@@ -1,14 +1,19 @@
 """Roles: what somebody may do besides being a volunteer, for a project, a venue or the whole scheme.
 
     grant: lock the person -> one live role of a kind and place -> row, act, event
-    end: lock the scheme's staff -> row, act, event        all of it at once: see ``leaving``
+    end: lock the scheme's staff, then them -> row, the API keys that stood on it, act, event
+                                                         all of it at once: see ``leaving``
 
 Staff grant and end them, to others than themselves; rights are read at each request, so what ended stops working at
-once. **Staff are made by two of the staff**, who give the same role within `ASKED_LASTS`: the first asks for it, which
-stands in the audit trail, and the second grants it. So nobody makes a second one of themselves, where two of the staff
-have to agree. The first two are made by the operator. The scheme keeps at least one: the last one's role ends after
-another was granted one. A role stays when its project or venue ends, where there is then nothing to do with it, and is
-kept when it ended, for what was done under it is recorded.
+once, on pages and by the API: the keys in their name that stood on that role end with it (``keys``). Of the devices
+that they had enrolled those in use stay, for they are the venue's or the project's; a code that nobody typed yet is no
+longer taken (``devices``).
+
+**Staff are made by two of the staff**, who give the same role within `ASKED_LASTS`: the first asks for it, which stands
+in the audit trail, and the second grants it. So nobody makes a second one of themselves, where two of the staff have to
+agree. The first two are made by the operator. The scheme keeps at least one: the last one's role ends after another was
+granted one. A role stays when its project or venue ends, where there is then nothing to do with it, and is kept when it
+ended, for what was done under it is recorded.
 
 What bounds it: ``ROLES_MAX`` live roles of somebody.
 """
@@ -25,7 +30,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.entries import new_key
-from ledger.scheme import acts, outbox
+from ledger.scheme import acts, keys, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.callers import OPERATOR, Caller, Scope
@@ -160,9 +165,18 @@ class Roles:
             return await held(raw, holder)
 
     async def page(
-        self, *, project: UUID | None = None, venue: UUID | None = None, after: UUID | None, limit: int
+        self,
+        *,
+        project: UUID | None = None,
+        venue: UUID | None = None,
+        of_scheme: bool = False,
+        after: UUID | None,
+        limit: int,
     ) -> Sequence[Holding]:
-        """Who has which role, of a project, a venue or everywhere, in the order they were granted; for staff."""
+        """Who has which role, of a project, a venue, the scheme itself or everywhere, in the order they were granted.
+
+        For staff.
+        """
         async with self._database.reading() as connection:
             raw = driver(connection)
             if project is not None:
@@ -170,7 +184,7 @@ class Roles:
             elif venue is not None:
                 rows = await raw.fetch(_OF_VENUE, after, limit, venue)
             else:
-                rows = await raw.fetch(_ALL, after, limit)
+                rows = await raw.fetch(_OF_SCHEME if of_scheme else _ALL, after, limit)
         return [Holding(**{**row, "role": Role(row["role"])}) for row in rows]
 
 
@@ -277,6 +291,7 @@ async def _ended(raw: asyncpg.Connection, caller: Caller, id_: UUID, now: dateti
         need_another(staff, row["holder"])
     await raw.execute(_END, id_, now, caller.identity)
     await acts.record(raw, caller, row["holder"], Topic.ROLE_ENDED.value, id_, now)
+    await keys.end_unfounded(raw, caller, row["holder"], now)
     event = Event(topic=Topic.ROLE_ENDED, holder=row["holder"], project=role.project, object=id_)
     await outbox.put(raw, [event], now)
     return msgspec.structs.replace(role, ended_at=now)
@@ -320,11 +335,12 @@ SELECT r.id, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at
 FROM scheme.role r JOIN scheme.holder h ON h.id = r.holder
 WHERE r.holder = $1 AND r.ended_at IS NULL
 """
+# Their row too, so that no key is made for them meanwhile.
 _ONE = """
 SELECT r.id, r.holder, h.person, r.role, r.project, r.venue, r.granted_at, r.ended_at
 FROM scheme.role r JOIN scheme.holder h ON h.id = r.holder
 WHERE r.id = $1
-FOR NO KEY UPDATE OF r
+FOR NO KEY UPDATE OF r, h
 """
 _OF = """
 SELECT r.id, r.role, r.project, r.venue, coalesce(p.name, v.name) AS place
@@ -346,6 +362,7 @@ WHERE r.ended_at IS NULL AND r.id > coalesce($1::uuid, '00000000-0000-0000-0000-
 ORDER BY r.id LIMIT $2
 """
 _ALL = _HOLDINGS.format("")
+_OF_SCHEME = _HOLDINGS.format("AND r.project IS NULL AND r.venue IS NULL")
 _OF_PROJECT = _HOLDINGS.format("AND r.project = $3")
 _OF_VENUE = _HOLDINGS.format("AND r.venue = $3")
 _GRANT = """

@@ -183,10 +183,11 @@ class Rules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     sms_characters: Annotated[int, _soon(32, "characters", 1, 1600, "The longest text message.")] = 160
     quiet_from_minute: Annotated[
-        int, _soon(32, "minutes after midnight", 0, 1439, "No messages from then on, by the clock in London.")
+        int,
+        _amount(32, "minutes after midnight", 0, 1439, "Emails that can wait do so from then on, by London's clock."),
     ] = 1200
     quiet_until_minute: Annotated[
-        int, _soon(32, "minutes after midnight", 0, 1439, "No messages before then, by the clock in London.")
+        int, _amount(32, "minutes after midnight", 0, 1439, "Until then they wait; the same as before: they never do.")
     ] = 540
     reminders: Annotated[int, _soon(32, "messages", 0, 10, "How many reminders one thing brings.")] = 1
 

@@ -13,16 +13,15 @@ district that isn't in the list, with the field.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import asyncpg
 from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.scheme.clock import Clock
-from ledger.scheme.districts import district
-from ledger.scheme.opportunities import Kind, Opportunity, Referral, Status
+from ledger.scheme.districts import known_district
+from ledger.scheme.opportunities import Opportunity, told
 from ledger.scheme.refusals import Declined, Refusal
 
 # Two months of a weekly session.
@@ -84,15 +83,8 @@ class Seeking:
 
     async def search(self, wanted: Wanted, *, after: tuple[str, UUID] | None, limit: int) -> Sequence[Found]:
         """Those that fit, in order; ``after`` is the last one seen: its ``order`` then, and its id."""
-        near = None if wanted.near is None else district(wanted.near)
-        async with self._database.reading() as connection:
-            raw = driver(connection)
-            if near is not None and not await raw.fetchval(_KNOWN, near):
-                raise Declined(
-                    Refusal.WRONG_VALUES,
-                    f"We don't know where {near} is: please try a district near by.",
-                    fields=(("near", "is no postcode district that is known here"),),
-                )
+        async with self._database.plain() as raw:
+            near = None if wanted.near is None else await known_district(raw, wanted.near)
             rows = await raw.fetch(
                 _SEARCH,
                 near,
@@ -106,7 +98,7 @@ class Seeking:
                 self._clock(),
             )
         return [
-            Found(**_told(row), km=None if row["km"] == _SOMEWHERE else row["km"], next_at=row["next_at"])
+            Found(**told(row), km=None if row["km"] == _SOMEWHERE else row["km"], next_at=row["next_at"])
             for row in rows
         ]
 
@@ -118,12 +110,7 @@ class Seeking:
             if row is None:
                 raise Declined(Refusal.NOT_FOUND)
             times = await raw.fetch(_TIMES, id_, self._clock(), holder, SESSIONS_SHOWN)
-        return Shown(opportunity=Opportunity(**_told(row)), times=[Time(**each) for each in times])
-
-
-def _told(row: asyncpg.Record) -> dict[str, Any]:
-    words = {"kind": Kind(row["kind"]), "referral": Referral(row["referral"]), "status": Status(row["status"])}
-    return {name: words.get(name, row[name]) for name in Opportunity.__struct_fields__}
+        return Shown(opportunity=Opportunity(**told(row)), times=[Time(**each) for each in times])
 
 
 def _place(after: tuple[str, UUID] | None) -> tuple[int | None, str | None, UUID | None]:
@@ -133,7 +120,6 @@ def _place(after: tuple[str, UUID] | None) -> tuple[int | None, str | None, UUID
     return int(km), title, after[1]
 
 
-_KNOWN = "SELECT EXISTS (SELECT FROM scheme.district WHERE name = $1)"
 # By the haversine, as in `finding`.
 _SEARCH = f"""
 WITH found AS (

@@ -2,7 +2,7 @@
 
 A session can be planned for at most a year ahead, alone or weekly: the same time on London's clocks each week, summer
 and winter, and each as long as the first. It can be cancelled until somebody came or it is over; whoever was
-expected is told.
+expected is told (``telling``), and sees it on their pages until its day is over.
 
 Who was checked in and never out is closed by rule (9), at the session's end or some hours after they came, whichever is
 first (who came after its end: those hours later). Their hours are claimed up to then and wait for somebody to look.
@@ -30,8 +30,10 @@ from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.hours import SESSION_MAX
 from ledger.scheme.keys import SCHEME, Caller
 from ledger.scheme.outbox import Event, Topic
+from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import Rules
+from ledger.scheme.states import Participation
 
 AHEAD_MAX: Final = timedelta(days=366)
 REPEAT_MAX: Final = 26
@@ -182,9 +184,7 @@ async def close_forgotten(raw: asyncpg.Connection, now: datetime) -> int:
 
 
 async def _plan(raw: asyncpg.Connection, caller: Caller, plan: Plan, now: datetime) -> _Made:
-    status = await raw.fetchval("SELECT status FROM scheme.project WHERE id = $1", plan.project)
-    if status is None or not caller.speaks_for(plan.project):
-        raise Declined(Refusal.NOT_FOUND, "There is no such project.")
+    status = await need_project(raw, caller, plan.project)
     force = await rules.in_force(raw)
     starts = _weekly(plan.started_at, plan.repeat)
     faults = _faults(plan, starts[-1], force.rules, now)
@@ -193,7 +193,7 @@ async def _plan(raw: asyncpg.Connection, caller: Caller, plan: Plan, now: dateti
         faults.append(("opportunity", "is no opportunity of this project"))
     if faults:
         raise Declined(Refusal.WRONG_VALUES, fields=tuple(faults))
-    if status != "active":
+    if status is not Participation.ACTIVE:
         raise Declined(Refusal.PROJECT_NOT_ACTIVE)
     if opportunity is not None and opportunity["status"] == "ended":
         raise Declined(Refusal.WRONG_STATE, "The opportunity has ended.")

@@ -25,8 +25,9 @@ from ledger.scheme import acts, rules
 from ledger.scheme.attendances import Presence
 from ledger.scheme.callers import Caller
 from ledger.scheme.clock import LONDON, Clock, day_of, end_of
-from ledger.scheme.codes import code_for
+from ledger.scheme.codes import code_for, secret_of
 from ledger.scheme.hours import Exceptional, State, explained, of_period, period_faults
+from ledger.scheme.letters import WRITTEN_TO
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.registers import VOUCHER
 from ledger.scheme.rules import InForce
@@ -100,6 +101,8 @@ class Listed(Struct, frozen=True, kw_only=True):
     left_at: datetime | None
     minutes: int | None
     usual: int
+    written_to: bool = False
+    """Whether a letter tells them of what is cancelled."""
 
     @property
     def is_told(self) -> bool:
@@ -271,7 +274,7 @@ class Sheets:
             tea = await raw.fetch(_TEA, session, LISTED_MAX)
             if any(row["is_open"] for row in rows):
                 await acts.record(raw, caller, None, "codes_read", session, now)
-                self._secret = self._secret or await raw.fetchval("SELECT secret FROM scheme.directory")
+                self._secret = self._secret or await secret_of(raw)
         return Recorded(
             project=project,
             alias=found["alias"],
@@ -416,12 +419,15 @@ SELECT s.id, o.title, s.started_at, s.ended_at, s.cancelled_at, o.places
 FROM scheme.session s LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
 WHERE s.id = $1 AND s.project = $2
 """
-_LISTED = """
-SELECT p.id AS person, p.name, a.state, a.checked_in_at AS came_at, a.checked_out_at AS left_at, a.minutes
+_LISTED = f"""
+SELECT p.id AS person, p.name, a.state, a.checked_in_at AS came_at, a.checked_out_at AS left_at, a.minutes,
+    {WRITTEN_TO} AS written_to
 FROM scheme.attendance a JOIN scheme.holder h ON h.id = a.holder JOIN scheme.person p ON p.id = h.person
+LEFT JOIN scheme.contact c ON c.person = p.id
+LEFT JOIN scheme.preference f ON f.person = p.id
 WHERE a.session = $1
 ORDER BY lower(p.name), p.id LIMIT $2
-"""
+"""  # noqa: S608  # a piece of our own
 # Who came most often lately first, and then who came last: a year of the project's sessions by index.
 _PEOPLE = """
 SELECT p.id AS person, p.name, max(s.started_at) AS last_at, count(*) FILTER (WHERE s.started_at > $4) AS times

@@ -8,8 +8,16 @@ beforehand. How somebody proved who they are is its strength, which decides how 
 is and what they may is read with each request, by one query: a role that ended, a device that was revoked and somebody
 who was erased are known as such at the next click.
 
-``seen_at`` is written once an hour at most, in a transaction of its own, and moves the end along with it: so a page
-that is read costs no write, and a sign-in may end up to an hour before its time.
+**A shared computer.** Whoever signs in by a link may say that others use that computer: then the cookie ends with the
+browser, and the sign-in after `SHARED.unused` without a page, for many browsers keep such a cookie or are never closed
+(ASVS 5.0, 7.3). What was typed until then is kept on the page that asks to sign in once more.
+
+**Freshly.** For `FRESH` after it began a sign-in is fresh: whoever is there has just shown who they are. What weighs
+most asks for that (ASVS 5.0, 7.5). Whoever shows it once more begins another sign-in in place of this one: nothing is
+prolonged, and nothing is kept but when it began.
+
+``seen_at`` is written once in `Life.noted` at most, in a transaction of its own, and moves the end along with it: so a
+page that is read hardly ever costs a write, and a sign-in may end so much before its time.
 
 What bounds it: `LIVE_MAX` sign-ins of somebody, and one of a device; the oldest ends when another begins. What ended or
 ran out is deleted `_KEPT` later.
@@ -43,10 +51,11 @@ class Strength(StrEnum):
 
 
 class Life(NamedTuple):
-    """How long a sign-in lasts: so long without use, and so long in all, if that is bounded."""
+    """How long a sign-in lasts: so long without use, and so long in all, if that is bounded; how often use is noted."""
 
     unused: timedelta
     most: timedelta | None
+    noted: timedelta = timedelta(hours=1)
 
 
 LIVES: Final[Mapping[Strength, Life]] = MappingProxyType(
@@ -60,9 +69,14 @@ LIVES: Final[Mapping[Strength, Life]] = MappingProxyType(
         Strength.DEVICE: Life(timedelta(days=365), None),
     }
 )
+# Whoever walks away from a library's computer without closing the browser is known there for no longer than it takes to
+# read a page with help; what is typed is kept. And nobody sits there for more than a day.
+SHARED: Final = Life(timedelta(minutes=30), timedelta(hours=12), noted=timedelta(minutes=1))
+# Enough to go through with what one came for, as when a colleague leaves; too short for whoever comes by a computer
+# that was left open over lunch.
+FRESH: Final = timedelta(minutes=15)
 # A phone, a tablet, some computers, and each with a browser or two; what is above it was forgotten somewhere.
 LIVE_MAX: Final = 20
-_SEEN: Final = timedelta(hours=1)
 # As long as somebody may want to be told which browsers they had been signed in with.
 _KEPT: Final = timedelta(days=30)
 _FORGOTTEN_AT_ONCE: Final = 500
@@ -74,7 +88,7 @@ class Present(Struct, frozen=True, kw_only=True):
     """Who is signed in in a browser, as of this request: somebody with their live roles, or a device.
 
     ``venue`` and ``site`` are a till's, ``project`` a kiosk's. ``locked_until`` is set where too many codes were wrong,
-    at the device or at its venue.
+    at the device or at its venue. ``is_fresh`` is whether the sign-in began within `FRESH`.
     """
 
     sign_in: UUID
@@ -91,22 +105,28 @@ class Present(Struct, frozen=True, kw_only=True):
     locked_until: datetime | None
     language: str = "en"
     large_print: bool = False
+    is_fresh: bool = False
 
 
 class SignIn(Struct, frozen=True, kw_only=True):
-    """A browser in which somebody is signed in; ``seen_at`` is when it was last used, to the hour."""
+    """A browser in which somebody is signed in; ``seen_at`` is when it was last used, to the hour.
+
+    ``shared`` is whether they said that others use that computer.
+    """
 
     id: UUID
     strength: Strength
+    shared: bool
     made_at: datetime
     seen_at: datetime
 
 
 class Entered(Struct, frozen=True, kw_only=True):
-    """Somebody who has just come in: ``token`` is the cookie's value."""
+    """Somebody who has just come in: ``token`` is the cookie's value, which a ``shared`` browser forgets at its end."""
 
     holder: UUID
     token: str
+    shared: bool = False
 
     def __repr__(self) -> str:
         """Without the cookie's value, which has no place in a log."""
@@ -125,26 +145,36 @@ class SignIns:
         async with self._database.transaction() as connection:
             return await begin(driver(connection), strength, self._clock(), holder=holder, device=device)
 
-    async def who(self, token: str) -> Present | None:
-        """Who is signed in with that cookie's value; None if nobody is any more."""
+    async def who(self, token: str, *, by_itself: bool = False) -> Present | None:
+        """Who is signed in with that cookie's value; None if nobody is any more.
+
+        What an open page asks ``by_itself``, as a pass does that redraws itself, is no use of a shared computer.
+        """
         if len(token) != _TOKEN_CHARACTERS or not token.isascii():
             return None
         now = self._clock()
         row = await self._database.row(_WHO, _hash(token), now)
         if row is None:
             return None
-        if row["seen_at"] <= now - _SEEN:
+        life = _life(Strength(row["strength"]), shared=row["shared"])
+        if row["seen_at"] <= now - life.noted and not (by_itself and row["shared"]):
             async with self._database.transaction() as connection:
-                ends_at = _ends_at(Strength(row["strength"]), row["made_at"], now)
-                await driver(connection).execute(_SAW, row["id"], now, ends_at, now - _SEEN)
-        return _present(row)
+                ends_at = _ends_at(life, row["made_at"], now)
+                await driver(connection).execute(_SAW, row["id"], now, ends_at, now - life.noted)
+        return _present(row, is_fresh=now - row["made_at"] <= FRESH)
 
     async def of(self, holder: UUID) -> Sequence[SignIn]:
         """Where somebody is signed in, the last used first: `LIVE_MAX` at most."""
         async with self._database.reading() as connection:
             rows = await driver(connection).fetch(_OF, holder, self._clock())
         return [
-            SignIn(id=row["id"], strength=Strength(row["strength"]), made_at=row["made_at"], seen_at=row["seen_at"])
+            SignIn(
+                id=row["id"],
+                strength=Strength(row["strength"]),
+                shared=row["shared"],
+                made_at=row["made_at"],
+                seen_at=row["seen_at"],
+            )
             for row in rows
         ]
 
@@ -172,25 +202,29 @@ async def begin(
     *,
     holder: UUID | None = None,
     device: UUID | None = None,
+    shared: bool = False,
 ) -> str:
     """The same in the caller's transaction."""
     assert (holder is None) != (device is None), "a sign-in is somebody's or a device's"
+    assert not shared or strength is Strength.LINK, "the others end soon anyway"
     # Locked, so that none begins while they are erased or it is revoked, and so that they are counted one by one.
     if not await raw.fetchval(_OF_DEVICE if holder is None else _OF_HOLDER, device if holder is None else holder):
         raise Declined(Refusal.NOT_FOUND)
     await raw.execute(_END_OLDEST, holder, device, now, LIVE_MAX - 1 if device is None else 0)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    ends_at = _ends_at(strength, now, now)
-    await raw.execute(_BEGIN, uuid4(), _hash(token), holder, device, strength.value, now, ends_at)
+    ends_at = _ends_at(_life(strength, shared=shared), now, now)
+    await raw.execute(_BEGIN, uuid4(), _hash(token), holder, device, strength.value, now, ends_at, shared)
     return token
 
 
-async def enter(raw: asyncpg.Connection, strength: Strength, now: datetime, holder: UUID) -> Entered:
+async def enter(
+    raw: asyncpg.Connection, strength: Strength, now: datetime, holder: UUID, *, shared: bool = False
+) -> Entered:
     """Begin one for somebody who has just proved who they are, in the transaction that found it so.
 
     They are locked there first of all: whatever ends all of their ways in is then done before, or ends this one too.
     """
-    return Entered(holder=holder, token=await begin(raw, strength, now, holder=holder))
+    return Entered(holder=holder, token=await begin(raw, strength, now, holder=holder, shared=shared), shared=shared)
 
 
 async def was_sure(raw: asyncpg.Connection, holder: UUID) -> bool:
@@ -209,8 +243,11 @@ async def forget(raw: asyncpg.Connection, now: datetime) -> int:
     return int((await raw.execute(_FORGET, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
 
 
-def _ends_at(strength: Strength, made_at: datetime, seen_at: datetime) -> datetime:
-    life = LIVES[strength]
+def _life(strength: Strength, *, shared: bool) -> Life:
+    return SHARED if shared else LIVES[strength]
+
+
+def _ends_at(life: Life, made_at: datetime, seen_at: datetime) -> datetime:
     ends_at = seen_at + life.unused
     return ends_at if life.most is None else min(ends_at, made_at + life.most)
 
@@ -219,7 +256,7 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _present(row: asyncpg.Record) -> Present:
+def _present(row: asyncpg.Record, *, is_fresh: bool) -> Present:
     return Present(
         sign_in=row["id"],
         strength=Strength(row["strength"]),
@@ -238,14 +275,15 @@ def _present(row: asyncpg.Record) -> Present:
         locked_until=row["locked_until"],
         language=row["language"],
         large_print=row["large_print"],
+        is_fresh=is_fresh,
     )
 
 
 _OF_HOLDER = "SELECT true FROM scheme.holder WHERE id = $1 AND person IS NOT NULL FOR NO KEY UPDATE"
 _OF_DEVICE = "SELECT true FROM scheme.device WHERE id = $1 AND status = 'active' FOR NO KEY UPDATE"
 _BEGIN = """
-INSERT INTO scheme.sign_in (id, token_hash, holder, device, strength, made_at, seen_at, ends_at)
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+INSERT INTO scheme.sign_in (id, token_hash, holder, device, strength, made_at, seen_at, ends_at, shared)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)
 """
 _END_OLDEST = """
 UPDATE scheme.sign_in SET ended_at = $3, ends_at = least(ends_at, $3) WHERE id = ANY(ARRAY(
@@ -256,7 +294,7 @@ UPDATE scheme.sign_in SET ended_at = $3, ends_at = least(ends_at, $3) WHERE id =
 """
 # One look-up by the cookie's hash, and from there by primary keys; roles by their index on whose they are.
 _WHO = """
-SELECT s.id, s.strength, s.made_at, s.seen_at, s.holder, p.id AS person, p.name,
+SELECT s.id, s.strength, s.shared, s.made_at, s.seen_at, s.holder, p.id AS person, p.name,
     coalesce(c.language, 'en') AS language, coalesce(c.large_print, false) AS large_print,
     s.device, d.name AS device_name, d.venue, d.site, d.project,
     greatest(d.locked_until, v.locked_until) AS locked_until,
@@ -278,7 +316,7 @@ WHERE s.token_hash = $1 AND s.ended_at IS NULL AND s.ends_at > $2
     AND CASE WHEN s.device IS NULL THEN p.id IS NOT NULL ELSE d.status = 'active' END
 """
 _OF = """
-SELECT id, strength, made_at, seen_at FROM scheme.sign_in
+SELECT id, strength, shared, made_at, seen_at FROM scheme.sign_in
 WHERE holder = $1 AND ended_at IS NULL AND ends_at > $2 ORDER BY seen_at DESC, made_at DESC, id
 """
 # Of requests that come at once the first writes it.

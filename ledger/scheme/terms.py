@@ -50,6 +50,7 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     windows: Annotated[tuple[Window, ...], Meta(max_length=28)] = ()  # none: always open
     closed: Annotated[tuple[date, ...], Meta(max_length=100)] = ()
     quiet: Annotated[tuple[Window, ...], Meta(max_length=28)] = ()  # quiet times: told, not enforced
+    low_talk: bool = False  # whoever comes won't have to talk: told, not enforced
     quota: Annotated[int, Meta(ge=0, le=100_000)] | None = None  # places a calendar month; who is charged takes one
     visit_minutes: Annotated[int, Meta(ge=1, le=6000)] | None = None
     month_minutes: Annotated[int, Meta(ge=1, le=60_000)] | None = None  # a person

@@ -9,17 +9,21 @@ Wrong is a code that is nobody's. One that was mistyped is known by its check ch
 stale, blocked or used was somebody's, and costs none either.
 
 A device and a venue are locked until so many lie no longer within that time: ``locked_until`` stands in their rows, so
-every process knows it with its next question (see ``directory``). Staff hear of each lock by the outbox.
+every process knows it with its next question (see ``directory``). Staff read of it, and of the rest, for a day on the
+office's page (``alerts``); the outbox has each for other programs.
 
 What bounds it: a row for each wrong code, of which none is kept for longer than a day, and none is written where no
 more are heard. What was on its way when the lock fell is still answered, so a few more may be counted.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
+from msgspec import Struct
 
 from ledger.journal.entries import new_key
 from ledger.scheme import outbox
@@ -37,13 +41,52 @@ class Limit(NamedTuple):
 
 DEVICE: Final = Limit(10, timedelta(hours=1))
 VENUE: Final = Limit(100, timedelta(days=1))
-TYPIST: Final = Limit(10, timedelta(hours=1))
-ENROLMENT: Final = Limit(10, timedelta(minutes=10))
-SIGN_IN: Final = Limit(10, timedelta(minutes=10))
+# As many of each that is no device's, so that one walk over them finds where it was too many.
+_TYPED: Final = 10
+TYPIST: Final = Limit(_TYPED, timedelta(hours=1))
+ENROLMENT: Final = Limit(_TYPED, timedelta(minutes=10))
+SIGN_IN: Final = Limit(_TYPED, timedelta(minutes=10))
 # As whose they are counted, for nobody is known by then.
 _NOBODY_YET: Final = UUID("516e1700-0000-8000-8000-000000000001")
 _KEPT: Final = timedelta(days=1)
 _FORGOTTEN_AT_ONCE: Final = 500
+# A screen of them: with more, whoever looks after the service has to be asked.
+ALERTS_MAX: Final = 30
+
+
+class Where(StrEnum):
+    """Where too many wrong codes were typed."""
+
+    DEVICE = "device"
+    VENUE = "venue"
+    SLIPS = "slips"
+    ENROLMENT = "enrolment"
+    SIGN_IN = "sign_in"
+
+
+_LIMITS: Final = {
+    Where.DEVICE: DEVICE,
+    Where.VENUE: VENUE,
+    Where.SLIPS: TYPIST,
+    Where.ENROLMENT: ENROLMENT,
+    Where.SIGN_IN: SIGN_IN,
+}
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """Too many wrong codes within a day: where, since when, and until when no more are heard there, or were.
+
+    ``name`` is a device's, ``place`` that of its venue or project. Who typed slips isn't told.
+    """
+
+    where: Where
+    name: str | None
+    place: str | None
+    venue: UUID | None
+    project: UUID | None
+    count: int
+    since: datetime
+    until: datetime
 
 
 async def wrong(raw: asyncpg.Connection, device: UUID, venue: UUID | None, now: datetime) -> None:
@@ -113,6 +156,17 @@ async def wrong_sign_in(raw: asyncpg.Connection, now: datetime) -> bool:
     return False
 
 
+async def alerts(raw: asyncpg.Connection, now: datetime) -> Sequence[Alert]:
+    """Where too many were wrong within a day, the last one first; not of a device that was revoked meanwhile."""
+    found = []
+    limits = [ENROLMENT.within, SIGN_IN.within, TYPIST.within]
+    for row in await raw.fetch(_ALERTS, now - _KEPT, _NOBODY_YET, _TYPED - 1, *limits, ALERTS_MAX):
+        where = Where(row["where"])
+        limit = _LIMITS[where]
+        found.append(Alert(**{**row, "where": where}, count=limit.most, since=row["until"] - limit.within))
+    return found
+
+
 async def forget(raw: asyncpg.Connection, now: datetime) -> int:
     """Delete some of what is a day old, and return how many they were."""
     return int((await raw.execute(_FORGET, now - _KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
@@ -143,6 +197,29 @@ UPDATE scheme.device SET locked_until = $2 WHERE id = $1 AND (locked_until IS NU
 """
 _LOCK_VENUE = """
 UPDATE scheme.venue SET locked_until = $2 WHERE id = $1 AND (locked_until IS NULL OR locked_until <= $3) RETURNING true
+"""
+# What is no device's lasts from the first of the last so many on. Of each of these no more than 60 an hour are counted.
+_ALERTS = """
+SELECT * FROM (
+    SELECT 'device' AS "where", d.name, coalesce(v.name, p.name) AS place, d.venue, d.project, d.locked_until AS until
+    FROM scheme.device d
+    LEFT JOIN scheme.venue v ON v.id = d.venue
+    LEFT JOIN scheme.project p ON p.id = d.project
+    WHERE d.locked_until > $1 AND d.status = 'active'
+    UNION ALL
+    SELECT 'venue', NULL, name, id, NULL, locked_until FROM scheme.venue WHERE locked_until > $1
+    UNION ALL
+    SELECT "where", NULL, NULL, NULL, NULL, max(first + within)
+    FROM (
+        SELECT at, lag(at, $3) OVER (PARTITION BY identity ORDER BY at, id) AS first, identity,
+            CASE WHEN identity IS NULL THEN 'enrolment' WHEN identity = $2 THEN 'sign_in' ELSE 'slips' END AS "where",
+            CASE WHEN identity IS NULL THEN $4::interval WHEN identity = $2 THEN $5 ELSE $6 END AS within
+        FROM scheme.wrong_code WHERE device IS NULL AND at > $1
+    ) typed
+    WHERE at < first + within
+    GROUP BY "where", identity
+) heard
+ORDER BY until DESC LIMIT $7
 """
 _FORGET = """
 DELETE FROM scheme.wrong_code WHERE id = ANY(ARRAY(SELECT id FROM scheme.wrong_code WHERE at <= $1 LIMIT $2))

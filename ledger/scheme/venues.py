@@ -11,7 +11,6 @@ Everybody may know of a venue that is active; of the others, the scheme and the 
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -23,22 +22,7 @@ from ledger.scheme.answers import Answers
 from ledger.scheme.clock import Clock
 from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
-
-
-class Status(StrEnum):
-    """Where a venue stands."""
-
-    APPLIED = "applied"
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    ENDED = "ended"
-
-
-_FROM = {
-    Status.ACTIVE: [Status.APPLIED, Status.SUSPENDED],
-    Status.SUSPENDED: [Status.ACTIVE],
-    Status.ENDED: [Status.APPLIED, Status.ACTIVE, Status.SUSPENDED],
-}
+from ledger.scheme.states import Participation
 
 
 class Venue(Struct, frozen=True, kw_only=True):
@@ -46,7 +30,7 @@ class Venue(Struct, frozen=True, kw_only=True):
 
     id: UUID
     name: str
-    status: Status
+    status: Participation
     created_at: datetime
 
 
@@ -54,7 +38,7 @@ class NewVenue(Struct, frozen=True, kw_only=True, tag="venue", tag_field="operat
     """What is asked for: a venue that is active at once, or one that somebody applied for."""
 
     name: str
-    status: Status = Status.ACTIVE
+    status: Participation = Participation.ACTIVE
 
 
 class _Made(Struct, frozen=True):
@@ -93,11 +77,13 @@ class Venues:
         """The venue; one that isn't active is there for the scheme and itself alone."""
         async with self._database.reading() as connection:
             venue = _venue(await driver(connection).fetchrow(_BY_ID, id_))
-        if venue.status is not Status.ACTIVE and not belongs(caller, id_):
+        if venue.status is not Participation.ACTIVE and not belongs(caller, id_):
             raise Declined(Refusal.NOT_FOUND)
         return venue
 
-    async def page(self, *, status: Status | None, after: tuple[str, UUID] | None, limit: int) -> Sequence[Venue]:
+    async def page(
+        self, *, status: Participation | None, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[Venue]:
         """Venues by name, those of one status or all; ``after`` is the last one seen, by its name then."""
         async with self._database.reading() as connection:
             rows = await driver(connection).fetch(_PAGE, status and status.value, *(after or (None, None)), limit)
@@ -113,14 +99,12 @@ class Venues:
                 await acts.by_staff(raw, caller, "venue_changed", id_, self._clock())
             return _venue(await raw.fetchrow(_BY_ID, id_))
 
-    async def change(self, caller: Caller, id_: UUID, status: Status) -> Venue:
-        """Activate, suspend or end a venue. Declines what the states above don't permit."""
+    async def change(self, caller: Caller, id_: UUID, status: Participation) -> Venue:
+        """Activate, suspend or end a venue. Declines what can't become of it (see `states`)."""
         async with self._database.transaction() as connection:
             raw = driver(connection)
             was = _venue(await raw.fetchrow(_BY_ID + " FOR NO KEY UPDATE", id_)).status
-            if was is not status:
-                if was not in _FROM[status]:
-                    raise Declined(Refusal.WRONG_STATE, f"The venue is {was}; it can't become {status}.")
+            if was.becomes(status, "venue"):
                 await raw.execute("UPDATE scheme.venue SET status = $2 WHERE id = $1", id_, status.value)
                 await acts.by_staff(raw, caller, f"venue_{status}", id_, self._clock())
             return _venue(await raw.fetchrow(_BY_ID, id_))
@@ -129,7 +113,7 @@ class Venues:
 def _venue(row: asyncpg.Record | None) -> Venue:
     if row is None:
         raise Declined(Refusal.NOT_FOUND)
-    return Venue(**{**row, "status": Status(row["status"])})
+    return Venue(**{**row, "status": Participation(row["status"])})
 
 
 _CREATE = "INSERT INTO scheme.venue (id, name, status, created_at) VALUES ($1, $2, $3, $4)"

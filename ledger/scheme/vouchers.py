@@ -30,7 +30,7 @@ from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders, without_consent
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
-from ledger.scheme.codes import code_hash, read_code
+from ledger.scheme.codes import code_hash, read_code, secret_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import Exceptional, State, crosses_week_note, weigh
 from ledger.scheme.keys import Caller, Scope
@@ -102,7 +102,7 @@ async def _claim(raw: asyncpg.Connection, caller: Caller, id_: UUID, claim: _Cla
         raise Declined(Refusal.NOT_FOUND, "There is no such person.")
     await lock_holders(raw, [holder])
     asked = _Asked(caller, id_, holder, now)
-    secret = await raw.fetchval("SELECT secret FROM scheme.directory")
+    secret = await secret_of(raw)
     hashed = code_hash(secret, claim.code)
     slip = await raw.fetchval("SELECT claim FROM scheme.voucher WHERE code_hash = $1 FOR NO KEY UPDATE", hashed)
     if slip is not None:

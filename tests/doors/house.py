@@ -2,7 +2,7 @@
 
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,10 @@ import msgspec
 from ledger.app import serving
 from ledger.database import Database
 from ledger.journal import log
+from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.keys import Keys, Scope
-from ledger.scheme.roles import Roles
+from ledger.scheme.roles import Grant, Role, Roles
 from ledger.settings import Settings
 
 # Places and limits: no credits, and in nobody's way in a test of something else.
@@ -32,6 +33,8 @@ SETTINGS = Settings(environment="test", pool_size=8)
 # Signing keys, a folder for each database: services on one database share a key, as in life.
 _KEYS = tempfile.TemporaryDirectory(prefix="ledger-tests-keys-")
 _numbers = itertools.count(1)
+# On which a key in somebody's name stands.
+_ROLES = {"project": Role.COORDINATOR, "scheme": Role.STAFF, "auditor": Role.AUDITOR}
 
 
 def settings_for(dsn: str) -> Settings:
@@ -41,6 +44,8 @@ def settings_for(dsn: str) -> Settings:
 
 async def written(owner: asyncpg.Connection) -> dict[str, tuple[int, int]]:
     """What stands in each table there is: how many rows, and a sum that changes with each that is written anew."""
+    # What has happened until now is told to nobody, so that the service writes no letters by itself meanwhile.
+    await owner.execute("UPDATE scheme.outbox SET delivered_at = at WHERE delivered_at IS NULL")
     tables = [row["name"] for row in await owner.fetch(_TABLES, _OF_THE_SERVICE)]
     counted = " UNION ALL ".join(
         f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0)::bigint FROM {name}" for name in tables
@@ -79,6 +84,13 @@ class Api:
                 _, scheme = await keys.create(Scope.SCHEME, None, "tests")
             yield cls(client, scheme, keys, Roles(database, clock))
 
+    @property
+    def application(self) -> Callable[..., Any]:
+        """The service as an ASGI application."""
+        transport = self.client._transport
+        assert isinstance(transport, httpx.ASGITransport)
+        return transport.app
+
     async def get(self, path: str, token: str | None = None, **query: object) -> httpx.Response:
         return await self.client.get(
             path,
@@ -108,16 +120,19 @@ class Api:
         return found
 
     async def acts(self, person: str, token: str | None = None) -> list[dict[str, Any]]:
-        """What was done for or about somebody, oldest first; not what staff did to make the scene."""
+        """What was done for or about somebody, oldest first; not what the operator and staff did to make the scene."""
         found = (await self.get(f"/v1/people/{person}/acts", token)).json()["acts"]
-        return [act for act in reversed(found) if act["verb"] not in SCENERY]
+        return [act for act in reversed(found) if act["verb"] not in SCENERY and act["key"] != str(OPERATOR.key)]
 
     # --- the cast ---------------------------------------------------------------------------------------
 
     async def key(self, scope: str, object_: str | None = None, *, person: str | None = None) -> str:
-        """A key; `person` is whose it is, by their id: as only the operator says it."""
+        """A key; `person` is whose it is, by their id: as only the operator says it, who gives them the role for it."""
         if person is not None:
             of, whose = UUID(object_) if object_ else None, UUID(person)
+            if scope in _ROLES:
+                grant = Grant(person=whose, role=_ROLES[scope], project=of)
+                await self.roles.grant(OPERATOR, f"role-{next(_numbers)}", grant)
             return (await self.keys.create(Scope(scope), of, "their own", person=whose))[1]
         body = {"scope": scope, "object": object_, "label": "a till"}
         return str((await self.made("/v1/keys", body))["token"])

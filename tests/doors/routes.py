@@ -178,3 +178,18 @@ ROUTES: Final[dict[tuple[str, str], set[str]]] = {
     ("PATCH", "/v1/rules"): {"scheme"},
     ("GET", "/v1/rules/changes"): {"scheme"},
 }
+
+# What else the API's application answers, to anybody, and why.
+BESIDES: Final[dict[str, str]] = {
+    "/docs": "how to use it",
+    "/docs/{path:str}": "how to use it",
+    "/docs/openapi.json": "how to use it",
+    "/docs/problems": "how to use it",
+    "/docs/assets/{release:str}/{name:str}": "how to use it",
+    "/health/live": "probes have no key",
+    "/health/ready": "probes have no key",
+    "/metrics": "scrapers have a token of their own, see test_operations",
+    "/log/key": "a checkpoint is for the whole world",
+    "/log/checkpoint": "a checkpoint is for the whole world",
+    "/log/consistency": "a checkpoint is for the whole world",
+}

@@ -1,18 +1,23 @@
 """Who may do what: every route, every scope."""
 
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 
+from ledger.scheme.callers import OPERATOR
 from ledger.scheme.codes import code_for
+from ledger.scheme.helping import May
 from ledger.scheme.keys import Scope
+from ledger.scheme.roles import OF_PROJECT, Grant, Role
 from tests.doors.house import Api, sign, written
-from tests.doors.routes import OPEN, ROUTES
+from tests.doors.routes import BESIDES, OPEN, ROUTES
 
 ID = "00000000-0000-4000-8000-000000000000"
 NOBODYS = code_for(b"another scheme's", "card", UUID(int=1))
@@ -41,6 +46,18 @@ async def test_every_route_is_documented_and_listed_here(api: Api) -> None:
         else:
             assert {"401", "403"} <= found[route]["responses"].keys(), route
             assert "security" not in found[route], route
+
+
+async def test_besides_those_only_what_is_anybodys_is_answered(api: Api) -> None:
+    found: set[str] = set()
+
+    async def learning(scope: MutableMapping[str, Any], receive: object, send: object) -> None:
+        await api.application(scope, receive, send)
+        found.update(route.path for route in scope["litestar_app"].routes)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(learning), base_url="http://localhost") as client:
+        await client.get("/health/live")
+    assert {path for path in found if not path.startswith("/v1/")} == BESIDES.keys()
 
 
 async def test_nobody_gets_401_everywhere_and_before_their_body_is_read(api: Api) -> None:
@@ -147,21 +164,27 @@ class Door(NamedTuple):
 
 
 async def doors(api: Api) -> list[Door]:
-    """Those of all scopes but the scheme's own, to which nothing is somebody else's."""
+    """Those at something, or for somebody, of all scopes but the scheme's own, to which nothing is somebody else's."""
     document = (await api.client.get("/docs/openapi.json")).json()
     found = []
     for (method, path), scopes in ROUTES.items():
-        body = None
+        body, is_for = None, False
         if (content := document["paths"][path][method.lower()].get("requestBody")) is not None:
             name = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-            [body] = document["components"]["schemas"][name]["examples"]
-        if "{" in path:
+            schema = document["components"]["schemas"][name]
+            [body] = schema["examples"]
+            # A slip's code is good in the hand of whoever has it.
+            is_for = "person" in schema["properties"] and "code" not in schema["properties"]
+        if "{" not in path and is_for:
+            body = {**(body or {}), "person": ID}
+        if "{" in path or is_for:
             found += [Door(method, path, scope, body) for scope in sorted(scopes - {"auditor", "scheme"})]
     return found
 
 
 async def test_another_ones_object_is_not_there_on_any_route(api: Api, owner: asyncpg.Connection) -> None:
-    theirs, nobodys = (await strangers(api)).ids, dict.fromkeys((await strangers(api)).ids, ID)
+    theirs = (await strangers(api)).ids
+    nobodys = dict.fromkeys(theirs, ID)
     bob = (await api.person("Bob"))["id"]
     keys = {
         "person": await api.key("person", person=bob),
@@ -213,6 +236,108 @@ def turn(door: Door) -> int:
     """When it is tried, so that what it is about is there."""
     said = {door.method, door.path.rpartition("/")[2]}
     return -1 if said & {*FIRST} else next((at for at, word in enumerate(LAST, 1) if word in said), 0)
+
+
+# Who stands beside somebody, by a key of their own, and what of that one's is there for them: nothing else is. A role
+# opens nothing by it, nor has every role a key of its own: an approver approves on pages (`test_access` has which).
+_HELPING: Final = ("GET", "/v1/people/{person}/helpers")
+BESIDE: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
+    "balance": frozenset(
+        {_HELPING, *(("GET", f"/v1/people/{{person}}/{it}") for it in ("balance", "statement", "endings"))}
+    ),
+    "claim": frozenset(
+        {
+            _HELPING,
+            ("POST", "/v1/claims"),
+            ("POST", "/v1/claims/check"),
+            ("GET", "/v1/people/{person}/claims"),
+            ("GET", "/v1/claims/{claim}"),
+            ("PATCH", "/v1/claims/{claim}"),
+            ("POST", "/v1/claims/{claim}/submit"),
+            ("POST", "/v1/claims/{claim}/withdraw"),
+        }
+    ),
+    "book": frozenset(
+        {
+            _HELPING,
+            ("POST", "/v1/bookings"),
+            ("GET", "/v1/people/{person}/bookings"),
+            ("GET", "/v1/bookings/{booking}"),
+            ("POST", "/v1/bookings/{booking}/change"),
+            ("POST", "/v1/bookings/{booking}/cancel"),
+            ("POST", "/v1/sessions/{session}/attendances"),
+            ("DELETE", "/v1/sessions/{session}/attendances/{person}"),
+            ("GET", "/v1/people/{person}/credentials"),
+            ("GET", "/v1/people/{person}/pass"),
+            ("POST", "/v1/people/{person}/pass"),
+            ("POST", "/v1/credentials/{credential}/block"),
+            ("POST", "/v1/people/{person}/reinstatements"),
+        }
+    ),
+    "former helper": frozenset(),
+    # Another's consent is that one's to withdraw.
+    "guardian": frozenset({("GET", "/v1/people/{child}/guardians"), ("POST", "/v1/people/{child}/consents")}),
+    **dict.fromkeys(Role, frozenset()),
+}
+# Published, and so there for everybody.
+PUBLISHED: Final = {("GET", "/v1/opportunities/{opportunity}"), ("GET", "/v1/opportunities/{opportunity}/sessions")}
+
+
+async def test_who_stands_beside_somebody_may_what_they_were_let_and_nothing_else(
+    api: Api, owner: asyncpg.Connection
+) -> None:
+    theirs = (await strangers(api)).ids
+    await api.made(f"/v1/opportunities/{theirs['opportunity']}/publish")
+    beside = {who: await standing(api, who, theirs) for who in BESIDE}
+    sent = itertools.count()
+
+    async def asked(who: str, door: Door, ids: Mapping[str, str]) -> httpx.Response:
+        own, key = beside[who]
+        known = {**ids, "guardian": own, "helper": own, "keyholder": own}
+        return await api.client.request(
+            door.method,
+            door.at(ids),
+            headers={"authorization": f"Bearer {key}", "idempotency-key": f"beside-{next(sent)}"},
+            json=door.body and {name: known.get(name, value) for name, value in door.body.items()},
+        )
+
+    found = [door for door in await doors(api) if door.scope == "person" and door[:2] not in PUBLISHED]
+    assert {door[:2] for door in found} >= {route for routes in BESIDE.values() for route in routes}
+    nobodys = {**dict.fromkeys(theirs, ID), **{name: theirs[name] for name in ("offer", "project")}}
+    before = await written(owner)
+    for who, opened in BESIDE.items():
+        for door in found:
+            if door[:2] not in opened:
+                answers = [await asked(who, door, ids) for ids in (theirs, nobodys)]
+                assert [answer.status_code for answer in answers] == [404] * 2, (who, door[:2])
+                told = [(answer.json()["code"], answer.json()["detail"]) for answer in answers]
+                assert told == [("not_found", told[0][1])] * 2, (who, door[:2])
+    assert await written(owner) == before
+    done = 0
+    for who, opened in BESIDE.items():
+        for door in sorted((door for door in found if door[:2] in opened), key=turn):
+            answer = await asked(who, door, theirs)
+            assert answer.is_success or answer.status_code == 409, (who, door[:2], answer.text)
+            done += answer.is_success
+    assert done >= 18
+
+
+async def standing(api: Api, who: str, theirs: Mapping[str, str]) -> tuple[str, str]:
+    """Somebody who stands beside them as that, and a person's key of theirs."""
+    other, path = (await api.person(who))["id"], f"/v1/people/{theirs['person']}"
+    if who == "guardian":
+        await api.made(f"{path}/guardians", {"guardian": other})
+    elif who in set(Role):
+        role = Role(who)
+        project = UUID(theirs["project"]) if role in OF_PROJECT else None
+        venue = UUID(theirs["venue"]) if role is Role.MANAGER else None
+        await api.roles.grant(OPERATOR, who, Grant(person=UUID(other), role=role, project=project, venue=venue))
+    else:
+        former = who == "former helper"
+        made = await api.made(f"{path}/helpers", {"helper": other, "may": [*May] if former else [who]})
+        if former:
+            await api.made(f"/v1/helpers/{made['id']}/end")
+    return other, await api.key("person", person=other)
 
 
 async def test_to_whom_it_belongs_it_is_there_on_each_of_these_routes(api: Api, dsn: str) -> None:

@@ -148,6 +148,7 @@ WHAT_CANNOT_BE_LOOKED_FOR: list[tuple[dict[str, object], int, str]] = [
     ({"kind": "raffle"}, 400, "kind"),
     ({"step_free": "yes"}, 400, "step_free"),
     ({"companion_free": "1"}, 400, "companion_free"),
+    ({"low_talk": "false"}, 400, "low_talk"),
     ({"open_on": "saturday"}, 400, "open_on"),
     ({"open_on": "2026-02-30"}, 400, "open_on"),
     ({"quiet_on": "9999-12-31"}, 400, "quiet_on"),
@@ -198,8 +199,8 @@ async def test_each_filter_by_itself_and_together(api: Api) -> None:
     quiet = [{"days": ["sun"], "opens": "08:00", "closes": "10:00"}]
     await offered(api, "Daily", "CB4 1DQ", windows=[DAILY], closed=[SATURDAY], companion_free=True)
     await offered(api, "Weekend", "CB1 1LY", windows=[{**DAILY, "days": ["sat", "sun"]}], quiet=quiet, step_free=True)
-    await offered(api, "Always", "CB23 7AA", kind="ticket", step_free=False, quiet=quiet)
-    await offered(api, "Tower", "EC3N 4AB", reach="national", companion_free=True, step_free=True)
+    await offered(api, "Always", "CB23 7AA", kind="ticket", step_free=False, quiet=quiet, low_talk=True)
+    await offered(api, "Tower", "EC3N 4AB", reach="national", companion_free=True, low_talk=True, step_free=True)
     looked: list[tuple[dict[str, object], Sequence[str]]] = [
         ({}, ["Always", "Daily", "Weekend", "Tower"]),
         ({"reach": "national"}, ["Tower"]),
@@ -207,6 +208,8 @@ async def test_each_filter_by_itself_and_together(api: Api) -> None:
         ({"kind": "ticket"}, ["Always"]),
         ({"step_free": "true"}, ["Weekend", "Tower"]),  # nobody has said so of Daily
         ({"companion_free": "true"}, ["Daily", "Tower"]),
+        ({"low_talk": "true"}, ["Always", "Tower"]),
+        ({"low_talk": "true", "companion_free": "true"}, ["Tower"]),
         ({"open_on": SATURDAY}, ["Always", "Weekend", "Tower"]),
         ({"open_on": SUNDAY}, ["Always", "Daily", "Weekend", "Tower"]),
         ({"open_on": WEDNESDAY}, ["Always", "Daily", "Tower"]),
@@ -292,7 +295,7 @@ async def test_everybody_finds_the_public_side_and_no_more(api: Api) -> None:
     ((gym,),) = found[:1]
     assert set(gym) == {
         *("id", "venue", "venue_name", "title", "kind", "reach", "description", "expect", "price", "companion_free"),
-        *("booking_needed", "requires", "windows", "closed", "quiet", "km", "sites"),
+        *("low_talk", "booking_needed", "requires", "windows", "closed", "quiet", "km", "sites"),
     }
     assert (gym["venue_name"], gym["requires"], gym["windows"]) == ("Gym house", ["client"], [DAILY])
 

@@ -100,6 +100,30 @@ async def test_who_is_not_there_does_not_join(api: Api) -> None:
     assert await members(api, gardeners["id"]) == {}
 
 
+async def test_who_keeps_a_pot_with_credits_in_it_is_not_said_by_one_key(api: Api) -> None:
+    ann, bob, cas = [await api.person(name) for name in ("Ann", "Bob", "Cas")]
+    gardeners = await group(api)
+    path = f"/v1/groups/{gardeners['id']}/members"
+    for person in (ann, bob):  # as long as it is empty, each way
+        for keyholder in (False, True):
+            await api.send("PUT", f"{path}/{person['id']}", {"keyholder": keyholder})
+    await api.give(await api.project(), {cas["id"]: 60})
+    await api.made(f"/v1/groups/{gardeners['id']}/pot/gifts", {"giver": cas["id"], "minutes": 60})
+
+    for person, keyholder in ((ann, False), (cas, True)):
+        answer = await api.send("PUT", f"{path}/{person['id']}", {"keyholder": keyholder})
+        assert refusal(answer) == (409, "wrong_state")
+        assert "takes two to change" in answer.json()["detail"]
+    assert refusal(await api.send("DELETE", f"{path}/{bob['id']}")) == (409, "wrong_state")
+    assert await members(api, gardeners["id"]) == {"Ann": True, "Bob": True}, "and nobody joined on the way"
+
+    # What changes no keyholder goes on as before.
+    for person, keyholder in ((ann, True), (cas, False)):
+        assert (await api.send("PUT", f"{path}/{person['id']}", {"keyholder": keyholder})).status_code == 200
+    assert (await api.send("DELETE", f"{path}/{cas['id']}")).status_code == 204
+    assert await members(api, gardeners["id"]) == {"Ann": True, "Bob": True}
+
+
 @pytest.mark.parametrize("body", [{}, {"keyholder": None}, {"keyholder": 1}, {"keyholder": True, "pot": 1}])
 async def test_a_member_is_a_keyholder_or_not(api: Api, body: dict[str, Any]) -> None:
     ann, gardeners = await api.person(), await group(api)

@@ -50,6 +50,7 @@ async def test_an_offer_is_what_was_written(api: Api, owner: asyncpg.Connection)
             "child_price": 0,
             "young_per_adult": False,
             "companion_free": True,
+            "low_talk": True,
             "from_years": 8,
             "requires": ["gym_induction"],
             "booking_needed": True,

@@ -11,7 +11,10 @@ import asyncpg
 import httpx
 import pytest
 
-from ledger.database import Database
+from ledger.database import Database, driver
+from ledger.journal.entries import Entry, Transfer
+from ledger.journal.posting import post
+from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, day_of
 from ledger.scheme.paper import COUNT_MAX, DAYS_MAX
 from ledger.scheme.periodic import Outcome, Periodic
@@ -100,6 +103,39 @@ async def test_a_group_prints_from_its_own_pot(api: Api) -> None:
     assert [one["debit"] for one in entry["transfers"]] == [f"pot:{UUID(group).hex}"]
     await api.made(f"/v1/batches/{batch}/void")
     assert (await api.get(f"/v1/groups/{group}/pot")).json()["available"] == 120
+
+
+async def test_of_a_groups_pot_no_more_is_printed_in_a_day_than_one_keyholder_spends_alone(
+    dsn: str, database: Database
+) -> None:
+    now = datetime.now(UTC)
+    async with Api.running(dsn, clock=lambda: now) as api:
+        group, ann = (await api.made("/v1/groups", {"name": "Choir"}))["id"], await api.person()
+        pot = account("pot", UUID(group))
+        given = Entry(id=uuid4(), transfers=(Transfer("issued:x", pot, 3_000),), happened_at=now, actor=uuid4())
+        async with database.transaction() as connection:
+            await post(driver(connection), CHART, [given], now)
+
+        async def answer(count: int, of: str | None = group) -> tuple[int, str]:
+            sent = await api.post("/v1/batches", printing(of, count=count))
+            return (201, sent.json()["id"]) if sent.status_code == 201 else refusal(sent)
+
+        assert await answer(21) == (409, "wrong_state"), "above rule 21's 20 credits"
+        # Nor by several that are smaller, sent at once or one after the other; what went back unused doesn't count.
+        answers = await asyncio.gather(*(answer(8) for _ in range(4)))
+        assert sorted(status for status, _ in answers) == [201, 201, 409, 409]
+        first = next(found for status, found in answers if status == 201)
+        assert await answer(5) == (409, "wrong_state")
+        [code, *_] = await codes_of(api, first)
+        assert (await claim(api, code, ann["id"])).status_code == 201
+        await api.made(f"/v1/batches/{first}/void")
+        assert await answer(12) == (409, "wrong_state"), "9 are out: one was used, and 8 wait"
+        assert (await answer(11))[0] == 201
+        now += timedelta(days=1)
+        assert (await answer(20))[0] == 201
+        limit = {"pot_both_above_minutes": 0}
+        assert (await api.send("PATCH", "/v1/rules", limit)).is_success
+        assert await answer(1) == (409, "wrong_state")
 
 
 async def test_never_more_is_printed_than_the_pot_has(api: Api, owner: asyncpg.Connection) -> None:

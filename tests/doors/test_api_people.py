@@ -302,7 +302,7 @@ async def test_what_staff_change_and_read_of_a_contact_stands_in_the_acts(api: A
     assert (first, sorted(then)) == ("contact_read", ["contact_read", "person_changed"])
     found = (await api.get(f"{path}/acts", own)).json()["acts"]
     assert [(act["scope"], act["person"]) for act in found] == [("scheme", bob["id"])] * 2 + [("scheme", None)] * 3
-    assert await acts(api, bob["id"]) == ["person_added", "key_made"]
+    assert await acts(api, bob["id"]) == ["person_added", "role_granted", "key_made"]
 
 
 async def test_a_projects_look_at_what_somebody_has_stands_in_their_acts(api: Api) -> None:

@@ -14,7 +14,9 @@ import pytest
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, account
+from ledger.scheme.keyholders import Keyholders
 from ledger.scheme.lapses import lapse_due
 from ledger.scheme.pot_spends import OPEN_MAX
 from tests.doors.bookings.lido import NOW, SATURDAY, Lido, refusal
@@ -45,7 +47,7 @@ class Gardeners:
         ]
         self.group = (await self.api.made("/v1/groups", {"name": "Gardeners"}))["id"]
         for person, keyholder in ((self.ann, True), (self.bob, True), (self.cas, False)):
-            await self.join(person, keyholder=keyholder)
+            assert (await self.put(person, keyholder=keyholder)).status_code == 200
         self.offer = await self.lido.offer()
         await self.fund(account("pot", UUID(self.group)), minutes)
 
@@ -54,12 +56,29 @@ class Gardeners:
         async with self.database.transaction() as connection:
             await post(driver(connection), CHART, [entry], NOW)
 
-    async def join(self, person: Person, *, keyholder: bool) -> None:
-        path = f"/v1/groups/{self.group}/members/{person['id']}"
-        assert (await self.api.send("PUT", path, {"keyholder": keyholder})).status_code == 200
+    async def put(self, person: Person, *, keyholder: bool) -> httpx.Response:
+        return await self.api.send("PUT", f"/v1/groups/{self.group}/members/{person['id']}", {"keyholder": keyholder})
+
+    async def change(self, person: Person, *, keyholder: bool) -> None:
+        """Have a member be a keyholder, or none: Ann proposes it, and Bob agrees, for there is something in the pot."""
+        keyholders = Keyholders(self.database, self.lido.clock)
+        ann, bob = [
+            Caller(key=holder, scope=Scope.PERSON, object=None, holder=holder)
+            for holder in (UUID(self.ann["holder"]), UUID(self.bob["holder"]))
+        ]
+        asked = UUID(self.group), UUID(person["id"])
+        if not await keyholders.propose(ann, *asked, keyholder=keyholder):
+            await keyholders.agree(bob, *asked)
+
+    async def join(self, person: Person) -> None:
+        """Have somebody new keep the pot as well."""
+        assert (await self.put(person, keyholder=False)).status_code == 200
+        await self.change(person, keyholder=True)
 
     async def leave(self, person: Person) -> None:
-        await self.api.send("DELETE", f"/v1/groups/{self.group}/members/{person['id']}")
+        await self.change(person, keyholder=False)
+        gone = await self.api.send("DELETE", f"/v1/groups/{self.group}/members/{person['id']}")
+        assert gone.status_code == 204
 
     async def rule(self, **values: int) -> None:
         assert (await self.api.send("PATCH", "/v1/rules", values)).status_code == 200
@@ -76,10 +95,10 @@ class Gardeners:
         }
         return await self.api.post(f"{self.pot}/spends", body, token or by["key"], key)
 
-    async def proposed(self, by: Person | None = None) -> str:
+    async def proposed(self, by: Person | None = None, token: str = "") -> str:
         """A spend of two credits by Ann, which waits."""
         await self.rule(pot_both_above_minutes=60)
-        answer = await self.spend(by or self.ann, 2)
+        answer = await self.spend(by or self.ann, 2, token=token)
         assert (answer.status_code, answer.json()["state"]) == (201, "proposed"), answer.text
         return str(answer.json()["spend"])
 
@@ -304,6 +323,15 @@ async def test_keyholders_decide_by_their_own_keys_or_staff_for_them(
     assert outcome(await gardeners.decide("decline", spend, by, token=token)) == expected
 
 
+async def test_nobody_proposes_for_one_keyholder_and_agrees_for_the_other(gardeners: Gardeners) -> None:
+    spend = await gardeners.proposed(token=gardeners.api.scheme)
+
+    said = await gardeners.decide("agree", spend, gardeners.bob, token=gardeners.api.scheme)
+
+    assert refusal(said) == (403, "same_approver")
+    assert outcome(await gardeners.decide("agree", spend, gardeners.bob)) == "booked"
+
+
 async def test_what_staff_do_for_a_keyholder_is_recorded(gardeners: Gardeners) -> None:
     spend = await gardeners.proposed()
     await gardeners.decide("agree", spend, gardeners.bob, token=gardeners.api.scheme)
@@ -326,7 +354,7 @@ async def test_a_pot_is_spent_from_once_it_has_its_keyholders(
     gardeners: Gardeners, *, keyholders: int, needed: int, limit: int, expected: str
 ) -> None:
     await gardeners.rule(pot_keyholders=needed, pot_both_above_minutes=limit)
-    await gardeners.join(gardeners.bob, keyholder=keyholders == 2)
+    await gardeners.change(gardeners.bob, keyholder=keyholders == 2)
     assert outcome(await gardeners.spend(gardeners.ann)) == expected
 
 
@@ -335,7 +363,7 @@ async def erased(gardeners: Gardeners, person: Person) -> None:
 
 
 async def demoted(gardeners: Gardeners) -> None:
-    await gardeners.join(gardeners.ann, keyholder=False)
+    await gardeners.change(gardeners.ann, keyholder=False)
 
 
 async def emptied(gardeners: Gardeners) -> None:
@@ -387,7 +415,7 @@ async def test_what_changed_since_it_was_proposed_counts(
     gardeners: Gardeners, change: Callable[[Gardeners], Awaitable[None]], expected: str
 ) -> None:
     spend = await gardeners.proposed()
-    await gardeners.join(gardeners.eve, keyholder=True)  # so that there are still two, whoever goes
+    await gardeners.join(gardeners.eve)  # so that there are still two, whoever goes
     await change(gardeners)
     before = await gardeners.has()
     assert outcome(await gardeners.decide("agree", spend, gardeners.bob)) == expected
@@ -430,7 +458,7 @@ async def test_no_more_is_spent_than_there_is(gardeners: Gardeners) -> None:
 
 
 async def test_of_whoever_decides_at_once_exactly_one_wins(gardeners: Gardeners) -> None:
-    await gardeners.join(gardeners.eve, keyholder=True)
+    await gardeners.join(gardeners.eve)
     for _ in range(5):
         before, spend = await gardeners.has(), await gardeners.proposed()
         answers = await asyncio.gather(
@@ -447,8 +475,8 @@ async def test_of_whoever_decides_at_once_exactly_one_wins(gardeners: Gardeners)
 async def test_a_group_has_so_many_spends_that_wait(gardeners: Gardeners, owner: asyncpg.Connection) -> None:
     spend = await gardeners.proposed()
     await owner.execute(
-        'INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request)'
-        ' SELECT gen_random_uuid(), "group", proposed_by, proposed_at, minutes, request'
+        'INSERT INTO scheme.pot_spend (id, "group", proposed_by, actor, proposed_at, minutes, request)'
+        ' SELECT gen_random_uuid(), "group", proposed_by, actor, proposed_at, minutes, request'
         " FROM scheme.pot_spend, generate_series(2, $1)",
         OPEN_MAX,
     )

@@ -162,8 +162,10 @@ async def test_who_asked_is_of_the_staff_and_asked_of_late(dsn: str, since: str)
 async def test_the_scheme_keeps_one_of_its_staff(api: Api) -> None:
     ann, anns = await staff(api, "Ann")
     [role] = (await api.get(f"/v1/people/{ann}/roles")).json()["roles"]
-    for path in (f"/v1/roles/{role['id']}/end", f"/v1/people/{ann}/leave"):
-        answer = await api.post(path, token=anns)
+    erasure = {"give_to": "community"}
+    paths = {f"/v1/roles/{role['id']}/end": None, f"/v1/people/{ann}/leave": None, f"/v1/people/{ann}/erasure": erasure}
+    for path, body in paths.items():
+        answer = await api.post(path, body, token=anns)
         assert refusal(answer) == (409, "wrong_state")
         assert "the last of the scheme's staff" in answer.json()["detail"]
     await staff(api, "Bob")
@@ -217,6 +219,50 @@ async def test_roles_are_listed_by_their_place_in_pages(api: Api) -> None:
     assert (await api.get("/v1/roles", project=project, cursor=cursor)).status_code == 400
 
 
+async def test_with_a_role_end_the_keys_that_stood_on_it_and_no_others(api: Api) -> None:
+    project, other, ann = await api.project(), await api.project("Choir"), await api.person()
+    kept = {
+        "a person's own": await api.key("person", person=ann["id"]),
+        "at another project": await api.key("project", other, person=ann["id"]),
+        "another's": await api.key("project", project, person=(await api.person("Bob"))["id"]),
+        "nobody's": await api.key("project", project),
+    }
+    ended = await granted(api, ann["id"], "coordinator", project=project)
+    made, key = await api.keys.create(Scope.PROJECT, UUID(project), "theirs", person=UUID(ann["id"]))
+    await granted(api, (await api.person("Una"))["id"])
+    office = await granted(api, ann["id"])
+    await api.made(f"/v1/roles/{ended['id']}/end")
+    assert (await api.get("/v1/rules", key)).status_code == 200, "it stands on another role of theirs"
+    await api.made(f"/v1/roles/{office['id']}/end")
+    assert (await api.get("/v1/rules", key)).status_code == 401
+    assert {whose: (await api.get("/v1/rules", each)).status_code for whose, each in kept.items()} == dict.fromkeys(
+        kept, 200
+    )
+    assert [(act["verb"], act["object"]) for act in (await api.acts(ann["id"]))[-2:]] == [
+        ("role_ended", office["id"]),
+        ("key_revoked", str(made.id)),
+    ]
+
+
+async def test_a_code_that_waits_ends_with_any_role_of_whoever_made_it(api: Api, database: Database) -> None:
+    """A till in use stays, for it is the venue's."""
+    ann, venue = await api.person(), await api.venue()
+    role = await granted(api, ann["id"], "manager", venue=venue)
+    code, till = await devices_of(database, UUID(ann["holder"]), UUID(venue))
+    await api.made(f"/v1/roles/{role['id']}/end")
+    assert refusal(await api.post("/v1/devices/enrol", {"code": code})) == (409, "code_unknown")
+    assert (await api.get("/v1/rules", till)).status_code == 200
+
+
+@pytest.mark.parametrize("scope", [Scope.SCHEME, Scope.PERSON, Scope.VENUE])
+async def test_no_key_is_made_by_who_was_let_in_and_lost_their_role_meanwhile(api: Api, scope: Scope) -> None:
+    ann, venue = await api.person(), UUID(await api.venue())
+    then = Caller(key=uuid4(), scope=Scope.SCHEME, object=None, holder=UUID(ann["holder"]))
+    with pytest.raises(Declined):
+        await api.keys.create(scope, venue if scope is Scope.VENUE else None, "late", by=then)
+    assert (await api.get(f"/v1/venues/{venue}/devices")).json()["devices"] == []
+
+
 async def test_anothers_roles_are_not_there(api: Api) -> None:
     ann, bob = (await api.person())["id"], await api.key("person", person=(await api.person("Bob"))["id"])
     await granted(api, ann)
@@ -224,8 +270,9 @@ async def test_anothers_roles_are_not_there(api: Api) -> None:
         assert refusal(await api.get(f"/v1/people/{person}/roles", bob)) == (404, "not_found")
 
 
-async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
-    api: Api, database: Database, owner: asyncpg.Connection
+@pytest.mark.parametrize("way", ["leave", "erasure"])
+async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer_unless_they_are_erased(
+    api: Api, database: Database, owner: asyncpg.Connection, way: str
 ) -> None:
     project = await api.project()
     ann, bob = await api.person(), await api.person("Bob")
@@ -251,11 +298,13 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
     devices = {
         UUID(person["holder"]): await devices_of(database, UUID(person["holder"]), venue) for person in (ann, bob)
     }
-    left = await api.made(f"/v1/people/{ann['id']}/leave", key="leaves")
+    path, body = f"/v1/people/{ann['id']}/{way}", {"give_to": "community"} if way == "erasure" else {}
+    left = await api.made(path, body, key="leaves")
 
     counts = {"roles": 1, "sign_ins": 1, "passkeys": 1, "codes": 1, "organisations": 1, "keys": 2, "devices": 2}
-    assert {name: left[name] for name in counts} == counts
-    assert await api.made(f"/v1/people/{ann['id']}/leave", key="leaves") == left
+    if way == "leave":
+        assert {name: left[name] for name in counts} == counts
+    assert await api.made(path, body, key="leaves") == left
     assert await sign_ins.who(cookies[ann["holder"]]) is None
     assert await sign_ins.who(cookies[bob["holder"]]) is not None
     for holder, expected in ((ann["holder"], 401), (bob["holder"], 200)):
@@ -269,6 +318,8 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer(
         whose = "created_by" if table == "device" else "holder"
         found = await owner.fetch(f"SELECT {whose} AS holder FROM scheme.{table} WHERE {live}")
         assert {row["holder"] for row in found} == {UUID(bob["holder"])}, table
+    if way == "erasure":
+        return
     assert await roles_of(api, ann["id"]) == []
     assert await api.balance(ann["id"]) == (60, 0)
     act = await owner.fetchrow("SELECT holder, object FROM scheme.act WHERE verb = 'left'")
@@ -296,6 +347,8 @@ async def test_a_device_that_stands_where_it_belongs_is_kept_and_a_code_never(ap
     for work in (leaving.devices(anybody, UUID(ann["id"])), leaving.leave(anybody, "again", UUID(ann["id"]))):
         with pytest.raises(Declined):
             await work
+    await api.made(f"/v1/people/{ann['id']}/erasure", {"give_to": "community"})
+    assert (await api.get("/v1/rules", made[1][1])).status_code == 200, "the office looked at it when they left"
 
 
 async def test_a_code_that_was_made_while_they_left_is_not_taken(

@@ -28,10 +28,11 @@ from ledger.journal.receipt import Receipt
 from ledger.scheme.clock import system_clock
 from ledger.scheme.credentials import Credentials
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.registers import Line
+from ledger.scheme.states import Publication
 from ledger.scheme.venues import NewVenue, Venues
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
             swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
             offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
-            await Offers(database, system_clock).change(office, offer.id, Status.PUBLISHED)
+            await Offers(database, system_clock).change(office, offer.id, Publication.PUBLISHED)
             people = People(database, system_clock)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
@@ -230,12 +231,15 @@ def test_a_first_start_shows_the_demo_and_a_second_keeps_it(own: Scheme) -> None
     assert re.search(r"^  TILL=tc_demo_\w+$", said[0], re.MULTILINE), said[0]
     assert re.search(r"^  ANN=[0-9a-f-]{36} ", said[0], re.MULTILINE), said[0]
     assert "tc_demo" not in said[1], "its keys are shown once"
+    first = r"^To look around, open http://127\.0\.0\.1:\d+/demo in a browser"
+    assert all(re.search(first, each, re.MULTILINE) for each in said), said
     verified = own.run("verify", "journal", "--json")
     assert (verified.code, verified.json["entries"] > 30) == (0, True), verified
 
 
 def test_a_live_journal_never_gets_the_demo(own: Scheme) -> None:
-    assert "tc_live" not in serve_once(own, LEDGER_ENVIRONMENT="live")
+    said = serve_once(own, LEDGER_ENVIRONMENT="live")
+    assert not re.search("tc_live|/demo", said), said
     verified = own.run("verify", "journal", "--json")
     assert (verified.code, verified.json["entries"]) == (0, 0), verified
 
@@ -303,7 +307,11 @@ def test_keys_are_made_and_revoked(scheme: Scheme) -> None:
     made = scheme.run("key", "create", "project", "--for", scheme.project, "--days", 30, "--json")
     assert made.code == 0, made.err
     assert made.json["token"].startswith("tc_demo_")
-    own = scheme.run("key", "create", "project", "--for", scheme.project, "--person", scheme.ann, "--json")
+    hers = ("key", "create", "project", "--for", scheme.project, "--person", scheme.ann, "--json")
+    assert "must be a coordinator of that project" in scheme.run(*hers).err
+    role = scheme.run("role", "grant", scheme.ann, "coordinator", "--project", scheme.project)
+    assert role.code == 0, role.err
+    own = scheme.run(*hers)
     assert (own.code, own.json["person"]) == (0, str(scheme.ann))
     assert scheme.run("key", "create", "person", "--person", scheme.ann).code == 0
     assert scheme.run("key", "create", "person").code == 1

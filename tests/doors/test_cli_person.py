@@ -15,9 +15,10 @@ from ledger.scheme.clock import system_clock
 from ledger.scheme.copies import Copy
 from ledger.scheme.credentials import Credentials
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects
+from ledger.scheme.states import Publication
 from ledger.scheme.venues import NewVenue, Venues
 from tests.doors.test_cli import SESSION, Scheme
 
@@ -36,7 +37,7 @@ def scheme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheme]:
             venue, _ = await Venues(database, system_clock).create(office, "pool", NewVenue(name="The pool"))
             swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60))
             offer, _ = await Offers(database, system_clock).create(office, "swim", swim)
-            await Offers(database, system_clock).change(office, offer.id, Status.PUBLISHED)
+            await Offers(database, system_clock).change(office, offer.id, Publication.PUBLISHED)
             shed = NewProject(name="The shed", alias="Thursdays")
             project, _ = await Projects(database, system_clock).create(office, "shed", shed)
             ann, _ = await People(database, system_clock).create(office, "ann", NewPerson(name="Ann"))

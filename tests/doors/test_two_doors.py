@@ -85,7 +85,7 @@ async def test_a_key_is_nobody_at_the_pages(api: Api, known: Mapping[str, str]) 
         return answer.status_code, answer.headers.get("location", "")
 
     async with Pages.of(api, url=URL) as pages:
-        await pages.client.get("/health/live")
+        await pages.client.get("/")
         closed = 0
         for method, path in ((each, path) for path, methods in pages.routes for each in methods if is_page(path)):
             address, form = filled(path, known), None if method in {"GET", "HEAD"} else {"key": "one"}

@@ -71,8 +71,8 @@ async def whole_person(api: Api, database: Database, owner: asyncpg.Connection) 
         gift = {"receiver": receiver, "minutes": 15, "words": f"{WORD}-gift"}
         await api.made(f"/v1/people/{giver}/gifts", gift)
     await owner.execute(
-        'INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request)'
-        " VALUES ($1, $2, $3, now(), 60, '{}')",
+        'INSERT INTO scheme.pot_spend (id, "group", proposed_by, actor, proposed_at, minutes, request)'
+        " VALUES ($1, $2, $3, $3, now(), 60, '{}')",
         *(uuid4(), UUID(group), holder),
     )
     venue = await api.venue()

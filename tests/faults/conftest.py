@@ -20,8 +20,10 @@ import httpx
 import pytest
 
 from ledger.database import Database, Embedded, migrate
+from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.roles import Grant, Role, Roles
 from ledger.scheme.rules import Rulebook
 from tests.conftest import temporary_server
 from tests.doors.house import register
@@ -327,6 +329,8 @@ class Scheme(NamedTuple):
         """The key of another one, of this project, that says whose it is."""
         person = UUID((await self.person(0))["id"])
         async with Database.open(self.dsn) as database:
+            grant = Grant(person=person, role=Role.COORDINATOR, project=UUID(self.project))
+            await Roles(database, system_clock).grant(OPERATOR, f"role-{person}", grant)
             keys = Keys(database, system_clock, "test")
             return (await keys.create(Scope.PROJECT, UUID(self.project), "another coordinator", person=person))[1]
 

@@ -36,7 +36,8 @@ from tests.journal.conftest import (
     steady_clock,
     void,
 )
-from tests.journal.test_judge import BEFORE, OTHER_CONTENT, REFUSALS, SAME_CONTENT
+from tests.journal.test_judge import BEFORE, REFUSALS
+from tests.journal.test_judge_keys import OTHER_CONTENT, SAME_CONTENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -204,9 +204,10 @@ SELECT scheme.test_key(1000000 + n), scheme.test_id('holder', n % {PEOPLE} + 1),
 FROM generate_series(1, 40000) n, LATERAL (SELECT now() - n * interval '30 minutes' AS at) t;
 INSERT INTO scheme.lapse (entry, at)
 SELECT scheme.test_key(1000000 + n), now() + n * interval '1 minute' FROM generate_series(1, 20000) n;
-INSERT INTO scheme.pot_spend (id, "group", proposed_by, proposed_at, minutes, request, agreed_by, decided_at)
+INSERT INTO scheme.pot_spend (id, "group", proposed_by, actor, proposed_at, minutes, request, agreed_by, decided_at)
 SELECT scheme.test_key(n), scheme.test_id('group', n % 1000 + 1), scheme.test_id('holder', n % 3000 + 1),
-    now() - n * interval '1 hour', 1500, '{{}}', CASE WHEN n > 500 THEN scheme.test_id('holder', n % 3000 + 2) END,
+    scheme.test_id('holder', n % 3000 + 1), now() - n * interval '1 hour', 1500, '{{}}',
+    CASE WHEN n > 500 THEN scheme.test_id('holder', n % 3000 + 2) END,
     CASE WHEN n > 500 THEN now() END
 FROM generate_series(1, 20000) n;
 """

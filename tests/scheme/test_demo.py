@@ -94,6 +94,7 @@ async def test_it_is_a_county_with_something_waiting_for_each_role(database: Dat
         ((began, newest),) = await raw.fetch("SELECT min(recorded_at), max(recorded_at) FROM journal.entry")
         assert datetime.now(UTC) - began > timedelta(days=88), "three months"
         assert datetime.now(UTC) - newest < timedelta(days=1), "up to today"
+        assert await count(raw, "scheme.outbox WHERE delivered_at IS NULL") == 0, "what is past is told to nobody"
         assert await count(raw, "journal.refusal") == 0, "nothing was refused"
         assert await count(raw, "scheme.answer WHERE refusal IS NOT NULL") == 0, "nothing was refused"
         totals = await reading.trial_balance(raw)

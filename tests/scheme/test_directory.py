@@ -14,9 +14,10 @@ from ledger.scheme.codes import Pass, code_hash, read_typed
 from ledger.scheme.credentials import Credentials
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
-from ledger.scheme.offers import Details, NewOffer, Offers, Status
+from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import AgeBand, NewPerson, People
 from ledger.scheme.rules import Rulebook
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Terms, Visitor
 from ledger.scheme.venues import NewVenue, Venues
 
@@ -32,7 +33,7 @@ async def offers_of_a_venue(database: Database, count: int) -> list[UUID]:
 
 async def an_offer(database: Database) -> UUID:
     [offer] = await offers_of_a_venue(database, 1)
-    await Offers(database, system_clock).change(OFFICE, offer, Status.PUBLISHED)
+    await Offers(database, system_clock).change(OFFICE, offer, Publication.PUBLISHED)
     return offer
 
 
@@ -119,7 +120,7 @@ async def test_a_consent_and_what_somebody_is_eligible_for_are_read_each_time(
 async def test_a_change_is_seen_by_the_next_question(database: Database) -> None:
     offer = await an_offer(database)
     async with Directory.running(database.connect, system_clock, "test") as directory:
-        for status in (Status.PAUSED, Status.PUBLISHED, Status.ENDED):
+        for status in (Publication.PAUSED, Publication.PUBLISHED, Publication.ENDED):
             await Offers(database, system_clock).change(OFFICE, offer, status)
             found = await directory.find(offer=offer)
             assert found.offer is not None

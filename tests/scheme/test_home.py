@@ -306,7 +306,10 @@ async def test_what_they_have_and_what_moved_last(town: Town) -> None:
 
 
 async def test_what_is_coming_up_soonest_first(town: Town) -> None:
-    """A visit of this morning is still there at noon; what was used, cancelled or is over isn't."""
+    """A visit of this morning is still there at noon; what was used, or is over, isn't, nor what they cancelled.
+
+    What somebody else cancelled stays until its day is over, and says so; what was moved for them isn't cancelled.
+    """
     ann = await town.person(minutes=480)
     town.lido.clock.now = NOW - 6 * HOUR
     swim, show = await town.lido.offer(), await town.lido.offer("show", price=90)
@@ -314,6 +317,10 @@ async def test_what_is_coming_up_soonest_first(town: Town) -> None:
     morning = await town.lido.book(ann, swim, NOW - 2 * HOUR)
     used = await town.lido.book(ann, swim, NOW - 3 * HOUR)
     cancelled = await town.lido.book(ann, swim, SATURDAY)
+    closed, moved = [await town.lido.book(ann, swim, SATURDAY + 3 * HOUR) for _ in range(2)]
+    assert (await town.lido.cancel(closed["id"], town.api.scheme)).status_code in {200, 201}
+    later = {"visit_at": (SATURDAY + 4 * HOUR).isoformat()}
+    change = await town.api.made(f"/v1/bookings/{moved['id']}/change", later)
     seat = await town.lido.book(ann, show, occasion=film)
     assert (await town.lido.capture(used["id"])).status_code == 201
     assert (await town.lido.cancel(cancelled["id"], ann["key"])).status_code in {200, 201}
@@ -333,12 +340,20 @@ async def test_what_is_coming_up_soonest_first(town: Town) -> None:
         (Event.VISIT, morning["id"], "A swim", "The lido", None, NOW - 2 * HOUR, 60),
         (Event.SESSION, saturday, "Weeding", "Saturdays", "The walled garden", SATURDAY, 0),
         (Event.VISIT, seat["id"], "A swim", "The lido", None, SATURDAY + 2 * HOUR, 90),
+        (Event.VISIT, closed["id"], "A swim", "The lido", None, SATURDAY + 3 * HOUR, 60),
+        (Event.VISIT, change["bookings"][0]["id"], "A swim", "The lido", None, SATURDAY + 4 * HOUR, 60),
+        (Event.SESSION, called_off, None, "Saturdays", None, SATURDAY + DAY, 0),
     ]
-    assert [one.ends_at for one in coming] == [None, SATURDAY + 2 * HOUR, SATURDAY + 3 * HOUR]
+    assert [one.ends_at for one in coming[:4]] == [None, SATURDAY + 2 * HOUR, SATURDAY + 3 * HOUR, None]
+    assert [one.cancelled for one in coming] == [False, False, False, True, False, True]
     assert not any(one.from_pot for one in coming)
 
     town.lido.clock.now = datetime(2026, 11, 17, tzinfo=UTC)
-    assert [str(one.id) for one in (await town.home(ann)).coming] == [saturday, seat["id"]], "the day is over"
+    assert [one.id for one in (await town.home(ann)).coming] == [one.id for one in coming[1:]], "the day is over"
+    town.lido.clock.now = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    assert [str(one.id) for one in (await town.home(ann)).coming] == [called_off], "until its own day is over"
+    town.lido.clock.now += timedelta(minutes=1)
+    assert not (await town.home(ann)).coming
 
 
 async def test_only_so_much_is_coming_up(town: Town) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.roles import Role
-from ledger.scheme.sign_ins import LIVE_MAX, Present, SignIns, Strength, forget
+from ledger.scheme.sign_ins import FRESH, LIVE_MAX, SHARED, Present, SignIns, Strength, begin, enter, forget
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -94,6 +94,20 @@ async def test_somebody_who_signed_in_is_known_by_the_cookie(sign_ins: SignIns, 
         *(Strength.LINK, ann.holder, ann.person, "Ann"),
     )
     assert (present.roles, present.device, present.language, present.large_print) == ((), None, "en", False)
+
+
+async def test_for_fifteen_minutes_a_sign_in_is_fresh_and_use_does_not_make_it_so_again(
+    sign_ins: SignIns, clock: Hands, ann: Somebody
+) -> None:
+    assert 15 * MINUTE == FRESH
+    token = await sign_ins.begin(Strength.PASSKEY, holder=ann.holder)
+    clock.now += FRESH
+    assert (await known(sign_ins, token)).is_fresh
+    clock.now += timedelta(microseconds=1)
+    assert not (await known(sign_ins, token)).is_fresh
+    clock.now += 2 * HOUR  # so long that its use is noted
+    await known(sign_ins, token)
+    assert not (await known(sign_ins, token)).is_fresh
 
 
 async def test_every_sign_in_has_a_value_of_its_own_of_which_only_the_hash_is_kept(
@@ -217,6 +231,38 @@ async def test_a_sign_in_lasts_as_long_as_its_strength_says(
         assert clock.now < began + used_daily
         clock.now += DAY / 4
     assert clock.now >= began + used_daily
+
+
+async def test_on_a_shared_computer_it_ends_after_half_an_hour_without_a_page_and_within_the_day(
+    sign_ins: SignIns, database: Database, clock: Hands, ann: Somebody
+) -> None:
+    async def shared() -> str:
+        async with database.transaction() as connection:
+            entered = await enter(driver(connection), Strength.LINK, clock.now, ann.holder, shared=True)
+        assert entered.shared
+        return entered.token
+
+    token = await shared()
+    clock.now = NOW + SHARED.unused - timedelta(microseconds=1)
+    assert await sign_ins.who(token) is not None
+    clock.now += SHARED.unused
+    assert await sign_ins.who(token) is None, "it was idle for longer than that"
+
+    began, token = clock.now, await shared()
+    for _ in range(5):  # each page moves the end, by the minute
+        clock.now += SHARED.unused - MINUTE
+        assert await sign_ins.who(token) is not None
+    assert [each.shared for each in await sign_ins.of(ann.holder)] == [True]
+    while await sign_ins.who(token) is not None:
+        assert clock.now < began + 12 * HOUR
+        clock.now += SHARED.unused / 2
+    assert clock.now < began + 12 * HOUR + SHARED.unused / 2
+
+
+async def test_only_a_sign_in_by_link_is_said_to_be_on_a_shared_computer(database: Database, ann: Somebody) -> None:
+    async with database.transaction() as connection:
+        with pytest.raises(AssertionError):
+            await begin(driver(connection), Strength.PASSKEY, NOW, holder=ann.holder, shared=True)
 
 
 async def test_a_till_in_use_stays_signed_in_for_years_and_one_in_a_drawer_for_a_year(

@@ -60,6 +60,13 @@ async def alerts(owner: asyncpg.Connection) -> list[tuple[UUID | None, dict[str,
     return [(row["object"], json.loads(row["body"])) for row in rows]
 
 
+async def read(database: Database, now: datetime) -> list[tuple[str, str | None, datetime, datetime]]:
+    """What the office reads: where, of which venue or project, since and until when."""
+    async with database.reading() as connection:
+        found = await throttle.alerts(driver(connection), now)
+    return [(each.where.value, each.place, each.since, each.until) for each in found]
+
+
 # --- at a till ----------------------------------------------------------------------------------------------
 
 
@@ -114,6 +121,7 @@ async def test_the_hundredth_within_a_day_locks_the_venue(
     assert await locked(owner, venue) == [None, None, None]
     await typed(database, venue, 1, [NOW + 8 * HOUR])
     assert await locked(owner, venue) == [NOW + DAY, None, None]
+    assert await read(database, NOW + 8 * HOUR) == [("venue", "The pool", NOW, NOW + DAY)]
     assert await alerts(owner) == [(venue.id, {"count": 100, "within_minutes": 1440})]
 
 
@@ -231,3 +239,32 @@ async def test_nothing_is_kept_for_longer_than_a_day(
             forgotten.append(await forget(driver(connection), NOW + DAY))
     assert forgotten == [2, 1, 0]
     assert await owner.fetchval("SELECT count(*) FROM scheme.wrong_code") == 1
+
+
+# --- what the office reads ----------------------------------------------------------------------------------
+
+
+async def test_the_office_reads_of_each_for_a_day(database: Database, venue: Venue) -> None:
+    ann = Caller(key=uuid4(), scope=Scope.PERSON, object=None, holder=uuid4())
+
+    async def all_typed(moments: Iterable[datetime]) -> None:
+        for moment in moments:
+            await typed(database, venue, 0, [moment])
+            async with database.transaction() as connection:
+                raw = driver(connection)
+                await wrong_slip(raw, ann, moment)
+                await wrong_enrolment(raw, moment)
+                await throttle.wrong_sign_in(raw, moment)
+
+    await all_typed(NOW + MINUTE / 2 * number for number in range(9))
+    assert await read(database, NOW + 10 * MINUTE) == []
+    await all_typed([NOW + 10 * MINUTE])  # nine, and one more when ten minutes are over
+    expected = {("device", "The pool", NOW, NOW + HOUR), ("slips", None, NOW, NOW + HOUR)}
+    assert set(await read(database, NOW + 10 * MINUTE)) == expected
+    later = NOW + 2 * HOUR
+    await all_typed([later] * 10)
+    soon = {(where, None, later, later + 10 * MINUTE) for where in ("enrolment", "sign_in")}
+    expected = soon | {("device", "The pool", later, later + HOUR), ("slips", None, later, later + HOUR)}
+    for hours in (0, 23):
+        assert set(await read(database, later + hours * HOUR)) == expected
+    assert await read(database, later + 26 * HOUR) == []

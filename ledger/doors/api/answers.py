@@ -2,7 +2,7 @@
 
 `HANDLERS` renders `Declined`, and what the database or the queue may raise, by the one table in
 `ledger.scheme.refusals`; `KINDS` puts the same table on the documentation's page. `refused(...)` documents the
-refusals of a route. `methods`, for `Litestar(before_request=...)`, answers OPTIONS.
+refusals of a route.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from litestar.types import HTTPResponseStartEvent, Receive, Scope, Send
 
 from ledger.doors.api.problems import HANDLERS as OF_REQUESTS
 from ledger.doors.api.problems import KINDS as OF_REQUESTS_KINDS
-from ledger.doors.api.problems import MEDIA_TYPE, Kind, Problem, in_allow, problem
+from ledger.doors.api.problems import MEDIA_TYPE, Kind, Problem, problem
 from ledger.doors.fields import Fault
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
@@ -119,15 +119,6 @@ HANDLERS: Final[dict[type[Exception] | int, Callable[[Any, Any], Response[bytes]
     Declined: _on_declined,
     **dict.fromkeys(OUTAGES, _on_outage),
 }
-
-
-def methods(request: Request[Any, Any, Any]) -> Response[None] | None:
-    """Answer OPTIONS with all methods of the address; Litestar's own answer (2.25) names the first handler's only."""
-    if request.method != "OPTIONS":
-        return None
-    path = request.scope["path_template"]
-    found = {method for route in request.app.routes if route.path_format == path for method in route.methods}
-    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers={"allow": in_allow(found)})
 
 
 def refused(*statuses: int) -> dict[int, ResponseSpec]:

@@ -140,8 +140,9 @@ def routes(access: Access, guardians: Guardians, copies: Copies, erasure: Erasur
         before_request=access.only(Scope.PERSON, Scope.SCHEME),
         summary="Erase a person",
         description=(
-            "For good, by the scheme or the person's own key. All that tells who they were goes, and their keys stop at"
-            " once; the journal keeps ids and figures, and its sums stay right."
+            "For good, by the scheme or the person's own key. All that tells who they were goes; their keys, and the"
+            " tills and kiosks that they had enrolled, stop at once, but for those that were kept when they left. The"
+            " last of the staff is declined. The journal keeps ids and figures, and its sums stay right."
         ),
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_PEOPLE,

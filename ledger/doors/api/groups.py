@@ -85,7 +85,11 @@ def routes(access: Access, groups: Groups, cursor_secret: bytes) -> list[HTTPRou
         "/v1/groups/{group:uuid}/members/{person:uuid}",
         before_request=access.only(Scope.SCHEME),
         summary="Have somebody in a group",
-        description="Or change whether they are a keyholder.",
+        description=(
+            "Or change whether they are a keyholder, as long as the pot is empty: so a group begins. Once there are"
+            " credits in it, that takes two people, each signed in as themselves, on the page of who shares the pot;"
+            " here it is declined as `wrong_state`."
+        ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
     )
@@ -101,8 +105,8 @@ def routes(access: Access, groups: Groups, cursor_secret: bytes) -> list[HTTPRou
         "/v1/groups/{group:uuid}/members/{person:uuid}",
         before_request=access.only(Scope.SCHEME),
         summary="Take somebody out of a group",
-        description="Who isn't in it stays out.",
-        responses=refused(401, 403, 404, 503),
+        description="Who isn't in it stays out. A keyholder of a pot with credits in it is declined as `wrong_state`.",
+        responses=refused(401, 403, 404, 409, 503),
         tags=_TAG,
     )
     async def remove(request: CallerRequest, group: FromPath[Identifier], person: FromPath[Identifier]) -> None:

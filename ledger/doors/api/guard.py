@@ -1,7 +1,7 @@
 r"""One ASGI guard before the whole application: raw HTTP is judged here, once, before anything parses it.
 
     scope -> request id -> headers, host, address -> body (read once, bounded) -> JSON's text -> application
-                     \____________ the first fault is the answer, as a problem ____________/
+                     \____ the first fault is the answer, as the door draws it that was asked ____/
 
 Promises of whatever reaches the application: at most 100 headers and none of those that decide twice; a
 Host that is served here; an address without control characters, no query parameter twice and no key in it;
@@ -33,7 +33,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from structlog.contextvars import bind_contextvars
 
-from ledger.doors.api.problems import Refused
+from ledger.doors.api.problems import Problem, Refused
 from ledger.doors.fields import Fault
 
 KIB: Final = 1024
@@ -50,6 +50,11 @@ ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]  # Litestar's own types of 
 
 Observe = Callable[[str, str, int, float], None]
 """Called after each request with its method, route template (empty if none matched), status and seconds."""
+
+
+Answer = tuple[Iterable[tuple[str, str]], bytes]
+Draw = Callable[[Scope, Problem], Answer | None]
+"""The headers and the body that tell somebody a refusal; None where a problem's own JSON does."""
 
 
 class Allowance(NamedTuple):
@@ -226,7 +231,7 @@ def _with_ours(
 class _Guard:
     """The guard around one application; made by `guard`."""
 
-    __slots__ = ("_allowances", "_app", "_headers", "_hosts", "_observe")
+    __slots__ = ("_allowances", "_app", "_draw", "_headers", "_hosts", "_observe")
 
     def __init__(
         self,
@@ -234,10 +239,12 @@ class _Guard:
         hosts: Collection[str],
         allowances: Mapping[str, Allowance],
         observe: Observe | None,
+        draw: Draw | None,
         *,
         only_by_tls: bool,
     ) -> None:
         self._app = app
+        self._draw = draw
         self._headers = (*_SECURITY, _ONLY_BY_TLS) if only_by_tls else _SECURITY
         self._hosts = frozenset(host.lower().encode("ascii") for host in hosts)
         # The longest prefix speaks, whatever the order they were given in.
@@ -270,7 +277,7 @@ class _Guard:
         try:
             replay = await self._judged(scope, receive)
         except Refused as refused:
-            await _render(refused, answer)
+            await self._refuse(scope, refused.problem(), answer)
         except _Gone:
             status = _CLIENT_LEFT
         else:
@@ -285,6 +292,14 @@ class _Guard:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, problem: Problem, send: Send) -> None:
+        drawn = self._draw and self._draw(scope, problem)
+        brought, body = drawn or (problem.headers().items(), msgspec.json.encode(problem))
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in brought]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _judged(self, scope: Scope, receive: Receive) -> Receive:
         """Return the `receive` for the application, or raise the first fault."""
@@ -367,21 +382,13 @@ async def _read(receive: Receive, allowance: Allowance) -> bytes:
             return chunk if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _render(refused: Refused, send: Send) -> None:
-    problem = refused.problem()
-    body = msgspec.json.encode(problem)
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in problem.headers().items()]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
 def guard(
     app: ASGIApp,
     *,
     hosts: Collection[str],
     allowances: Mapping[str, Allowance] | None = None,
     observe: Observe | None = None,
+    draw: Draw | None = None,
     only_by_tls: bool = False,
 ) -> ASGIApp:
     """Put the guard in front of an application.
@@ -391,6 +398,7 @@ def guard(
         hosts: the names that are served, without a port (any port passes) or with one (then only it).
         allowances: by path prefix, where more than 64 KiB or another type is taken; the longest prefix wins.
         observe: told of every request, the guard's own refusals included; must be quick and not raise.
+        draw: what tells a refusal of the guard's own where somebody reads pages.
         only_by_tls: whether browsers are told to come back by https alone.
     """
-    return _Guard(app, hosts, allowances or {}, observe, only_by_tls=only_by_tls)
+    return _Guard(app, hosts, allowances or {}, observe, draw, only_by_tls=only_by_tls)

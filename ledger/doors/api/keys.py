@@ -58,7 +58,8 @@ def routes(access: Access, keys: Keys) -> list[HTTPRouteHandler]:
         description=(
             "The answer holds the token; keep it, for it is shown only this once. Behind the new key stands who stands "
             "behind the one that makes it: that person, or nobody in particular. A first key in somebody's name is "
-            "made by `timecredits key create --person`, on the service's own machine."
+            "made by `timecredits key create --person`, on the service's own machine; they have the role first that it"
+            " stands on, and it ends with that role. A key of nobody's ends when it is revoked."
         ),
         responses=refused(400, 401, 403, 422, 503),
         tags=_TAG,

@@ -17,7 +17,8 @@ from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import MONTH_PATTERN, NEAR_PATTERN, Identifier, Minutes, Name
 from ledger.scheme.finding import Finding, Found, Wanted
 from ledger.scheme.keys import Scope
-from ledger.scheme.offers import Details, NewOffer, Offer, Offers, Quota, Status
+from ledger.scheme.offers import Details, NewOffer, Offer, Offers, Quota
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Kind, Reach, Terms
 
 _TAG: Final = ["offers"]
@@ -54,6 +55,10 @@ _StepFree = Annotated[
 _CompanionFree = Annotated[
     str | None,
     QueryParameter(pattern=r"^true$(?!\n)", description="`true`: only those where a companion comes in free."),
+]
+_LowTalk = Annotated[
+    str | None,
+    QueryParameter(pattern=r"^true$(?!\n)", description="`true`: only those where nobody has to talk."),
 ]
 _OpenOn = Annotated[
     str | None,
@@ -143,6 +148,7 @@ def _search(access: Access, finding: Finding, cursor_secret: bytes) -> HTTPRoute
         kind: _KindWanted = None,
         step_free: _StepFree = None,
         companion_free: _CompanionFree = None,
+        low_talk: _LowTalk = None,
         open_on: _OpenOn = None,
         quiet_on: _QuietOn = None,
         cursor: Cursor = None,
@@ -154,6 +160,7 @@ def _search(access: Access, finding: Finding, cursor_secret: bytes) -> HTTPRoute
             kind=kind,
             step_free=step_free is not None,
             companion_free=companion_free is not None,
+            low_talk=low_talk is not None,
             open_on=day("open_on", open_on),
             quiet_on=day("quiet_on", quiet_on),
         )
@@ -245,7 +252,7 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         tags=_TAG,
     )
     async def publish(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(request.user, offer, Status.PUBLISHED)
+        return await offers.change(request.user, offer, Publication.PUBLISHED)
 
     @post(
         "/v1/offers/{offer:uuid}/pause",
@@ -257,7 +264,7 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         tags=_TAG,
     )
     async def pause(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(request.user, offer, Status.PAUSED)
+        return await offers.change(request.user, offer, Publication.PAUSED)
 
     @post(
         "/v1/offers/{offer:uuid}/end",
@@ -269,7 +276,7 @@ def _of_offers(access: Access, offers: Offers) -> list[HTTPRouteHandler]:
         tags=_TAG,
     )
     async def end(request: CallerRequest, offer: FromPath[Identifier]) -> Offer:
-        return await offers.change(request.user, offer, Status.ENDED)
+        return await offers.change(request.user, offer, Publication.ENDED)
 
     @get(
         "/v1/offers/{offer:uuid}/quota",

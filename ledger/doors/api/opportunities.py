@@ -23,9 +23,9 @@ from ledger.scheme.opportunities import (
     Opportunities,
     Opportunity,
     Referral,
-    Status,
     Wanted,
 )
+from ledger.scheme.states import Publication
 
 _TAG: Final = ["opportunities"]
 _PAGED: Final = {"page_size": Provide(page_size, sync_to_thread=False)}
@@ -207,7 +207,7 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
         tags=_TAG,
     )
     async def publish(request: CallerRequest, opportunity: FromPath[Identifier]) -> Opportunity:
-        return await opportunities.change(request.user, opportunity, Status.PUBLISHED)
+        return await opportunities.change(request.user, opportunity, Publication.PUBLISHED)
 
     @post(
         "/v1/opportunities/{opportunity:uuid}/pause",
@@ -219,7 +219,7 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
         tags=_TAG,
     )
     async def pause(request: CallerRequest, opportunity: FromPath[Identifier]) -> Opportunity:
-        return await opportunities.change(request.user, opportunity, Status.PAUSED)
+        return await opportunities.change(request.user, opportunity, Publication.PAUSED)
 
     @post(
         "/v1/opportunities/{opportunity:uuid}/end",
@@ -231,7 +231,7 @@ def routes(access: Access, opportunities: Opportunities, cursor_secret: bytes) -
         tags=_TAG,
     )
     async def end(request: CallerRequest, opportunity: FromPath[Identifier]) -> Opportunity:
-        return await opportunities.change(request.user, opportunity, Status.ENDED)
+        return await opportunities.change(request.user, opportunity, Publication.ENDED)
 
     return [create, index_own, index, read, rewrite, publish, pause, end]
 

@@ -47,8 +47,9 @@ def routes(access: Access, paper: Paper, cursor_secret: bytes) -> list[HTTPRoute
         before_request=staff,
         summary="Print bearer vouchers",
         description=(
-            "From a pot that has so much. Anybody who brings one may spend it once, or put it into a wallet. The codes"
-            " are told by `GET /v1/batches/{batch}/codes`, and never kept."
+            "From a pot that has so much; of a group's, within 24 hours no more than one keyholder may spend alone"
+            " (`pot_both_above_minutes`): more is declined as `wrong_state`. Anybody who brings one may spend it once,"
+            " or put it into a wallet. The codes are told by `GET /v1/batches/{batch}/codes`, and never kept."
         ),
         responses=refused(400, 401, 403, 409, 413, 422, 503),
         tags=_TAG,

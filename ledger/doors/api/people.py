@@ -1,8 +1,8 @@
 """Routes of people: make somebody known, change what is known of them, and read what they have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,7 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import ADDRESS_PATTERN, EMAIL_PATTERN, PHONE_PATTERN, PREFIX_PATTERN, Identifier, Name
 from ledger.journal.entries import Kind
+from ledger.journal.reading import Line
 from ledger.scheme.acts import Act
 from ledger.scheme.keys import Scope
 from ledger.scheme.people import AgeBand, Balance, Changes, Channel, NewPerson, People, Person, Reach
@@ -100,6 +101,15 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     lines: list[StatementLine]
     next: str | None
+
+    @classmethod
+    def of(cls, secret: bytes, name: str, lines: Sequence[Line], size: int) -> Self:
+        """The page of these lines of the statement of that name; an account's first line has the sequence 1."""
+        more = len(lines) == size and lines[-1].sequence > 1
+        return cls(
+            lines=msgspec.convert(lines, list[StatementLine], from_attributes=True),
+            next=cursors.sign(secret, name, lines[-1].sequence) if more else None,
+        )
 
 
 class ActPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,22 +218,7 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         name = f"statement/{person}"
         before = None if cursor is None else cursors.read(cursor_secret, name, cursor)
         lines = await people.statement(request.user, person, before=before, limit=page_size)
-        more = len(lines) == page_size and lines[-1].sequence > 1
-        return Statement(
-            lines=[
-                StatementLine(
-                    entry=line.entry,
-                    kind=line.kind,
-                    minutes=line.minutes,
-                    balance=line.balance,
-                    other=line.other,
-                    happened_at=line.happened_at,
-                    recorded_at=line.recorded_at,
-                )
-                for line in lines
-            ],
-            next=cursors.sign(cursor_secret, name, lines[-1].sequence) if more else None,
-        )
+        return Statement.of(cursor_secret, name, lines, page_size)
 
     @get(
         "/v1/people/{person:uuid}/acts",

@@ -14,7 +14,7 @@ from ledger.doors import cursors
 from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
-from ledger.doors.api.people import Statement, StatementLine
+from ledger.doors.api.people import Statement
 from ledger.doors.fields import TAG_PATTERN, Identifier, Minutes, Moment
 from ledger.scheme.bookings import Wanted
 from ledger.scheme.keys import Scope
@@ -106,22 +106,7 @@ def _looking(access: Access, pots: Pots, cursor_secret: bytes) -> list[HTTPRoute
         name = f"pot/{group}"
         before = None if cursor is None else cursors.read(cursor_secret, name, cursor)
         lines = await pots.statement(request.user, group, before=before, limit=page_size)
-        more = len(lines) == page_size and lines[-1].sequence > 1
-        return Statement(
-            lines=[
-                StatementLine(
-                    entry=line.entry,
-                    kind=line.kind,
-                    minutes=line.minutes,
-                    balance=line.balance,
-                    other=line.other,
-                    happened_at=line.happened_at,
-                    recorded_at=line.recorded_at,
-                )
-                for line in lines
-            ],
-            next=cursors.sign(cursor_secret, name, lines[-1].sequence) if more else None,
-        )
+        return Statement.of(cursor_secret, name, lines, page_size)
 
     @get(
         "/v1/community-pot",
@@ -209,7 +194,10 @@ def _spending(access: Access, spends: PotSpends, cursor_secret: bytes) -> list[H
         "/v1/pot-spends/{spend:uuid}/agree",
         before_request=keyholders,
         summary="Agree to a spend",
-        description="By another keyholder than who proposed it. It is booked then, if it can still be had for as much.",
+        description=(
+            "By another keyholder than who proposed it, and not by the key that proposed it for them. It is booked"
+            " then, if it can still be had for as much."
+        ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
     )

@@ -31,11 +31,15 @@ class PreferenceChange(Input, frozen=True, kw_only=True):
 
     language: Language | UnsetType = UNSET
     large_print: bool | UnsetType = UNSET
-    quiet: Annotated[bool | UnsetType, Meta(description="To be told only what they must know.")] = UNSET
+    quiet: Annotated[bool | UnsetType, Meta(description="To be written to only about what they must know.")] = UNSET
     paused: Annotated[
-        bool | UnsetType, Meta(description="To take a break: asked for nothing, reminded of nothing.")
+        bool | UnsetType,
+        Meta(description="To take a break: not written to, but to sign in and for their safety."),
     ] = UNSET
-    named: Annotated[bool | UnsetType, Meta(description="Whether those who come too may see the first name.")] = UNSET
+    named: Annotated[
+        bool | UnsetType,
+        Meta(description="Whether others of their groups may choose them by first name, to give or to ask for help."),
+    ] = UNSET
     milestones: (
         Annotated[
             list[Milestone],

@@ -19,7 +19,7 @@ zone). What stands outside the body - path, query, headers - is always 400.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, NamedTuple
@@ -31,6 +31,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from msgspec import Meta
 from structlog.contextvars import get_contextvars
 
+from ledger.doors.application import in_allow
 from ledger.doors.cursors import WrongCursor
 from ledger.doors.fields import Fault, in_plain_words
 
@@ -249,14 +250,6 @@ def _refusal_of(exc: ValidationException) -> Refused:
 
 
 _Request = Request[Any, Any, Any]
-
-
-def in_allow(methods: Iterable[str]) -> str:
-    """Return the methods as the header Allow names them."""
-    found = set(methods)
-    if "GET" in found:
-        found.add("HEAD")  # the guard answers it; Litestar doesn't know
-    return ", ".join(sorted(found))
 
 
 def _on_refused(_: _Request, exc: Refused) -> Response[bytes]:

@@ -16,7 +16,8 @@ from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Name
 from ledger.scheme.allocations import Allocation, Allocations, Allot, Allotted, Grant
 from ledger.scheme.keys import Scope
-from ledger.scheme.projects import NewProject, Project, Projects, Status
+from ledger.scheme.projects import NewProject, Project, Projects
+from ledger.scheme.states import Participation
 
 _TAG: Final = ["projects"]
 _PAGED: Final = {"page_size": Provide(page_size, sync_to_thread=False)}
@@ -28,7 +29,7 @@ _Alias = Annotated[
 _Sensitive: Final = Meta(
     description="Whether it tells something of people that they are there. Who reads their names is then recorded."
 )
-_StatusWanted = Annotated[Status | None, QueryParameter(description="Only those of this status.")]
+_StatusWanted = Annotated[Participation | None, QueryParameter(description="Only those of this status.")]
 
 
 class ProjectInput(Input, frozen=True, kw_only=True):
@@ -89,7 +90,9 @@ def routes(
     async def create(
         request: CallerRequest, data: JSONBody[ProjectInput], idempotency_key: IdempotencyKey
     ) -> Created[Project]:
-        asked = NewProject(name=data.name, alias=data.alias, status=Status(data.status), sensitive=data.sensitive)
+        asked = NewProject(
+            name=data.name, alias=data.alias, status=Participation(data.status), sensitive=data.sensitive
+        )
         project, replayed = await projects.create(request.user, idempotency_key, asked)
         return Created(project, location=f"/v1/projects/{project.id}", replayed=replayed)
 
@@ -148,7 +151,7 @@ def routes(
         tags=_TAG,
     )
     async def activate(request: CallerRequest, project: FromPath[Identifier]) -> Project:
-        return await projects.change(request.user, project, Status.ACTIVE)
+        return await projects.change(request.user, project, Participation.ACTIVE)
 
     @post(
         "/v1/projects/{project:uuid}/suspend",
@@ -163,7 +166,7 @@ def routes(
         tags=_TAG,
     )
     async def suspend(request: CallerRequest, project: FromPath[Identifier]) -> Project:
-        return await projects.change(request.user, project, Status.SUSPENDED)
+        return await projects.change(request.user, project, Participation.SUSPENDED)
 
     @post(
         "/v1/projects/{project:uuid}/end",
@@ -175,7 +178,7 @@ def routes(
         tags=_TAG,
     )
     async def end(request: CallerRequest, project: FromPath[Identifier]) -> Project:
-        return await projects.change(request.user, project, Status.ENDED)
+        return await projects.change(request.user, project, Participation.ENDED)
 
     @post(
         "/v1/projects/{project:uuid}/allocations",

@@ -117,7 +117,10 @@ def routes(  # each has its own type
         "/v1/roles/{role:uuid}/end",
         before_request=access.only(Scope.SCHEME),
         summary="End a role",
-        description="At once and for good; it can be granted anew. The scheme keeps at least one of its staff.",
+        description=(
+            "At once and for good, with the API keys in their name that stood on it; it can be granted anew. The scheme"
+            " keeps at least one of its staff."
+        ),
         responses=refused(400, 401, 403, 404, 409, 422, 503),
         tags=_TAG,
     )

@@ -176,7 +176,10 @@ def _sessions(access: Access, sessions: Sessions, cursor_secret: bytes) -> list[
         before_request=access.only(*_OWN),
         status_code=200,
         summary="Cancel a session",
-        description="Whoever is expected is told. Not once somebody has come, or when it is over.",
+        description=(
+            "It stays on the pages of whoever is expected until its day is over, and who takes emails gets one. Not"
+            " once somebody has come, or when it is over."
+        ),
         responses=refused(400, 401, 403, 404, 409, 503),
         tags=_TAG,
     )

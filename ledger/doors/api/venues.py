@@ -17,12 +17,13 @@ from ledger.doors.fields import POSTCODE_PATTERN, Identifier, Name
 from ledger.scheme.districts import Latitude, Longitude
 from ledger.scheme.keys import Scope
 from ledger.scheme.sites import NewSite, Place, Site, Sites
-from ledger.scheme.venues import NewVenue, Status, Venue, Venues
+from ledger.scheme.states import Participation
+from ledger.scheme.venues import NewVenue, Venue, Venues
 
 _TAG: Final = ["venues"]
 _PAGED: Final = {"page_size": Provide(page_size, sync_to_thread=False)}
 
-_StatusWanted = Annotated[Status | None, QueryParameter(description="Only those of this status.")]
+_StatusWanted = Annotated[Participation | None, QueryParameter(description="Only those of this status.")]
 _Address = Annotated[str, Meta(max_length=500)]
 _Postcode = Annotated[str, Meta(pattern=POSTCODE_PATTERN, description="In any case, with its space or without.")]
 _StepFree = Annotated[bool | None, Meta(description="Whether there are no steps on the way in or inside.")]
@@ -97,7 +98,7 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
     async def create(
         request: CallerRequest, data: JSONBody[VenueInput], idempotency_key: IdempotencyKey
     ) -> Created[Venue]:
-        asked = NewVenue(name=data.name, status=Status(data.status))
+        asked = NewVenue(name=data.name, status=Participation(data.status))
         venue, replayed = await venues.create(request.user, idempotency_key, asked)
         return Created(venue, location=f"/v1/venues/{venue.id}", replayed=replayed)
 
@@ -148,7 +149,7 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         tags=_TAG,
     )
     async def activate(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(request.user, venue, Status.ACTIVE)
+        return await venues.change(request.user, venue, Participation.ACTIVE)
 
     @post(
         "/v1/venues/{venue:uuid}/suspend",
@@ -160,7 +161,7 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         tags=_TAG,
     )
     async def suspend(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(request.user, venue, Status.SUSPENDED)
+        return await venues.change(request.user, venue, Participation.SUSPENDED)
 
     @post(
         "/v1/venues/{venue:uuid}/end",
@@ -172,7 +173,7 @@ def _of_venues(access: Access, venues: Venues, cursor_secret: bytes) -> list[HTT
         tags=_TAG,
     )
     async def end(request: CallerRequest, venue: FromPath[Identifier]) -> Venue:
-        return await venues.change(request.user, venue, Status.ENDED)
+        return await venues.change(request.user, venue, Participation.ENDED)
 
     return [create, index, read, rename, activate, suspend, end]
 

@@ -142,9 +142,10 @@ def work_list() -> Answer:
 @click.argument("name", type=click.Choice([job.name for job in JOBS]), required=False)
 def work_run(name: str | None) -> Answer:
     """Run what is due now, or that one if it is due."""
+    from ledger.app.engine import periodic_work  # noqa: PLC0415  # half a second that only this command needs
 
     async def run(database: Database) -> Answer:
-        runs = await Periodic(database, system_clock).run_due(name)
+        runs = await periodic_work(database, system_clock).run_due(name)
         return Answer(runs, "\n".join(_told(one) for one in runs), _status(runs))
 
     return with_database(settings(), run)

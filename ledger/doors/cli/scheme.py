@@ -169,7 +169,7 @@ def key() -> None:
 @click.argument("scope", type=click.Choice([scope.value for scope in Scope]))
 @click.option("--for", "object_", type=click.UUID, help="The project or venue it speaks for.")
 @click.option(
-    "--person", type=click.UUID, help="Whose key it is: who acts when it is used. Coordinators have their own."
+    "--person", type=click.UUID, help="Whose key it is: who acts when it is used, while they have the role for it."
 )
 @click.option("--label", default="made by timecredits key create", callback=check_label, help="What it is for.")
 @click.option("--days", type=click.IntRange(1, LIFETIME_MAX.days), help="How long it works; default: a year.")
@@ -177,6 +177,8 @@ def key_create(scope: str, object_: UUID | None, person: UUID | None, label: str
     """Make a key for a person, a project, a venue or the scheme.
 
     Two people have to agree to long days, and nobody approves their own hours: so say with --person whose key it is.
+    A project's is for its coordinator, an auditor's for an auditor, the scheme's for one of the staff, who may have any
+    of them: give them the role first (`role grant`). When the role ends, the key does.
     """
     of = settings()
 

@@ -18,6 +18,7 @@ from ledger.doors.cli.answers import RETRY, Answer, Verb, err
 from ledger.doors.cli.server import database_server, remark, settings
 from ledger.scheme import demo
 from ledger.scheme.clock import system_clock
+from ledger.scheme.demo.cast import cast
 
 if TYPE_CHECKING:
     import uvicorn
@@ -55,7 +56,8 @@ def serve(
             database.migrate(dsn)
             # What is posted stays for ever, so never into a live journal.
             shown = None if empty or of.environment == "live" else asyncio.run(_load_demo(of, dsn))
-            _server(of, dsn, shown).run(sockets=[listener])
+            has_door = of.environment == "demo" and asyncio.run(_has_cast(of, dsn))
+            _server(of, dsn, shown, has_door=has_door).run(sockets=[listener])
     return None
 
 
@@ -74,7 +76,13 @@ async def _load_demo(of: Settings, dsn: str) -> demo.Demo | None:
             return await demo.load(opened, system_clock, of.environment, told)
 
 
-def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
+async def _has_cast(of: Settings, dsn: str) -> bool:
+    """Whether a demo was loaded, now or at an earlier start: then it can be walked into."""
+    async with database.Database.open(dsn, pool_size=of.pool_size) as opened:
+        return bool(await cast(opened))
+
+
+def _server(of: Settings, dsn: str, shown: demo.Demo | None, *, has_door: bool) -> uvicorn.Server:
     """One process: the journal has one writer, and what it saves in memory is shared by all requests."""
     import uvicorn  # noqa: PLC0415  # half a second that only this command needs
 
@@ -85,7 +93,7 @@ def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
             await super().startup(sockets)
             if self.started:
                 settle_memory()
-                _announce(of, shown)
+                _announce(of, shown, has_door=has_door)
 
     return Announcing(
         uvicorn.Config(
@@ -106,10 +114,12 @@ def _server(of: Settings, dsn: str, shown: demo.Demo | None) -> uvicorn.Server:
     )
 
 
-def _announce(of: Settings, shown: demo.Demo | None) -> None:
+def _announce(of: Settings, shown: demo.Demo | None, *, has_door: bool) -> None:
     host = f"[{of.host}]" if ":" in of.host else of.host
     base = f"http://{host}:{of.port}"
     remark(f"Time Credits is at {base} (Ctrl-C stops it)")
+    if has_door:
+        remark(f"To look around, open {base}/demo in a browser: you come in as anybody there, without an email.")
     if shown is not None:
         remark(
             f"A demo county was loaded. Its keys are shown only now. To try what the README shows, paste these lines\n"

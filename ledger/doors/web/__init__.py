@@ -12,25 +12,11 @@ and then a module for each part of the house, whose `routes` call the same verbs
 JavaScript; `static/site.js` only makes some of it quicker.
 """
 
-from collections.abc import Sequence
 from typing import Final
-
-from litestar.handlers import HTTPRouteHandler
 
 # Bodies of pages are forms; what is below these prefixes is another door's.
 FORM: Final = ("application/x-www-form-urlencoded",)
 OTHERS: Final = ("/v1", "/docs", "/health", "/log", "/metrics")
-
-
-def undocumented(*routes: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """The routes of the pages, which are no part of the API's documentation.
-
-    Not by a Router of Litestar's, which copies all that hangs on its handlers: a fifth of a second at each start.
-    """
-    handlers = [handler for part in routes for handler in part]
-    for handler in handlers:
-        handler.include_in_schema = False
-    return handlers
 
 
 def is_page(path: str) -> bool:

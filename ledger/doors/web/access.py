@@ -5,17 +5,25 @@
     nobody is       -> to the sign-in page, and back; a form that was sent is kept on the page that says so
     not theirs      -> 404 where the address names somebody's object, 403 where it is a part of the house
     not sure enough -> roles other than a volunteer's take a passkey or the organisation's sign-in
+    too long ago    -> what weighs most (`freshly`) takes one of these within `sign_ins.FRESH`; what was typed is kept
 
 Rights are read anew for every request: whoever leaves is out at once. What changes something (anything but GET) is
 heard only from our own pages: the browser says so in `Sec-Fetch-Site`, or an old one in `Origin`; a form on another
 site, which would be sent with the reader's cookie, gets 403.
+
+What weighs most is what takes or gives somebody's rights, their way in or their whole account, and the rules of the
+scheme (ASVS 5.0, 7.5): nobody shall do it who only found a computer left open. It is asked of those who have a passkey,
+or an organisation, to show. A volunteer who erases themselves, or says who helps them, isn't asked, however long ago
+they signed in: many have no address and come with a card or a helper, and so have nothing else to show. Erasing is
+their right, is to be easy, and harms nobody else; a helper can spend no more than that one person's hours, is named on
+their page, and ended there at once.
 
 Somebody who helps another, or a guardian, opens that person's pages as themselves: the verb looks whether they may.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -61,24 +69,37 @@ class SignInNeeded(Exception):  # noqa: N818  # not an error: nobody is signed i
 
 
 class PasskeyNeeded(Exception):  # noqa: N818  # likewise
-    """The page takes a stronger sign-in than the one that there is; ``form`` likewise."""
+    """The page takes a stronger sign-in than the one that there is, or a fresh one (``again``); ``form`` likewise."""
 
-    def __init__(self, form: Form | None) -> None:
+    def __init__(self, form: Form | None, *, again: bool = False) -> None:
         super().__init__()
         self.form = form
+        self.again = again
 
 
 Admit = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 
-ADMITTED: Final[MutableMapping[Admit, tuple[Who, ...]]] = WeakKeyDictionary()
+
+class Rule(NamedTuple):
+    """Who may, in this order of capacity; and whether they have to have signed in just now."""
+
+    who: tuple[Who, ...]
+    freshly: bool
+
+
+ADMITTED: Final[MutableMapping[Admit, Rule]] = WeakKeyDictionary()
 """Who may, by what admits them: for the test that walks all routes."""
 
 
 class Access:
-    """Admits requests to pages by who is signed in."""
+    """Admits requests to pages by who is signed in.
 
-    def __init__(self, sign_ins: SignIns, url: str) -> None:
+    ``asks_again`` is off where nobody has a passkey to show, as in a demo: there `freshly` asks for nothing.
+    """
+
+    def __init__(self, sign_ins: SignIns, url: str, *, asks_again: bool = True) -> None:
         self._sign_ins = sign_ins
+        self._asks_again = asks_again
         self._secure = url.startswith("https:")
         self.enrolment = f"{url}/enrol"
         """Where the code of a till or a kiosk is typed in."""
@@ -91,34 +112,41 @@ class Access:
         self.turn_cookie = prefix + "turn"
         self.language_cookie = prefix + LANGUAGE_COOKIE
 
-    def only(self, *who: Who) -> Admit:
-        """Return what admits these to a route, in this order of capacity."""
+    def only(self, *who: Who, freshly: bool = False) -> Admit:
+        """Return what admits these to a route, in this order of capacity; ``freshly``: if they signed in just now."""
         assert who, "a page says who may open it"
+        assert not (freshly and _WEAK & set(who)), "whoever came by a link may have nothing else to show"
+        rule = Rule(who, freshly)
 
         async def admit(request: Request[Any, Any, Any]) -> None:
-            await self._admit(request, who)
+            await self._admit(request, rule)
 
-        ADMITTED[admit] = who
+        ADMITTED[admit] = rule
         return admit
 
-    async def _admit(self, request: Request[Any, Any, Any], who: tuple[Who, ...]) -> None:
+    async def _admit(self, request: Request[Any, Any, Any], rule: Rule) -> None:
         """Make `request.user` the visit of one of these; or raise what keeps them out."""
         if request.method not in _SAFE and not self._is_ours(request):
             raise PermissionDeniedException(detail="This form was sent from another site.")
         present = await self._present(request)
         request.scope["user"] = Visit(present, None)
         if present is None:
-            if Who.ANYBODY not in who:
+            if Who.ANYBODY not in rule.who:
                 raise SignInNeeded(await _kept(request))
             return
-        caller, is_weak = self._caller(request, present, who)
+        caller, is_weak = self._caller(request, present, rule.who)
         if is_weak:
             raise PasskeyNeeded(await _kept(request))
+        if rule.freshly and self._asks_again and not present.is_fresh:
+            raise PasskeyNeeded(await _kept(request), again=True)
         request.scope["user"] = Visit(present, caller)
 
-    def signed_in(self, token: str, *, lasts_seconds: int = _YEAR_SECONDS) -> Cookie:
-        """Return the cookie of a browser that is signed in; it ends when the service says so, not by itself."""
-        return self._made(self.cookie, token, lasts_seconds)
+    def signed_in(self, token: str, *, shared: bool = False) -> Cookie:
+        """Return the cookie of a browser that is signed in; it ends when the service says so.
+
+        On a ``shared`` computer it ends with the browser as well; otherwise not by itself.
+        """
+        return self._made(self.cookie, token, None if shared else _YEAR_SECONDS)
 
     def signed_out(self) -> Cookie:
         """Return the cookie that takes it away."""
@@ -140,14 +168,16 @@ class Access:
         """Return the cookie of the language that was chosen here."""
         return self._made(self.language_cookie, chosen, _YEAR_SECONDS)
 
-    def _made(self, name: str, value: str, seconds: int) -> Cookie:
+    def _made(self, name: str, value: str, seconds: int | None) -> Cookie:
         return Cookie(
             key=name, value=value, path="/", max_age=seconds, secure=self._secure, httponly=True, samesite="lax"
         )
 
     async def _present(self, request: Request[Any, Any, Any]) -> Present | None:
         token = request.cookies.get(self.cookie, "")
-        return await self._sign_ins.who(token) if token else None
+        # A page's script, and not somebody who goes to a page.
+        by_itself = request.headers.get("sec-fetch-dest") == "empty"
+        return await self._sign_ins.who(token, by_itself=by_itself) if token else None
 
     def _is_ours(self, request: Request[Any, Any, Any]) -> bool:
         """Whether a page of ours sent this."""

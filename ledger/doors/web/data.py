@@ -94,8 +94,16 @@ def routes(access: Access, people: People, copies: Copies, erasure: Erasure, sec
 
     async def asked(request: PageRequest, person: UUID, form: Form) -> Response[Any]:
         balance = await people.balance(request.user.caller, person)
+        present = request.user.present
         return page(
-            request, "data/erase.html", status=form.status, form=form, person=person, balance=balance, give_to=GiveTo
+            request,
+            "data/erase.html",
+            status=form.status,
+            form=form,
+            person=person,
+            balance=balance,
+            give_to=GiveTo,
+            works_here=present is not None and bool(present.roles),
         )
 
     @get("/people/{person:uuid}/data/erase", before_request=access.only(Who.PERSON))

@@ -3,6 +3,7 @@
 Nobody needs to be known to look. Who is signed in comes with one press and stays away with another, no word needed.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from ledger.scheme.seeking import Found, Seeking, Wanted
 
 # What a phone shows in five screens.
 OPPORTUNITIES: Final = 12
+# On a card.
+TAGS_SHOWN: Final = 4
 
 # What stands on a page of each tag that everybody knows; others are said as they are written.
 TAGS: Final = {
@@ -107,8 +110,8 @@ def _finding(
             status=form.status,
             form=form,
             found=found,
-            tags=_tags(request),
-            boxes=_ASKED,
+            labels={one.id: labels(request, one.tags[:TAGS_SHOWN]) for one in found},
+            boxes=list(zip(_ASKED, labels(request, _ASKED), strict=True)),
             more=more and form.query(Search, after=more),
             query=form.query(Search),
             is_filtered=any(form.value(name) for name in Search.__struct_fields__ if name != "near"),
@@ -154,7 +157,7 @@ def _finding(
             query=Form.asked(request).query(Search),
             public=True,
             times=found.times,
-            tags=_tags(request),
+            labels=labels(request, found.opportunity.tags),
             may_come=may_come,
             others=[each for each in others if May.BOOK in each.may],
         )
@@ -197,6 +200,7 @@ def _coming(access: Access, attendances: Attendances, helpers: Helpers) -> list[
     return [sessions, leave]
 
 
-def _tags(request: PageRequest) -> dict[str, str]:
+def labels(request: PageRequest, tags: Sequence[str]) -> list[str]:
+    """The tags, in the words by which people look for them."""
     said = gettext(request)
-    return {tag: said(words) for tag, words in TAGS.items()}
+    return [said(TAGS.get(tag) or tag.replace("_", " ").capitalize()) for tag in tags]

@@ -56,6 +56,6 @@ class Entering:
         if request.user.present is not None:
             await self._sign_ins.end(request.user.present.sign_in)
         answer = go(plain_path(unquote(request.cookies.get(self._access.next_cookie, "/"))))
-        answer.set_cookie(self._access.signed_in(entered.token))
+        answer.set_cookie(self._access.signed_in(entered.token, shared=entered.shared))
         answer.set_cookie(self._access.next(""))
         return answer

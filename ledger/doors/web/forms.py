@@ -23,8 +23,9 @@ form without its key) raises a 400: no page of ours sends it.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode
 
@@ -147,6 +148,12 @@ class Form:
         said = repr(sorted((name, values) for name, values in self._typed.items()))
         return Form(hashlib.sha256(f"{self.key} {said}".encode()).hexdigest(), {}, at_work=self._at_work)
 
+    def draw(self, parts: Sequence[str], key: str, label: str, target: str) -> str:
+        """Note that a template draws these fields as one row, and return its first fault; each leads to ``target``."""
+        fields = [part + key for part in parts]
+        self.drawn.update(dict.fromkeys(fields, (label, target + key)))
+        return next((self.faults[field] for field in fields if field in self.faults), "")
+
     def names(self) -> Iterator[str]:
         """The fields that came."""
         return iter(self._typed)
@@ -191,8 +198,8 @@ class Form:
         `x_day` and `x_time` a moment `x` in London.
         """
         found: dict[str, Any] = {}
-        for field in msgspec.structs.fields(wanted):
-            value = self._taken(field)
+        for field, kinds in _fields(wanted):
+            value = self._taken(field, kinds)
             if value is not UNSET:
                 found[field.name] = value
         if self.faults:
@@ -225,8 +232,8 @@ class Form:
             return None
         return datetime.combine(day, at.replace(tzinfo=None), LONDON)
 
-    def _taken(self, field: msgspec.structs.FieldInfo) -> Any:  # noqa: ANN401  # of the field's own type
-        name, kinds = field.name, _kinds(field.type)
+    def _taken(self, field: msgspec.structs.FieldInfo, kinds: set[Any]) -> Any:  # noqa: ANN401  # of the field's own type
+        name = field.name
         if f"{name}_hours" in self._typed:
             is_empty = not (self.value(f"{name}_hours") or self.value(f"{name}_minutes"))
             if is_empty and not field.required:
@@ -284,6 +291,12 @@ def _for_people(message: str) -> str:
 
 def _plain(value: str) -> str:
     return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n").strip())
+
+
+@cache
+def _fields(wanted: type[Struct]) -> Sequence[tuple[msgspec.structs.FieldInfo, set[Any]]]:
+    """The fields of a Struct, with the plain types that each is made of."""
+    return [(field, _kinds(field.type)) for field in msgspec.structs.fields(wanted)]
 
 
 def _kinds(annotation: Any) -> set[Any]:  # noqa: ANN401  # any type at all

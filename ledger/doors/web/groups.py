@@ -108,7 +108,7 @@ def routes(  # noqa: PLR0917  # each has its own type
     async def leave(caller: Caller, group: UUID, person: UUID) -> str:
         if caller.scope is not Scope.SCHEME:
             raise Declined(Refusal.NOT_FOUND)
-        await groups.remove(caller, group, person, keyholders_too=False)
+        await groups.remove(caller, group, person)
         return "saved"
 
     async def give(caller: Caller, group: UUID, person: UUID) -> str:

@@ -57,7 +57,7 @@ _SAYS_OF_ANOTHER: Final[Mapping[Why, str]] = {
 }
 _CAME_BACK: Final = _("A gift from you that came back since")
 _CAME_BACK_TO_ANOTHER: Final = _("A gift of theirs that came back since")
-_BACK_SINCE: Final = _("On hold for %(offer)s, and back since")
+_BACK_SINCE: Final = _("Was on hold for %(offer)s, and came back")
 _NAMELESS: Final[Mapping[str, str]] = {
     "project": _("a project"),
     "venue": _("a venue"),

@@ -7,6 +7,10 @@ issuer, for this client, not over, and with the nonce of this very sign-in; it b
 (``vouching``). An address counts if the organisation says that it is verified; where the token doesn't tell one, the
 user-info endpoint is asked, for the same subject.
 
+An organisation knows people for as long as it likes: so it is asked to have them show who they are now, unless they did
+within `FRESH` (``max_age``). What is fresh here was therefore shown to it within twice that. A token that tells of
+longer ago isn't believed; one that doesn't tell when is, for some providers never do, and are trusted to do as asked.
+
 Where to ask is the issuer's to say, by its discovery document, and all of it by TLS, except on this very machine. Its
 document and its keys are kept for `KEPT`; a key that isn't among them has them fetched anew, once a minute at most.
 
@@ -37,6 +41,7 @@ from msgspec import Struct
 
 from ledger.scheme.clock import Clock
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sign_ins import FRESH
 from ledger.scheme.vouching import NAME_BYTES_MAX, Begun, Vouched, Vouching
 
 PATIENCE_SECONDS: Final = 5.0
@@ -153,6 +158,7 @@ class Oidc:
             nonce=begun.nonce,
             code_challenge=create_s256_code_challenge(begun.verifier),
             code_challenge_method="S256",
+            max_age=int(FRESH.total_seconds()),
         )
         return address
 
@@ -252,8 +258,11 @@ class Oidc:
             }
             params = {"nonce": nonce, "client_id": self._client.id, "access_token": tokens.access_token}
             claims = CodeIDToken(token.claims, token.header, options, params)
-            claims.validate(now=int(self._clock().timestamp()), leeway=_SKEW_SECONDS)
-        except _Away:
+            now = int(self._clock().timestamp())
+            claims.validate(now=now, leeway=_SKEW_SECONDS)
+            if claims.get("auth_time", now) < now - FRESH.total_seconds() - _SKEW_SECONDS:
+                raise _Doubtful("they showed who they are too long ago")  # noqa: TRY301  # as the library says all else
+        except (_Away, _Doubtful):
             raise
         except Exception as error:  # noqa: BLE001  # the same
             raise _Doubtful(f"the ID token doesn't hold: {error}"[:200]) from None

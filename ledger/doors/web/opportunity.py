@@ -18,19 +18,12 @@ from msgspec.structs import asdict
 from ledger.doors import cursors
 from ledger.doors.fields import DISTRICT_PATTERN, TAG_PATTERN, Name, Text
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.do import TAGS
+from ledger.doors.web.do import TAGS, labels
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page
-from ledger.scheme.opportunities import (
-    Details,
-    Draft,
-    Kind,
-    Opportunities,
-    Opportunity,
-    Referral,
-    Status,
-)
+from ledger.scheme.opportunities import Details, Draft, Kind, Opportunities, Opportunity, Referral
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.states import Publication
 
 _SIZE: Final = 50
 _POUND: Final = 100
@@ -69,16 +62,16 @@ REFERRALS: Final[Mapping[Referral, str]] = {
     Referral.SELF_OR_REFERRED: _("They ask us, or somebody refers them"),
     Referral.NEEDED: _("Somebody has to refer them"),
 }
-STATES: Final[Mapping[Status, tuple[str, str]]] = {
-    Status.DRAFT: (_("Draft"), "neutral"),
-    Status.PUBLISHED: (_("Open"), "good"),
-    Status.PAUSED: (_("Paused"), "warn"),
-    Status.ENDED: (_("Ended"), "neutral"),
+STATES: Final[Mapping[Publication, tuple[str, str]]] = {
+    Publication.DRAFT: (_("Draft"), "neutral"),
+    Publication.PUBLISHED: (_("Open"), "good"),
+    Publication.PAUSED: (_("Paused"), "warn"),
+    Publication.ENDED: (_("Ended"), "neutral"),
 }
-_STEPS: Final[Mapping[str, Status]] = {
-    "publish": Status.PUBLISHED,
-    "pause": Status.PAUSED,
-    "end": Status.ENDED,
+_STEPS: Final[Mapping[str, Publication]] = {
+    "publish": Publication.PUBLISHED,
+    "pause": Publication.PAUSED,
+    "end": Publication.ENDED,
 }
 
 
@@ -165,7 +158,7 @@ def _shown(request: PageRequest, found: Opportunity, form: Form) -> Response[Any
         state=STATES[found.status],
         kind=KINDS[found.kind],
         referral=REFERRALS[found.referral],
-        tags=[gettext(request)(_tag(tag)) for tag in found.tags],
+        tags=labels(request, found.tags),
     )
 
 
@@ -182,17 +175,12 @@ def _form(request: PageRequest, project: UUID, found: Opportunity | None, form: 
         form=form,
         kinds=_options(KINDS, said),
         referrals=_options(REFERRALS, said),
-        tags=[(tag, said(_tag(tag))) for tag in tags],
+        tags=list(zip(tags, labels(request, tags), strict=True)),
     )
 
 
 def _options(words: Mapping[Any, str], said: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401  # the catalogue's own
     return [(value.value, said(says)) for value, says in words.items()]
-
-
-def _tag(tag: str) -> str:
-    """In the words by which people look for it."""
-    return TAGS.get(tag) or tag.replace("_", " ").capitalize()
 
 
 def _details(request: PageRequest, form: Form) -> Details | None:

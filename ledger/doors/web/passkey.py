@@ -5,8 +5,8 @@
 Each such page asks with a challenge of its own, good for five minutes in that browser; one that was refused is shown
 again with a new one. Without script, or in a browser that knows no passkeys, the page says so and what else there is.
 
-Whoever adds or removes one has signed in with more than a link: who reads somebody's mail could else lock them out, or
-put their own in its place.
+Whoever adds or removes one has signed in with more than a link, and just now (`sign_ins.FRESH`): who reads somebody's
+mail, or finds their computer left open, could else lock them out, or put their own in its place.
 """
 
 from typing import Annotated, Any
@@ -69,13 +69,15 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
     async def ask(request: PageRequest, form: Form) -> Response[Any]:
         browser = entering.browser_or_new(request)
         present = request.user.present
+        sent_here = "next" in request.query_params
         answer = page(
             request,
             "sign_in/passkey.html",
             status=form.status,
             form=form,
             options=await passkeys.begin_sign_in(browser, entering.network(request)),
-            needed=present is not None and not is_strong(present) and "next" in request.query_params,
+            needed=sent_here and present is not None and not is_strong(present),
+            again=sent_here and present is not None and is_strong(present),
             by_organisation=by_organisation,
         )
         entering.remembered(answer, browser)
@@ -95,6 +97,8 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
             return await entering.begun(request, entered)
         return await ask(request, form)
 
+    freshly = access.only(Who.SURELY, freshly=True)
+
     async def adding(request: PageRequest, present: Present, form: Form) -> Response[Any]:
         browser = entering.browser_or_new(request)
         assert present.holder is not None
@@ -105,12 +109,12 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
         entering.remembered(answer, browser)
         return answer
 
-    @get("/people/{person:uuid}/passkeys/new", before_request=access.only(Who.SURELY))
+    @get("/people/{person:uuid}/passkeys/new", before_request=freshly)
     async def new(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         present = own(request, person)
         return await adding(request, present, Form.blank())
 
-    @post("/people/{person:uuid}/passkeys/new", before_request=access.only(Who.SURELY), status_code=303)
+    @post("/people/{person:uuid}/passkeys/new", before_request=freshly, status_code=303)
     async def add(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         present = own(request, person)
         form = await Form.sent(request)
@@ -124,7 +128,7 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
                 return go(f"/people/{person}/sign-ins", "passkey_added")
         return await adding(request, present, form)
 
-    @post("/people/{person:uuid}/passkeys/{passkey:str}/end", before_request=access.only(Who.SURELY), status_code=303)
+    @post("/people/{person:uuid}/passkeys/{passkey:str}/end", before_request=freshly, status_code=303)
     async def remove(request: PageRequest, person: FromPath[UUID], passkey: FromPath[str]) -> Response[Any]:
         present = own(request, person)
         assert present.holder is not None

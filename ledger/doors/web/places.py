@@ -32,9 +32,15 @@ def navigation(present: Present | None, path: str, said: Callable[[str], str]) -
     if present is not None and present.device is not None:
         return []
     places = list(_STRANGERS) if present is None else list(_of(present))
-    # The longest that the address begins with is where they are.
-    current = max((href for href, _label in places if _is_within(path, href)), key=len, default="")
-    return [Place(href, said(label), href == current) for href, label in places]
+    # The longest that the address begins with is where they are; a link's own before what else belongs to it.
+    around = ((within, within == href, href) for href, _label in places for within in (href, *_besides(href)))
+    current = max(((len(within), own, href) for within, own, href in around if _is_within(path, within)), default=None)
+    return [Place(href, said(label), current is not None and href == current[2]) for href, label in places]
+
+
+def _besides(href: str) -> tuple[str, ...]:
+    """What else belongs to a link: all of an approver's project, and the groups to the office."""
+    return ("/groups",) if href == "/staff" else (href.removesuffix("/approvals"),)
 
 
 def _of(present: Present) -> Iterator[tuple[str, str]]:

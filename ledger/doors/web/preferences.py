@@ -20,13 +20,13 @@ from ledger.scheme.preferences import MILESTONES_MAX, Language, Preference, Pref
 
 # Hours that people like to celebrate: the first afternoon, a season, a working year.
 MILESTONES: Final = (5, 10, 25, 50, 100, 250, 500, 1_000)
-_CHANNELS: Final = (
-    (Channel.EMAIL, _("By email")),
-    (Channel.TEXT, _("By text message")),
-    (Channel.PHONE, _("By phone")),
-    (Channel.POST, _("By post")),
-    (Channel.IN_PERSON, _("When we meet")),
-)
+# By email is how the service writes by itself; the others are for people, and are offered to who has told one of them.
+_CHANNELS: Final = ((Channel.EMAIL, _("Yes, by email")), (Channel.IN_PERSON, _("No, I look at my own page")))
+_TOLD: Final = {
+    Channel.TEXT: _("No, rather by text message"),
+    Channel.PHONE: _("No, rather by phone"),
+    Channel.POST: _("No, rather by post"),
+}
 _Milestone = Annotated[int, Meta(ge=1, le=100_000)]
 
 
@@ -46,6 +46,7 @@ def routes(access: Access, preferences: Preferences, people: People) -> list[HTT
     """Return the routes of preferences."""
 
     async def shown(request: PageRequest, person: UUID, form: Form, had: Preference) -> Response[Any]:
+        told = await channel_of(request, person)
         return page(
             request,
             "preferences/preferences.html",
@@ -54,7 +55,7 @@ def routes(access: Access, preferences: Preferences, people: People) -> list[HTT
             person=person,
             paused_at=had.paused_at,
             tongues=list(LANGUAGES.items()),
-            channels=_CHANNELS,
+            channels=[*_CHANNELS, *((each, says) for each, says in _TOLD.items() if each is told)],
             milestones=sorted({*MILESTONES, *had.milestones}),
         )
 

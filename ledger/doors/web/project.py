@@ -24,10 +24,11 @@ from ledger.scheme.attendances import Attendances
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.given import Given, quarter_of
 from ledger.scheme.group_pots import GroupPots
-from ledger.scheme.opportunities import Opportunities, Status
+from ledger.scheme.opportunities import Opportunities
 from ledger.scheme.roles import Role
 from ledger.scheme.sessions import REPEAT_MAX, Plan, Sessions
 from ledger.scheme.sheets import Sheets
+from ledger.scheme.states import Publication
 from ledger.scheme.windows import OPENS_PATTERN
 
 # What fits a list to choose from; a project with more looks at them on a page of their own.
@@ -108,7 +109,7 @@ def routes(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
 
     async def planning(request: PageRequest, project: UUID, form: Form) -> Response[Any]:
         found = await opportunities.of_project(request.user.caller, project, after=None, limit=OFFERED_MAX)
-        options = [(str(each.id), each.title) for each in found if each.status is not Status.ENDED]
+        options = [(str(each.id), each.title) for each in found if each.status is not Publication.ENDED]
         return page(
             request, "project/session_new.html", status=form.status, form=form, project=project, options=options
         )

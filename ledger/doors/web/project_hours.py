@@ -19,7 +19,7 @@ from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, go, page
-from ledger.scheme.approvals import CLAIMS_MAX, Approvals, Approve, Approved, Outcome
+from ledger.scheme.approvals import CLAIMS_MAX, Approvals, Approve, Approved, Outcome, Waiting
 from ledger.scheme.claims import Claim, ClaimInFull, Claims, Place
 from ledger.scheme.corrections import Correct, Corrections
 from ledger.scheme.hours import Exceptional, State
@@ -116,10 +116,9 @@ def routes(
         """What waits; ``form`` is what was sent, where that can't be done."""
         caller, cursor = request.user.caller, request.query_params.get("after")
         after = None if cursor is None else _place(secret, project, cursor)
-        found = await claims.of_project(caller, project, None, after=after, limit=WAITING + 1)
+        found = await approvals.waiting(caller, project, after=after, limit=WAITING + 1)
         shown = found[:WAITING]
-        judged = await approvals.judged(caller, project, [claim.id for claim in shown])
-        ready = [claim for claim in shown if _is_ready(claim, judged[claim.id])]
+        ready = [claim for claim in shown if _is_ready(claim)]
         done = request.query_params.get("approved")
         return page(
             request,
@@ -129,7 +128,6 @@ def routes(
             came=None if done is None else Came.read(cursors.read(secret, f"approved/{project}", done)),
             look=[claim for claim in shown if claim not in ready],
             ready=ready,
-            judged=judged,
             why=_WHY,
             next=_cursor(secret, project, shown[-1]) if len(found) > WAITING else None,
             first=after is None,
@@ -187,7 +185,7 @@ def routes(
             "project/claim.html",
             status=form.status if form else 200,
             claim=claim,
-            outcome=(await approvals.judged(caller, project, [id_]))[id_],
+            outcome=await approvals.outcome(caller, project, id_),
             forms={**blank, doing: form} if form else blank,
             doing=doing,
             why=_WHY,
@@ -269,9 +267,9 @@ _DONE: Final = {
 }
 
 
-def _is_ready(claim: Claim, outcome: Outcome) -> bool:
+def _is_ready(claim: Waiting) -> bool:
     """Whether nothing about it is unusual, so that it can be approved with others."""
-    return outcome is Outcome.AWARDED and claim.state is State.SUBMITTED and not claim.exceptions
+    return claim.outcome is Outcome.AWARDED and claim.state is State.SUBMITTED and not claim.exceptions
 
 
 def _is_own(request: PageRequest, claim: ClaimInFull) -> bool:

@@ -1,20 +1,25 @@
-"""Pages for what can't be done: not found, not yours, sign in first, and our own failures; in words, with a way on."""
+"""Pages for what can't be done: not found, not yours, sign in first, and our own failures; in words, with a way on.
 
-from collections.abc import Callable, Mapping
+`unread` is the page for what was refused before anybody read it: an address that is none, or a form of a whole book.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import Scope
 from structlog.contextvars import get_contextvars
 
+from ledger.doors.application import in_allow
 from ledger.doors.cursors import WrongCursor
 from ledger.doors.web.access import PasskeyNeeded, SignInNeeded
 from ledger.doors.web.forms import in_words
+from ledger.doors.web.pages import HTML, is_at_work, page
 from ledger.doors.web.pages import _ as marked
-from ledger.doors.web.pages import is_at_work, page
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
 _Request = Request[Any, Any, Any]
@@ -27,14 +32,17 @@ _TITLES: Final[Mapping[int, str]] = {
     409: marked("That can't be done as it stands"),
     410: marked("This is over"),
     413: marked("That is too much at once"),
+    415: marked("That could not be read"),
     422: marked("Something needs another look"),
+    431: marked("That could not be read"),
     429: marked("Please wait a moment"),
-    500: marked("We failed, and are sorry"),
+    500: marked("Sorry, something went wrong"),
     503: marked("We are busy just now"),
 }
 _SAYS: Final[Mapping[int, str]] = {
     404: marked("The address may be mistyped, or the page is for somebody else."),
     405: marked("The address may be mistyped, or the page is for somebody else."),
+    413: marked("Nothing was sent. Go back: what you typed is still there. Make it shorter, and send it again."),
     500: marked("The fault is ours, and we have a record of it. Nothing of yours is lost; please try once more."),
     503: marked("Nothing is lost. Please try again in a moment."),
 }
@@ -53,8 +61,19 @@ def _shown(request: _Request, status: int, says: str = "", headers: Mapping[str,
     )
 
 
+def unread(scope: MutableMapping[str, Any], status: int) -> tuple[Iterable[tuple[str, str]], bytes]:
+    """Return the headers and the page for a request that was refused as it came in.
+
+    Of it nothing is read but the language: whose it is nobody knows, and where it was going may be no address.
+    """
+    bare = {"path": "/", "raw_path": b"/", "query_string": b"", "method": "POST", "user": None}
+    request: _Request = Request(cast("Scope", {**scope, **bare}))
+    drawn = _shown(request, status, marked("Nothing was done. The address or what your browser sent is damaged."))
+    return {**drawn.headers, "content-type": f"{HTML}; charset=utf-8"}.items(), drawn.content
+
+
 def _on_sign_in_needed(request: _Request, exc: SignInNeeded | PasskeyNeeded) -> Response[Any]:
-    """To where they sign in and back; a form that was sent is kept on a page, for it may have been long."""
+    """To where they sign in, once more or at all, and back; a form that was sent is kept on a page: it may be long."""
     path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
     address = f"{path}?{query}" if query else path
     is_weak = isinstance(exc, PasskeyNeeded)
@@ -63,7 +82,17 @@ def _on_sign_in_needed(request: _Request, exc: SignInNeeded | PasskeyNeeded) -> 
         return go_with_next(way, address)
     kept = [(name, value) for name in exc.form.names() for value in exc.form.values(name)]
     status = HTTPStatus.FORBIDDEN if is_weak else HTTPStatus.UNAUTHORIZED
-    return page(request, "sign_in/again.html", status=status, key=exc.form.key, action=address, kept=kept, way=way)
+    again = isinstance(exc, PasskeyNeeded) and exc.again
+    return page(
+        request,
+        "sign_in/again.html",
+        status=status,
+        key=exc.form.key,
+        action=address,
+        kept=kept,
+        way=way,
+        again=again,
+    )
 
 
 def go_with_next(path: str, next_: str) -> Response[None]:
@@ -92,7 +121,10 @@ def _on_http(request: _Request, exc: HTTPException) -> Response[bytes]:
     status = exc.status_code
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _on_failure(request, exc)
-    return _shown(request, status, exc.detail, exc.headers)
+    headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
+    if "allow" in headers:
+        headers["allow"] = in_allow(headers["allow"].split(", "))
+    return _shown(request, status, exc.detail, headers)
 
 
 def _on_wrong_cursor(request: _Request, _: WrongCursor) -> Response[bytes]:

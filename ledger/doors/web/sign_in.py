@@ -3,7 +3,8 @@
     address -> "look in your mail" -> the link's page, or the code typed -> signed in, where they were going
 
 The link's page signs nobody in by being looked at (mail is scanned by machines): its button does. The link of an
-invitation leads to making a passkey instead (`passkey`).
+invitation leads to making a passkey instead (`passkey`). Both that page and the code's ask whether others use this
+computer: the link works in no other browser, and so it is asked where the answer counts.
 """
 
 from typing import Annotated, Any
@@ -31,9 +32,10 @@ class Asked(Struct, frozen=True):
 
 
 class Typed(Struct, frozen=True):
-    """A code from a letter."""
+    """A code from a letter, and whether others use this computer."""
 
     code: Annotated[str, Meta(min_length=1, max_length=40)]
+    shared: bool = False
 
 
 def routes(  # noqa: PLR0917  # each has its own type
@@ -79,7 +81,7 @@ def routes(  # noqa: PLR0917  # each has its own type
         typed = form.take(Typed)
         if typed is not None:
             with form.heeding():
-                entered = await one_time.use_code(typed.code, entering.browser(request))
+                entered = await one_time.use_code(typed.code, entering.browser(request), shared=typed.shared)
                 return await entering.begun(request, entered)
         return page(request, "sign_in/code.html", status=form.status, form=form)
 
@@ -94,11 +96,13 @@ def routes(  # noqa: PLR0917  # each has its own type
     @post("/sign-in/{link:str}", before_request=access.only(Who.ANYBODY), status_code=303)
     async def use_link(request: PageRequest, link: FromPath[str]) -> Response[Any]:
         form = await Form.sent(request)
+        browser = entering.browser(request)
         with form.heeding():
-            good = await one_time.look(link, entering.browser(request))
+            good = await one_time.look(link, browser)
             if good is not None and good.purpose is Purpose.PASSKEY:
                 return await invitations.made(request, form, link, good.holder)
-            return await entering.begun(request, await one_time.use_link(link, entering.browser(request)))
+            shared = bool(form.value("shared"))
+            return await entering.begun(request, await one_time.use_link(link, browser, shared=shared))
         return page(request, "sign_in/link.html", status=form.status, good=False, form=form)
 
     @post("/sign-out", before_request=access.only(Who.ANYBODY), status_code=303)

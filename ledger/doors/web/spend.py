@@ -35,6 +35,7 @@ class Search(Struct, frozen=True):
     words: Words | None = None
     reach: Reach | None = None
     today: bool = False
+    low_talk: bool = False
     quiet: bool = False
     step_free: bool = False
     companion_free: bool = False
@@ -53,6 +54,7 @@ def routes(access: Access, finding: Finding, clock: Clock, secret: bytes) -> lis
                 words=search.words,
                 reach=search.reach,
                 open_on=day_of(clock()) if search.today else None,
+                low_talk=search.low_talk,
                 quiet=search.quiet,
                 step_free=search.step_free,
                 companion_free=search.companion_free,

@@ -33,9 +33,10 @@ from ledger.scheme.clock import Clock
 from ledger.scheme.diary import Diary
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import Caller
-from ledger.scheme.offers import Offer, Offers, Status
+from ledger.scheme.offers import Offer, Offers
 from ledger.scheme.redemptions import Redemption, Redemptions
 from ledger.scheme.refusals import TABLE, Declined
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Party
 from ledger.scheme.tills import Quote, Tills, Wanted, refused
 
@@ -185,9 +186,8 @@ async def _offers(verbs: Verbs, caller: Caller) -> Sequence[Offer]:
     assert caller.object is not None, "a till is a venue's"
     offers = await verbs.offers.of_venue(caller, caller.object, after=None, limit=OFFERS_MAX)
     here = {None, caller.site}
-    return [
-        offer for offer in offers if offer.status is Status.PUBLISHED and (caller.site is None or offer.site in here)
-    ]
+    open_ = [offer for offer in offers if offer.status is Publication.PUBLISHED]
+    return [offer for offer in open_ if caller.site is None or offer.site in here]
 
 
 def _asking(request: PageRequest, verbs: Verbs, offers: Sequence[Offer], form: Form) -> Response[Any]:

@@ -70,10 +70,11 @@ class HeldVouched(Struct, frozen=True, kw_only=True):
 
 
 class HeldSignIn(Struct, frozen=True, kw_only=True):
-    """A browser that they signed in with; ``seen_at`` is to the hour."""
+    """A browser that they signed in with; ``seen_at`` is to the hour, ``shared`` whether others use that computer."""
 
     id: UUID
     strength: str
+    shared: bool
     made_at: datetime
     seen_at: datetime
     ends_at: datetime
@@ -122,7 +123,7 @@ FROM scheme.role WHERE holder = $1 ORDER BY granted_at DESC, id LIMIT $2
 SELECT name, made_at, used_at, ended_at FROM scheme.passkey WHERE holder = $1 ORDER BY made_at DESC LIMIT $2
 """,
     "sign_ins": """
-SELECT id, strength, made_at, seen_at, ends_at, ended_at
+SELECT id, strength, shared, made_at, seen_at, ends_at, ended_at
 FROM scheme.sign_in WHERE holder = $1 ORDER BY made_at DESC, id LIMIT $2
 """,
     "letters": """

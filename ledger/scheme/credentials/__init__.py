@@ -36,7 +36,7 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.clock import Clock
-from ledger.scheme.codes import PASS_BITS, code_for, code_hash, pass_code, pass_step, step_ends
+from ledger.scheme.codes import PASS_BITS, code_for, code_hash, pass_code, pass_step, secret_of, step_ends
 from ledger.scheme.credentials.rows import (
     LIVE,
     Credential,
@@ -313,7 +313,7 @@ class Credentials:
             if has.credential.status not in LIVE:
                 raise Declined(Refusal.WRONG_STATE, f"This card was {has.credential.status}.")
             await acts.record(raw, caller, has.holder, "card_code_read", id_, now)
-            return CardCode(credential=id_, code=code_for(await _secret(raw), Kind.CARD.value, id_))
+            return CardCode(credential=id_, code=code_for(await secret_of(raw), Kind.CARD.value, id_))
 
     async def card_codes(self, caller: Caller, people: Sequence[UUID]) -> Sequence[NamedCard]:
         """The active cards of these people by name, to be printed on one sheet; that stands in each one's acts.
@@ -333,7 +333,7 @@ class Credentials:
             ]
             for row in rows:
                 await acts.record(raw, caller, row["holder"], "card_code_read", row["card"], now)
-            secret = await _secret(raw)
+            secret = await secret_of(raw)
         return [
             NamedCard(person=row["person"], name=row["name"], code=code_for(secret, Kind.CARD.value, row["card"]))
             for row in rows
@@ -372,7 +372,7 @@ class Credentials:
         if new.kind is not Kind.CARD:
             return IssuedCredential(credential=new, code=None)
         async with self._database.reading() as connection:
-            secret = await _secret(driver(connection))
+            secret = await secret_of(driver(connection))
         return IssuedCredential(credential=new, code=code_for(secret, Kind.CARD.value, new.id))
 
 
@@ -443,7 +443,7 @@ async def _show(raw: asyncpg.Connection, caller: Caller, has: Has, seconds: int,
     if not is_own(caller, has.holder) and not await raw.fetchval(_SHOWN, caller.identity, now - _DAY, id_):
         await acts.record(raw, caller, has.holder, "pass_shown", id_, now)
     step = pass_step(now, seconds)
-    code = pass_code(await _secret(raw), has.number, id_, step)
+    code = pass_code(await secret_of(raw), has.number, id_, step)
     return ShownPass(credential=id_, code=code, ends_at=step_ends(step, seconds))
 
 
@@ -453,7 +453,7 @@ async def _new(  # noqa: PLR0917  # each has its own type
     if await raw.fetchval(_ISSUED_SINCE, holder, kind.value, now - _DAY) >= NEW_A_DAY:
         raise Declined(Refusal.WRONG_STATE, f"There were {NEW_A_DAY} new ones within a day: please try again tomorrow.")
     project = caller.object if caller.scope is Scope.PROJECT else None
-    secret = await _secret(raw)
+    secret = await secret_of(raw)
     for _ in range(_TRIES):
         id_ = UUID(new_key())
         hashed = number = None
@@ -486,11 +486,6 @@ async def _tell(  # noqa: PLR0917  # the order is that of the sentence
     await acts.record(raw, caller, holder, topic.value, credential.id, now)
     event = Event(topic=topic, holder=holder, object=credential.id, body={"kind": credential.kind.value})
     await outbox.put(raw, [event], now)
-
-
-async def _secret(raw: asyncpg.Connection) -> bytes:
-    secret: bytes = await raw.fetchval("SELECT secret FROM scheme.directory")
-    return secret
 
 
 _CARD_OF = """

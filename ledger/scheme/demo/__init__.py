@@ -51,10 +51,10 @@ from ledger.scheme.keys import SCHEME, Keys, Scope
 from ledger.scheme.offers import NewOffer, Offer
 from ledger.scheme.people import AgeBand, Channel, NewPerson, Person, Reach
 from ledger.scheme.projects import NewProject, Project
-from ledger.scheme.projects import Status as ProjectStatus
 from ledger.scheme.roles import Role
+from ledger.scheme.states import Participation
+from ledger.scheme.telling import settle_all
 from ledger.scheme.venues import NewVenue, Venue, Venues
-from ledger.scheme.venues import Status as VenueStatus
 
 # Of the pool's connections; the journal's writer has its own.
 AT_ONCE: Final = 6
@@ -113,6 +113,8 @@ async def load(database: Database, clock: Clock, environment: str, told: Told = 
             told(100 * done // len(steps))
         await making.kiosk(0, "The tablet by the tea urn")
         shown = await _shown(making, plan, Keys(database, now, environment))
+        async with database.transaction() as connection:
+            await settle_all(driver(connection), plan.now)
         await making.expected_till(_LAST, 0, "The new till by the turnstile")
     return shown
 
@@ -179,9 +181,9 @@ async def _parties(making: Making) -> None:
     )
     await _at_once(partial(making.card, who) for who in range(PEOPLE) if has_card(who))
     await _at_once(partial(making.phone_pass, who) for who in range(PEOPLE) if has_pass(who))
-    applied = NewProject(name="Cambourne bereavement walks", alias="The Sunday walk", status=ProjectStatus.APPLIED)
+    applied = NewProject(name="Cambourne bereavement walks", alias="The Sunday walk", status=Participation.APPLIED)
     await making.project(len(county.PROJECTS), applied)
-    lido = NewVenue(name="Jesus Green Lido", status=VenueStatus.APPLIED)
+    lido = NewVenue(name="Jesus Green Lido", status=Participation.APPLIED)
     await Venues(making.database, making.now).create(OFFICE, "demo venue that applied", lido)
 
 

@@ -36,10 +36,9 @@ from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.notes import Bring, Note, Notes
 from ledger.scheme.occasions import NewOccasions, Occasions
 from ledger.scheme.occasions import Times as OccasionTimes
-from ledger.scheme.offers import NewOffer, Offer, Offers, Status
+from ledger.scheme.offers import NewOffer, Offer, Offers
 from ledger.scheme.openings import Opening, OpeningLine, Openings
 from ledger.scheme.opportunities import Details, Draft, Opportunities
-from ledger.scheme.opportunities import Status as OpportunityStatus
 from ledger.scheme.paper import Batch, Paper, Printing
 from ledger.scheme.people import NewPerson, People, Person
 from ledger.scheme.pot_spends import PotSpends, Propose
@@ -50,6 +49,7 @@ from ledger.scheme.registers import Line, Register, Registers
 from ledger.scheme.sessions import Plan as SessionPlan
 from ledger.scheme.sessions import Sessions
 from ledger.scheme.sites import NewSite, Place, Sites
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Party
 from ledger.scheme.tills import Tills
 from ledger.scheme.tills import Wanted as Shown
@@ -164,8 +164,8 @@ class Making:
         """An offer that is published; or was, and is paused."""
         offers = Offers(self.database, self.now)
         made, _ = await offers.create(OFFICE, f"demo offer {key}", asked)
-        offer = await offers.change(OFFICE, made.id, Status.PUBLISHED)
-        return await offers.change(OFFICE, made.id, Status.PAUSED) if paused else offer
+        offer = await offers.change(OFFICE, made.id, Publication.PUBLISHED)
+        return await offers.change(OFFICE, made.id, Publication.PAUSED) if paused else offer
 
     async def occasions_of(self, offer: int, times: Sequence[OccasionTimes]) -> None:
         """When a show or a course is."""
@@ -271,7 +271,7 @@ class Making:
         opportunities = Opportunities(self.database, self.now)
         draft = Draft(project=self.projects[project].id, details=details)
         made, _ = await opportunities.create(OFFICE, f"demo opportunity {project}", draft)
-        await opportunities.change(OFFICE, made.id, OpportunityStatus.PUBLISHED)
+        await opportunities.change(OFFICE, made.id, Publication.PUBLISHED)
         self.made[f"demo opportunity {project}"] = [made.id]
 
     async def sessions(

@@ -61,7 +61,7 @@ VENUES: Final = (
                     expect="Say your first name at the desk and show your card: that is all. Lockers take a £1 coin "
                     "and give it back. There is a hoist, and steps with a rail. Ten minutes in the water is a swim "
                     "too.",
-                    terms=Terms(quota=400, child_price=30, young_price=0, companion_free=True),
+                    terms=Terms(quota=400, child_price=30, young_price=0, companion_free=True, low_talk=True),
                 ),
                 liked=9,
             ),
@@ -189,7 +189,7 @@ VENUES: Final = (
                     description="Any film that begins before five, at either house.",
                     expect="Seats by the aisle are kept for whoever needs them. Adverts run for twenty minutes: come "
                     "late if you like.",
-                    terms=Terms(windows=_open(_WEEK, "11:00", "17:00"), quota=160, companion_free=True),
+                    terms=Terms(windows=_open(_WEEK, "11:00", "17:00"), quota=160, companion_free=True, low_talk=True),
                 ),
                 site=None,
                 liked=6,
@@ -256,7 +256,9 @@ VENUES: Final = (
                     price=30,
                     description="Paintings of the fen, and a window on the river.",
                     expect="There are chairs in every room, and nobody hurries you. On Mondays it is almost empty.",
-                    terms=Terms(windows=_open(DAYS, "10:00", "17:00"), companion_free=True, young_price=0),
+                    terms=Terms(
+                        windows=_open(DAYS, "10:00", "17:00"), companion_free=True, low_talk=True, young_price=0
+                    ),
                 ),
                 liked=4,
             ),
@@ -283,7 +285,7 @@ VENUES: Final = (
                     reach=Reach.COUNTY,
                     description="Swim lengths, or stand under the hot water for as long as you like.",
                     expect="Family changing rooms lock from the inside. The slow lane is the one by the wall.",
-                    terms=Terms(quota=200, child_price=30, young_price=0),
+                    terms=Terms(quota=200, child_price=30, young_price=0, low_talk=True),
                 ),
                 liked=5,
             ),
@@ -293,7 +295,7 @@ VENUES: Final = (
                     price=60,
                     description="Slow, on chairs, with music that is hardly there.",
                     expect="You needn't talk, and you needn't keep up.",
-                    terms=Terms(windows=_open(("mon", "wed"), "14:00", "15:30"), quota=50),
+                    terms=Terms(windows=_open(("mon", "wed"), "14:00", "15:30"), quota=50, low_talk=True),
                 ),
             ),
         ),
@@ -488,6 +490,7 @@ VENUES: Final = (
                         child_price=0,
                         young_price=0,
                         companion_free=True,
+                        low_talk=True,
                         windows=_open(DAYS, "10:00", "17:00"),
                     ),
                 ),

@@ -1,1 +1,1 @@
-"""Sessions and attendance over HTTP: planned, booked, checked in and out, and closed where somebody forgot."""
+"""Visits that are booked, over HTTP: what they hold, what becomes of them, and who sees them."""

@@ -90,13 +90,14 @@ class Scheme:
         keys = {
             scope: self._sent("/v1/keys", {"scope": scope, "label": "fuzzing", **rest}) for scope, rest in whose.items()
         }
+        role = self._made("/v1/roles", {"person": bilal["id"], "role": "auditor"})["id"]
         keys |= {
             scope: asyncio.run(_named(dsn, Scope(scope), UUID(person["id"])))
             for scope, person in (("person", ann), ("auditor", bilal))
         }
         self.tokens = {scope: key["token"] for scope, key in keys.items()}
-        # And the device of the venue's: it would be revoked as well.
-        self.keys = [*(key["id"] for key in keys.values()), keys["venue"]["device"]]
+        # And what would take a key with it: the device of the venue's, the role of the auditor's.
+        self.keys = [*(key["id"] for key in keys.values()), keys["venue"]["device"], role]
         # By the project, for it may do the rest only with cards that it issued.
         card = self._made(f"/v1/people/{bilal['id']}/cards", {}, token=self.tokens["project"])["code"]
         self._made(f"/v1/people/{ann['id']}/pass", token=self.tokens["person"])

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -35,6 +35,13 @@ PHONE: Final = (390, 844)
 DESKTOP: Final = (1280, 900)
 NARROW: Final = (320, 640)
 WAIT_MS: Final = 10_000  # of what takes a tenth of a second on a quiet machine
+
+_LARGE: Final = " with text at 200 %"
+_DARK: Final = ", dark"
+# Widths and what is said of them, but for the telephone's own, by day and with plain text.
+SHAPES: Final = tuple(
+    (width, how) for how in ("", _LARGE, _DARK) for width, _ in (NARROW, PHONE, DESKTOP) if how or width != PHONE[0]
+)
 
 _AXE: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
@@ -233,38 +240,37 @@ async def by_keyboard(page: Page) -> list[str]:
     return found
 
 
-async def every_size(page: Page, *, thorough: bool = False) -> None:
+async def every_size(page: Page, *, further: Collection[tuple[int, str]] = ()) -> None:
     """Look at a page, where it stands, at every width, in light and dark, with text at 100 and 200 %; fail with all.
 
     It is loaded once. What its shape decides - what is too wide, too small to press, covered, or has no focus - is
-    looked at in every shape; by all of axe's rules on a telephone by day, and for its colours by night. `thorough`, by
-    all of them everywhere, which takes five times as long. What is within something that scrolls by itself, as a wide
-    table may, isn't too wide.
+    looked at in every shape; by all of axe's rules on a telephone by day, and for its colours by night. In what is
+    `further` of `SHAPES` by all of them as well: an eighth of a second each. What is within something that scrolls by
+    itself, as a wide table may, isn't too wide.
     """
     faults: list[str] = []
     size = page.viewport_size
 
-    async def look(where: str, *rules: str, all_rules: bool = False) -> None:
-        looks = all_rules or thorough
+    async def look(how: str, *rules: str) -> None:
+        looks = (width, how) in {(PHONE[0], ""), *further}
         found = await axe(page, *(() if looks else rules)) if looks or rules else []
-        faults.extend(f"{urlsplit(page.url).path} at {width} px{where}: {fault}" for fault in found)
+        faults.extend(f"{urlsplit(page.url).path} at {width} px{how}: {fault}" for fault in found)
 
     for width, height in (NARROW, DESKTOP, PHONE):
         await page.set_viewport_size({"width": width, "height": height})
         is_phone = (width, height) == PHONE
-        await look("", "target-size", all_rules=is_phone)
+        await look("", "target-size")
         shape = f"{urlsplit(page.url).path} at {width} px"
         faults += [f"{shape}: {fault}" for fault in [*await overflowing(page), *await by_keyboard(page)]]
         # As a browser with a larger font does: sizes in rem follow, others stay too small.
         await page.evaluate("document.documentElement.style.fontSize = '200%'")
         large = [*await overflowing(page), *await _small(page), *(await by_keyboard(page) if is_phone else ())]
-        faults += [f"{shape} with text at 200 %: {fault}" for fault in large]
-        if thorough:
-            await look(" with text at 200 %")
+        faults += [f"{shape}{_LARGE}: {fault}" for fault in large]
+        await look(_LARGE)
         await page.evaluate("document.documentElement.style.fontSize = ''")
-        if is_phone or thorough:
+        if is_phone or (width, _DARK) in further:
             await page.emulate_media(color_scheme="dark")
-            await look(", dark", "color-contrast")
+            await look(_DARK, "color-contrast")
             await page.emulate_media(color_scheme="light")
     if size is not None:
         await page.set_viewport_size(size)

@@ -469,8 +469,13 @@ def tells_what_is_wrong(page: Html, action: str, sent: Mapping[str, Sequence[str
     """For a form that was refused and is shown again: a summary that leads to the fields, and what was typed."""
     form = next((each for each in page.all("form") if each.get("action", "").partition("#")[0] == action), None)
     if form is not None:  # else another page tells it
-        yield from _sums_up(page, form)
-        yield from _keeps(page, form, sent)
+        yield from shows_again(page, form, sent)
+
+
+def shows_again(page: Html, form: Element, sent: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The same of that form, told from others of its action."""
+    yield from _sums_up(page, form)
+    yield from _keeps(page, form, sent)
 
 
 def _sums_up(page: Html, form: Element) -> Iterator[str]:
@@ -567,18 +572,25 @@ def hard_to_read(words: str) -> list[str]:
     found = [f"{len(each)} words: {' '.join(each)}" for each in sentences if len(each) > _WORDS_MAX]
     if sentences and (mean := sum(map(len, sentences)) / len(sentences)) > _WORDS_MEAN:
         found.append(f"{mean:.0f} words a sentence on average")
-    long = {each.lower() for each in re.findall(r"[^\W\d_]+", words) if len(each) > _LETTERS_MAX}
+    spoken = re.findall(r"[^\W\d_]+", re.sub(r"https?://\S+", "", words))  # of links, what is random too
+    long = {each.lower() for each in spoken if len(each) > _LETTERS_MAX}
     return [*found, *(f"a long word: {each}" for each in sorted(long))]
 
 
-_WORDS_ENOUGH: Final = 30  # of fewer, a mean says nothing
+READING_AGE: Final = 11  # issue 5
+_WORDS_ENOUGH: Final = 30  # of fewer, a mean says less: so many years are let off
+_YEARS_LESS: Final = 3
 
 
 def reading_age(words: str) -> float:
-    """From what age most people can read its sentences: their Flesch-Kincaid grade and five years."""
+    """From what age most people can read its sentences: their Flesch-Kincaid grade and five years; 0 if there are none.
+
+    Of few words it is the least that is believed of them.
+    """
     sentences = [re.findall(r"[^\W\d_]+", each) for each in re.findall(r"[^.?!:\n]+[.?!:](?=\s|$)", words)]
     spoken = [word.lower() for sentence in sentences for word in sentence]
-    if len(spoken) < _WORDS_ENOUGH:
+    if not spoken:
         return 0
     syllables = sum(max(1, len(re.findall("[aeiouy]+", re.sub("(?<!l)e$", "", word)))) for word in spoken)
-    return 5 + 0.39 * len(spoken) / len(sentences) + 11.8 * syllables / len(spoken) - 15.59
+    age = 5 + 0.39 * len(spoken) / len(sentences) + 11.8 * syllables / len(spoken) - 15.59
+    return age if len(spoken) >= _WORDS_ENOUGH else age - _YEARS_LESS

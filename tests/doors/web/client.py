@@ -22,9 +22,11 @@ from xml.etree.ElementTree import Element
 
 import httpx
 
+from ledger.doors.web import is_page
 from ledger.doors.web.access import Access
 from ledger.scheme.sign_ins import SignIns
 from tests.doors.house import Api
+from tests.doors.routes import BESIDES
 from tests.doors.web import checks
 from tests.doors.web.checks import Html, said, text
 
@@ -207,13 +209,6 @@ def cookie_at(url: str) -> str:
     return Access(cast("SignIns", None), url).cookie
 
 
-def application_of(api: Api) -> Callable[..., Any]:
-    """The ASGI application of a running service."""
-    transport = api.client._transport
-    assert isinstance(transport, httpx.ASGITransport)
-    return transport.app
-
-
 class Pages:
     """Somebody's browser. Each has cookies of its own."""
 
@@ -241,15 +236,16 @@ class Pages:
         cls, service: Api | Callable[..., Any], *, url: str = URL, language: str = "en-GB"
     ) -> AsyncIterator["Pages"]:
         """A new browser at that service, or at any ASGI application."""
-        pages = cls(application_of(service) if isinstance(service, Api) else service, url=url, language=language)
+        pages = cls(service.application if isinstance(service, Api) else service, url=url, language=language)
         async with pages.client:
             yield pages
 
     async def _learning(self, scope: MutableMapping[str, Any], receive: object, send: object) -> None:
         """Hand a request on, and read the routes of the application that answered it."""
         await self._app(scope, receive, send)
-        if not self.routes and (application := scope.get("litestar_app")) is not None:
-            self.routes = [(route.path, set(getattr(route, "methods", {"GET"}))) for route in application.routes]
+        if not self.routes and is_page(scope["path"]) and (application := scope.get("litestar_app")) is not None:
+            found = sorted(application.routes, key=lambda route: route.path.count("{"))  # /a/new is no /a/{b}
+            self.routes = [(route.path, set(getattr(route, "methods", {"GET"}))) for route in found]
 
     def sign_in(self, token: str) -> None:
         """Be whoever has that cookie (see `entrance.py`)."""
@@ -390,13 +386,12 @@ class Pages:
         """Each link and form goes to a route: known by its template, so nothing is fetched."""
         for method, address in sorted(checks.destinations(page.html)):
             path = urlsplit(self._here(address)).path
-            if self.route(method, path) is None:
+            if self.route(method, path) is None and not (method == "GET" and any(map(_is_at(path), BESIDES))):
                 yield f"{method} {path} is no route"
 
     def route(self, method: str, path: str) -> str | None:
         """The template of the route that answers an address."""
-        found = (template for template, methods in self.routes if method in methods)
-        return next((template for template in found if _pattern(template).fullmatch(path)), None)
+        return next(filter(_is_at(path), (template for template, methods in self.routes if method in methods)), None)
 
 
 def _none(faults: Iterable[str], page: Page) -> None:
@@ -409,6 +404,10 @@ def _lines(typed: str) -> str:
 
 
 _PARAMETERS: Final = {"path": ".*", "uuid": "[0-9a-f-]{36}", "int": r"-?\d+"}
+
+
+def _is_at(path: str) -> Callable[[str], bool]:
+    return lambda template: _pattern(template).fullmatch(path) is not None
 
 
 @cache

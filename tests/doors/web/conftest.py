@@ -17,7 +17,7 @@ from ledger.scheme.clock import system_clock
 from tests.conftest import Postgres
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import DESKTOP, PHONE, Window, chromium, launched, left_out, listening, served
-from tests.doors.web.client import URL, Pages, application_of
+from tests.doors.web.client import URL, Pages
 from tests.doors.web.entrance import Entrance, known_of, tokens_of
 
 
@@ -76,7 +76,7 @@ def browser(_chromium: Browser | None) -> Browser:
 @pytest.fixture
 async def base(api: Api, _listener: socket.socket) -> AsyncIterator[str]:
     """The address of the same service for browsers."""
-    async with served(application_of(api), _listener) as address:
+    async with served(api.application, _listener) as address:
         yield address
 
 
@@ -148,7 +148,7 @@ async def _running(postgres: Postgres, template: str, known: Mapping[str, str]) 
             Api.running(
                 dsn, settings=msgspec.structs.replace(settings_for(dsn), environment="demo", public_url=url)
             ) as api,
-            served(application_of(api), listener),
+            served(api.application, listener),
             Database.open(dsn) as database,
         ):
             yield County(api, url, known, Entrance(database, system_clock))

@@ -25,9 +25,11 @@ from ledger.scheme.venues import NewVenue, Venues
 Id = str | UUID
 _numbers: Final = itertools.count(1)
 
-LONG_PERSON: Final = "Bartholomew Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
-LONG_PROJECT: Final = "Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch Community Garden and Orchard"
-LONG_VENUE: Final = "The Royal Hippodrome, Pump Rooms and Conservatory of Saffron Walden and the Surrounding Villages"
+# As a page is written, and a template: in a name it is nothing but letters.
+MARKUP: Final = """<b>x&"'{{7*7}}"""
+LONG_PERSON: Final = f"Bartholomew {MARKUP} Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
+LONG_PROJECT: Final = f"Llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch {MARKUP} Community Garden"
+LONG_VENUE: Final = f"The Royal Hippodrome, Pump Rooms and {MARKUP} Conservatory of Saffron Walden and the Villages"
 
 
 class Entrance:

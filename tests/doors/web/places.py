@@ -14,6 +14,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 
 class Place(NamedTuple):
@@ -65,11 +66,21 @@ async def address(place: Place, known: Mapping[str, str], links: Callable[[str],
 
 
 class Step(NamedTuple):
-    """Something typed, by the names of fields, and the button pressed then."""
+    """Something typed, by the names of fields, and the button pressed then; or a page opened, or a link followed."""
 
-    press: str
+    press: str = ""
     typed: Mapping[str, str] = MappingProxyType({})
     """With what is known filled in: {card}. Of radios, checkboxes and selects a value, or * for the first there is."""
+    opens: str = ""
+    """The path of it, with what is known filled in."""
+    follows: str = ""
+    """What the link's path is like; the first is followed, once there is one. Of a page opened, a new one: a letter."""
+    status: int = 200
+    """Of the page that stands there then."""
+
+    def ways(self, links: Iterable[str]) -> list[str]:
+        """Where those of these links lead that it could follow."""
+        return [path for path in (urlsplit(link).path for link in links) if re.fullmatch(self.follows, path)]
 
 
 class Scene(NamedTuple):
@@ -226,7 +237,7 @@ PLACES: Final = (
     # the office
     Place("/staff", "staff", dark=True),
     Place("/staff/people", "staff"),
-    Place("/staff/people/new", "staff", press="Make them known"),
+    Place("/staff/people/new", "staff", press="Add them"),
     Place("/staff/people/{person:uuid}", "staff", dark=True),
     Place("/staff/people/{person:uuid}/acts", "staff"),
     Place("/staff/people/{person:uuid}/card", "staff"),
@@ -244,6 +255,7 @@ PLACES: Final = (
     Place("/staff/people/{person:uuid}/leave", "staff"),
     Place("/staff/people/{person:uuid}/erase", "staff", press="Erase them"),
     Place("/staff/recoveries", "staff"),
+    Place("/staff/roles", "staff"),
     Place("/staff/approvals", "staff"),
     Place("/staff/approvals/{claim:uuid}", "staff", by="/staff/approvals", press="Ask back"),
     Place("/staff/figures", "staff", dark=True),
@@ -299,8 +311,11 @@ FILES: Final = frozenset(
 # Refuses, whatever it is asked: its pages are scenes.
 REFUSING: Final = frozenset({"/style/{status:int}"})
 
-# Good once, for whom it was sent to: looked at where it is sent, in `test_sign_in` and `test_passkey`.
+# Good once, for whom it was sent to: its pages are scenes.
 ONCE: Final = frozenset({"/sign-in/{link:str}"})
+
+# Shown only where an organisation's sign-in is set up, as the county has none: looked at in `test_organisation`.
+ELSEWHERE: Final = frozenset({"sign_in/organisation.html"})
 
 # Whatever can be opened for somebody new, at a project and a venue that have nothing yet but long names.
 BARE: Final = tuple(
@@ -319,8 +334,73 @@ _HOURS: Final = {
     "note": "I mended two chairs and somebody's bicycle.",
 }
 _AT_THE_TILL: Final = {"offer": "{offer}", "code": "{card}"}
+# Where a link in a letter leads.
+_LINK: Final = "/sign-in/[0-9A-Za-z_-]{22,}"
+_FORGED: Final = """c2sp.org/tlog-proof@v1
+extra AAAA
+index 0
+
+example.org/log
+1
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+
+\u2014 example.org/log AAAA
+"""
 
 SCENES: Final = (
+    # signing in, by what is sent
+    Scene(
+        "sign-in-link",
+        "anybody",
+        "/sign-in",
+        (
+            Step("Send me the link", {"email": "ann.fletcher@example.org"}),
+            Step(opens="/demo/letters", follows=_LINK),
+        ),
+        "Sign in",
+    ),
+    Scene("sign-in-link-over", "anybody", "/sign-in/6q4vGa-NwefUj9vTg3tTjA", (), "This link is over", status=410),
+    Scene(
+        "sign-in-code-wrong",
+        "anybody",
+        "/sign-in/code",
+        (Step("Sign in", {"code": "7KQ2-M8TD-4RX"}, status=422),),
+        "Look in your mail",
+    ),
+    Scene(
+        "sign-in-invited",
+        "staff",
+        "/staff/people/{person:uuid}",
+        (Step("Invite to make a passkey"), Step(opens="/demo/letters", follows=_LINK)),
+        "Make your passkey",
+    ),
+    Scene(
+        "person-passkey-new",
+        "anybody",
+        "/demo",
+        (Step("Ann Fletcher"), Step(opens="/people/{person}/passkeys/new")),
+        "Add a passkey",
+    ),
+    Scene(
+        "staff-invitation",
+        "staff",
+        "/staff/people/{friend:uuid}",
+        (Step("Invite to make a passkey"),),
+        "A new passkey for",
+    ),
+    Scene(
+        "staff-refused",
+        "anybody",
+        "/demo",
+        (
+            Step("Femi Campbell"),
+            Step(opens="/staff/people"),
+            Step("Find", {"name": "Femi Campbell"}),
+            Step(follows="/staff/people/[0-9a-f-]{36}"),
+            Step("Invite to make a passkey", status=409),
+        ),
+        "That did not work",
+    ),
     # what was typed is shown once more before it is done
     Scene(
         "person-hours-checked",
@@ -333,7 +413,7 @@ SCENES: Final = (
         "person-hours-signed-out",
         "person",
         "/people/{person:uuid}/claims/new",
-        (Step("Go on", _HOURS),),
+        (Step("Go on", _HOURS, status=401),),
         "Please sign in once more",
         signed_out=True,
     ),
@@ -381,7 +461,7 @@ SCENES: Final = (
         "manager",
         "/venues/{venue:uuid}/tills",
         (Step("Show its code", {"name": "The café's counter"}),),
-        "The code of",
+        "The code for",
     ),
     Scene(
         "staff-till-code",
@@ -429,9 +509,24 @@ SCENES: Final = (
     ),
     Scene("till-no", "till", "/till", (Step("Check", {**_AT_THE_TILL, "code": "{lost}"}),), "no", dark=True),
     Scene("kiosk-hello", "kiosk", "/kiosk", (Step("Go on", {"code": "{card}"}),), "Hello"),
+    # In, where it is played first, and then out.
+    Scene("kiosk-signed", "kiosk", "/kiosk", (Step("Go on", {"code": "{card}"}), Step("Sign ")), "Ann"),
+    # a receipt
+    Scene(
+        "person-receipt-true",
+        "person",
+        "/people/{person:uuid}/receipts/{entry:uuid}",
+        (Step("Check it now"),),
+        "Check a receipt",
+    ),
+    Scene("receipt-not-true", "anybody", "/verify", (Step("Check it", {"receipt": _FORGED}),), "Check a receipt"),
     # what can't be done
     Scene("refused-403", "person", "/staff", (), "This page is for others", status=403),
     Scene("refused-404", "anybody", "/nothing/here", (), "There is nothing here", status=404),
     Scene("refused-409", "anybody", "/style/409", (), "That can't be done as it stands", status=409),
-    Scene("refused-500", "anybody", "/style/500", (), "We failed, and are sorry", status=500),
+    Scene("refused-410", "anybody", "/style/410", (), "This is over", status=410),
+    Scene("refused-413", "anybody", "/style/413", (), "That is too much at once", status=413),
+    Scene("refused-429", "anybody", "/style/429", (), "Please wait a moment", status=429),
+    Scene("refused-503", "anybody", "/style/503", (), "We are busy just now", status=503),
+    Scene("refused-500", "anybody", "/style/500", (), "Sorry, something went wrong", status=500),
 )

@@ -1,33 +1,39 @@
-"""The audit trail: what each page leaves in it that staff or a helper open, or that staff send; and the words for it.
+"""The audit trail: what staff send leaves in it, and each page that staff, a helper or a project's people open.
 
-The verbs are read out of the scheme's own code. What a helper sends is sent to the verbs that `test_api_acts` has.
+And the words for it: the verbs are read out of the scheme's own code. What a helper sends is sent to the verbs that
+`test_api_acts` has.
 """
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
 
 from ledger import scheme
+from ledger.doors.web.access import Who
 from ledger.doors.web.acts import BY, OTHER, SAYS
 from ledger.journal.entries import new_key
-from ledger.scheme import offers, opportunities, projects, venues
 from ledger.scheme.acts import NAMES_READ
 from ledger.scheme.attendances import Presence
 from ledger.scheme.callers import Scope
 from ledger.scheme.outbox import Topic
-from tests.doors.house import Api
+from ledger.scheme.states import Participation, Publication
+from tests.doors.house import Api, register
 from tests.doors.test_api_acts import BY_STAFF
 from tests.doors.watched import NAMES, Watched
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
 from tests.doors.web.places import FILES, PLACES
+from tests.doors.web.test_access import OURS, routes_of
 
 SCHEME: Final = Path(scheme.__file__).parent
 # Where the verb stands among the arguments of what writes it.
@@ -43,10 +49,10 @@ WRITERS: Final[Mapping[str, int]] = {
 OWN_WRITERS: Final = {("redemptions", "_post"), ("redemptions", "_write_act")}
 # A verb that is put together from a status: those it can have. A draft is not done, it is where something begins.
 STATUSES: Final[Mapping[str, type[StrEnum]]] = {
-    "offers": offers.Status,
-    "opportunities": opportunities.Status,
-    "projects": projects.Status,
-    "venues": venues.Status,
+    "offers": Publication,
+    "opportunities": Publication,
+    "projects": Participation,
+    "venues": Participation,
 }
 BEGINNINGS: Final = {"draft", "applied"}
 GIFTS: Final = ("accepted", "declined", "taken_back")
@@ -188,15 +194,99 @@ HELPER: Final[Mapping[str, tuple[str, ...]]] = {
 HELPER_NONE: Final[Mapping[str, str]] = {
     "/people/{person:uuid}/vouchers": "a form for a code, with nothing of theirs on it",
 }
-# What staff send about somebody by a page alone, in this order, and what it leaves.
-SENT: Final[Mapping[str, str]] = {
-    "/staff/people/{person:uuid}/card/replace": "credential_replaced",
-    "/staff/people/{person:uuid}/invitation": "passkey_invited",
-    "/staff/people/{person:uuid}/recovery": "recovery_asked",
-    "/staff/people/{person:uuid}/sign-out": "signed_out_everywhere",
+AT_A_PROJECT: Final = "/projects/{project:uuid}"
+# What a coordinator, or an approver, leaves who asks for this at a sensitive project: once for each look at its people.
+PROJECT: Final[Mapping[str, tuple[str, ...]]] = {
+    f"GET {AT_A_PROJECT}": (NAMES,),
+    f"GET {AT_A_PROJECT}/approvals": (NAMES,),
+    f"GET {AT_A_PROJECT}/claims": (NAMES,),
+    f"GET {AT_A_PROJECT}/claims/{{claim:uuid}}": (NAMES,),
+    f"GET {AT_A_PROJECT}/claims/{{claim:uuid}}/correction": (NAMES,),
+    f"GET {AT_A_PROJECT}/people": (NAMES,),
+    f"GET {AT_A_PROJECT}/people/{{person:uuid}}": (NAMES,),
+    f"GET {AT_A_PROJECT}/people/{{person:uuid}}/card/{{size:str}}": ("card_code_read", NAMES),
+    f"GET {AT_A_PROJECT}/people/{{person:uuid}}/slip": ("balance_read", NAMES),
+    f"GET {AT_A_PROJECT}/people/cards": (NAMES,),
+    f"GET {AT_A_PROJECT}/people/cards?of={{packed:str}}": (NAMES,),
+    f"GET {AT_A_PROJECT}/people/cards/{{size:str}}?of={{packed:str}}": ("card_code_read", NAMES),
+    f"GET {AT_A_PROJECT}/register/new?day={{day:str}}&begins=10:00&ends=12:00": (NAMES,),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}": (NAMES,),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}/cancel": (NAMES,),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}/recorded": ("codes_read", NAMES),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}/register": (NAMES,),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}/sheet": (NAMES,),
+    f"GET {AT_A_PROJECT}/sessions/{{session:uuid}}/slips": ("codes_read", NAMES),
+    f"GET {AT_A_PROJECT}/sheet": (NAMES,),
+    f"POST {AT_A_PROJECT}/approvals": (NAMES,),
+    f"POST {AT_A_PROJECT}/claims/{{claim:uuid}}/correction": (NAMES,),
+    f"POST {AT_A_PROJECT}/claims/{{claim:uuid}}/question": (NAMES,),
+    f"POST {AT_A_PROJECT}/claims/{{claim:uuid}}/reject": (NAMES,),
+    f"POST {AT_A_PROJECT}/people/cards": (NAMES,),
+    f"POST {AT_A_PROJECT}/people/{{person:uuid}}/card": (NAMES,),
+    f"POST {AT_A_PROJECT}/register/new": (NAMES, NAMES),
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/attendances": (NAMES,),
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/door": (NAMES, NAMES),
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/register": (NAMES, NAMES),
 }
+_PLANS: Final = "plans, with nobody on it"
+_ELSEWHERE: Final = "says nothing itself, and leads to a page of the table"
+# What they ask for that leaves none, and because of what: nobody's name is on what they get.
+PROJECT_NONE: Final[Mapping[str, str]] = {
+    f"GET {AT_A_PROJECT}/given": "sums",
+    f"GET {AT_A_PROJECT}/opportunities": _PLANS,
+    f"GET {AT_A_PROJECT}/opportunities/new": _PLANS,
+    f"GET {AT_A_PROJECT}/opportunities/{{opportunity:uuid}}": _PLANS,
+    f"GET {AT_A_PROJECT}/opportunities/{{opportunity:uuid}}/edit": _PLANS,
+    f"GET {AT_A_PROJECT}/people/new": "a form for somebody whom nobody knows yet",
+    f"GET {AT_A_PROJECT}/register/new": "asks for the day and the times first",
+    f"GET {AT_A_PROJECT}/sessions/new": _PLANS,
+    f"POST {AT_A_PROJECT}/claims/{{claim:uuid}}/approve": _ELSEWHERE,
+    f"POST {AT_A_PROJECT}/opportunities/new": _PLANS,
+    f"POST {AT_A_PROJECT}/opportunities/{{opportunity:uuid}}": _PLANS,
+    f"POST {AT_A_PROJECT}/opportunities/{{opportunity:uuid}}/edit": _PLANS,
+    f"POST {AT_A_PROJECT}/people/cards/make": _ELSEWHERE,
+    f"POST {AT_A_PROJECT}/people/new": "a form for somebody whom nobody knows yet",
+    f"POST {AT_A_PROJECT}/people/{{person:uuid}}/card/{{change:str}}": _ELSEWHERE,
+    f"POST {AT_A_PROJECT}/sessions/new": _PLANS,
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/cancel": _ELSEWHERE,
+}
+# What is typed there, where a form wants more than a press.
+_TIMES: Final = {"day": "{day:str}", "begins": "10:00", "ends": "12:00"}
+PROJECT_TYPED: Final[Mapping[str, Mapping[str, str]]] = {
+    f"POST {AT_A_PROJECT}/people/cards/make": {"person": "{person:uuid}"},
+    f"POST {AT_A_PROJECT}/people/{{person:uuid}}/card/{{change:str}}": {"card": "{card:uuid}"},
+    f"POST {AT_A_PROJECT}/register/new": {**_TIMES, "name_0": "Eve"},
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/attendances": {"person": "{person:uuid}", "do": "come"},
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/door": {"name": "Eve"},
+    f"POST {AT_A_PROJECT}/sessions/{{session:uuid}}/register": {"name_0": "Eve"},
+}
+# What staff send by a page alone, in this order, and what it leaves about whom it concerns.
+SENT: Final[Sequence[tuple[str, str]]] = (
+    ("/staff/people/{person:uuid}/card/replace", "credential_replaced"),
+    ("/staff/people/{person:uuid}/invitation", "passkey_invited"),
+    ("/staff/people/{person:uuid}/recovery", "recovery_asked"),
+    ("/staff/people/{person:uuid}/sign-out", "signed_out_everywhere"),
+    ("/staff/recoveries/{recovery:uuid}/decline", "recovery_declined"),
+    ("/staff/people/{person:uuid}/recovery", "recovery_asked"),
+    ("/staff/recoveries/{recovery:uuid}/agree", "recovery_agreed"),
+    ("/groups/{group:uuid}/people/{person:uuid}/give-keys", "keyholder_proposed"),
+    ("/groups/{group:uuid}/people/{person:uuid}/decline", "keyholder_declined"),
+    ("/groups/{group:uuid}/people/{person:uuid}/give-keys", "keyholder_proposed"),
+    ("/groups/{group:uuid}/people/{person:uuid}/agree", "keyholder_changed"),
+)
 # What else they send, and the call by which a program does the same: `test_api_acts` makes each.
 SENT_BY_PROGRAMS: Final[Mapping[str, str]] = {
+    "/groups/{group:uuid}/people": "PUT /v1/groups/{group}/members/{person}",
+    "/staff/approvals/{claim:uuid}/approve": "POST /v1/projects/{project}/approvals",
+    "/staff/approvals/{claim:uuid}/query": "POST /v1/claims/{claim}/query",
+    "/staff/approvals/{claim:uuid}/reject": "POST /v1/claims/{claim}/reject",
+    "/staff/batches/new": "POST /v1/batches",
+    "/staff/batches/{batch:uuid}/end": "POST /v1/batches/{batch}/void",
+    "/staff/groups/new": "POST /v1/groups",
+    "/staff/offers/{offer:uuid}/edit": "PATCH /v1/offers/{offer}",
+    "/staff/offers/{offer:uuid}/occasions": "POST /v1/offers/{offer}/occasions",
+    "/staff/offers/{offer:uuid}/occasions/{occasion:uuid}/cancel": "POST /v1/occasions/{occasion}/cancel",
+    "/staff/offers/{offer:uuid}/status/{status:str}": "POST /v1/offers/{offer}/publish",
     "/staff/people/{person:uuid}/details": "PATCH /v1/people/{person}",
     "/staff/people/{person:uuid}/contact": "PATCH /v1/people/{person}",
     "/staff/people/{person:uuid}/eligibility": "PUT /v1/people/{person}/eligibility/{word}",
@@ -216,6 +306,25 @@ SENT_BY_PROGRAMS: Final[Mapping[str, str]] = {
     "/staff/people/{person:uuid}/roles/{role:uuid}/end": "POST /v1/roles/{role}/end",
     "/staff/people/{person:uuid}/leave": "POST /v1/people/{person}/leave",
     "/staff/people/{person:uuid}/erase": "POST /v1/people/{person}/erasure",
+    "/staff/people/new": "POST /v1/people",
+    "/staff/projects/new": "POST /v1/projects",
+    "/staff/projects/{project:uuid}/details": "PATCH /v1/projects/{project}",
+    "/staff/projects/{project:uuid}/devices/new": "POST /v1/projects/{project}/devices",
+    "/staff/projects/{project:uuid}/devices/{device:uuid}/revoke": "POST /v1/devices/{device}/revoke",
+    "/staff/projects/{project:uuid}/grants": "POST /v1/projects/{project}/allocations",
+    "/staff/projects/{project:uuid}/status/{status:str}": "POST /v1/projects/{project}/activate",
+    "/staff/settings/{rule:str}": "PATCH /v1/rules",
+    "/staff/venues/new": "POST /v1/venues",
+    "/staff/venues/{venue:uuid}/details": "PATCH /v1/venues/{venue}",
+    "/staff/venues/{venue:uuid}/devices/new": "POST /v1/venues/{venue}/devices",
+    "/staff/venues/{venue:uuid}/devices/{device:uuid}/revoke": "POST /v1/devices/{device}/revoke",
+    "/staff/venues/{venue:uuid}/offers/new": "POST /v1/venues/{venue}/offers",
+    "/staff/venues/{venue:uuid}/sites/new": "POST /v1/venues/{venue}/sites",
+    "/staff/venues/{venue:uuid}/sites/{site:uuid}": "PATCH /v1/sites/{site}",
+    "/staff/venues/{venue:uuid}/sites/{site:uuid}/close": "POST /v1/sites/{site}/close",
+    "/staff/venues/{venue:uuid}/status/{status:str}": "POST /v1/venues/{venue}/activate",
+    "/venues/{venue:uuid}/tills": "POST /v1/venues/{venue}/devices",
+    "/venues/{venue:uuid}/tills/{till:uuid}/revoke": "POST /v1/devices/{device}/revoke",
 }
 
 
@@ -282,16 +391,27 @@ async def test_whatever_a_helper_opens_of_somebodys_leaves_what_the_table_says(
     assert not faults, "\n" + "\n".join(faults)
 
 
-async def test_whatever_staff_send_about_somebody_is_written_down(
-    pages: Pages, entrance: Entrance, watched: Watched
+async def test_whatever_staff_send_is_written_down(
+    api: Api, pages: Pages, entrance: Entrance, watched: Watched
 ) -> None:
-    pages.sign_in(await entrance.staff())
+    """Each form of theirs is in a table; those that no program can send are sent, by two of them in turn."""
+    group = (await api.made("/v1/groups", {"name": "The choir"}))["id"]
+    joined = await api.send("PUT", f"/v1/groups/{group}/members/{watched.ids['person']}", {"keyholder": False})
+    assert joined.is_success, joined.text
+    # Where there are credits, two decide who keeps them.
+    await api.made(f"/v1/groups/{group}/pot/gifts", {"giver": watched.ids["person"], "minutes": 15})
+    one, another = await entrance.staff(), await entrance.staff()
+    pages.sign_in(one)
     await pages.get("/staff")
-    sent = {path for path, methods in pages.routes if "POST" in methods and path.startswith("/staff/people/{person")}
-    assert sent == {*SENT, *SENT_BY_PROGRAMS}
+    forms = {route.path for route in await routes_of(api) if route.method == "POST" and Who.STAFF in (route.who or ())}
+    ids = {**watched.ids, "group": group, "recovery": str(UUID(int=0))}
+    alone = {pages.route("POST", address(path, ids) or "") for path, _ in SENT}
+    assert forms == {*alone, *SENT_BY_PROGRAMS}
+    assert not alone & {*SENT_BY_PROGRAMS}
     assert {tuple(call.split()) for call in SENT_BY_PROGRAMS.values()} <= {*BY_STAFF}
-    for path, verb in SENT.items():
-        where = address(path, watched.ids)
+    for path, verb in SENT:
+        pages.sign_in(another if path.endswith("/agree") else one)
+        where = address(path, ids)
         assert where is not None
         answer, written = await watched.left_by(
             pages.client.post(where, data={"key": new_key()}, headers={"sec-fetch-site": "same-origin"})
@@ -299,3 +419,61 @@ async def test_whatever_staff_send_about_somebody_is_written_down(
         assert answer.status_code in {200, 303}, f"{path}: {answer.text}"
         done = [act for act in written if act.verb == verb]
         assert [(act.scope, act.holder) for act in done] == [("scheme", watched.holder)], path
+        if verb == "recovery_asked":
+            ids["recovery"] = str(done[0].object)
+
+
+# Who volunteers there.
+NAMED: Final = re.compile(r"\b(Ann Lee|Eve|Sam)\b")
+
+
+async def at_the_project(api: Api, watched: Watched) -> dict[str, str]:
+    """What is there: Eve, whose card it made, and a register with a slip, besides all that is Ann's."""
+    project, eve = watched.ids["project"], (await api.person("Eve"))["id"]
+    slip = {**register({}, days_ago=2), "lines": [{"person": eve, "minutes": 60}, {"voucher": "Sam", "minutes": 75}]}
+    recorded = (await api.made(f"/v1/projects/{project}/registers", slip))["id"]
+    card = await api.made(f"/v1/people/{eve}/cards", {}, token=await api.key("project", project))
+    return {
+        **watched.ids,
+        "person": eve,
+        "card": card["credential"]["id"],
+        "change": "block",
+        "packed": urlsafe_b64encode(UUID(eve).bytes).decode(),
+        "day": (datetime.now(UTC) - timedelta(days=1)).date().isoformat(),
+        "recorded": recorded,
+    }
+
+
+async def test_whoever_sees_by_a_page_who_volunteers_at_a_sensitive_project_leaves_it_in_the_trail(
+    api: Api, pages: Pages, entrance: Entrance, watched: Watched
+) -> None:
+    """Its coordinator, and its approver where they are let in: every page, file and form there is for them."""
+    routes = {
+        f"{route.method} {route.path}": route.who or ()
+        for route in await routes_of(api)
+        if {Who.COORDINATOR, Who.APPROVER} & {*(route.who or ())}
+    }
+    asked = sorted({*PROJECT, *PROJECT_NONE})
+    assert {each.partition("?")[0] for each in asked} == {*routes}
+    assert {*PROJECT_TYPED} <= {*asked}
+    ids = await at_the_project(api, watched)
+    at_it = "project", UUID(ids["project"])
+    faults = []
+    for who in (Who.APPROVER, Who.COORDINATOR):
+        pages.sign_in(await getattr(entrance, who.value)(ids["project"]))
+        for each in asked:
+            method, _, path = each.partition(" ")
+            if who not in routes[each.partition("?")[0]]:
+                continue
+            is_after = path.endswith(("/recorded", "/slips"))
+            where = address(path, {**ids, "session": ids["recorded"]} if is_after else ids)
+            assert where is not None, each
+            typed = {name: address(value, ids) for name, value in PROJECT_TYPED.get(each, {}).items()}
+            form = {"key": new_key(), **typed} if method == "POST" else None
+            answer, written = await watched.left_by(pages.client.request(method, where, data=form, headers=OURS))
+            left = sorted(act.verb for act in written if method == "GET" or act.verb == NAMES)
+            right = left == sorted(PROJECT.get(each, ())) and not (each in PROJECT_NONE and NAMED.search(answer.text))
+            right = right and {(act.scope, act.object) for act in written if act.verb == NAMES} <= {at_it}
+            if not right or answer.status_code not in ({200} if method == "GET" else {303, 409, 422}):
+                faults.append(f"{who} {each}: {answer.status_code}, {[act.verb for act in written]}")
+    assert not faults, "\n" + "\n".join(faults)

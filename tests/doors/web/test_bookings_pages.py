@@ -38,7 +38,7 @@ class Cast:
 
     async def course(self) -> str:
         """One of three evenings."""
-        body = {"title": "Pottery", "price": 60, "kind": "course", "terms": {}}
+        body = {"title": "Pottery", "price": 60, "kind": "course", "terms": {"from_years": 16}}
         offer = str((await self.api.made(f"/v1/venues/{self.venue}/offers", body))["id"])
         await self.api.made(f"/v1/offers/{offer}/publish")
         for days in (3, 10, 17):
@@ -119,7 +119,7 @@ async def test_a_booking_is_cancelled_after_a_question(cast: Cast, pages: Pages)
     await booked(pages, cast.offer)
     page = await pages.click("Cancel it")
     assert page.heading == "Cancel this booking?"
-    assert "You have 1 credit back at once." in page
+    assert "You get 1 credit back at once." in page
     assert await cast.api.balance(cast.ann) == (180, 60), "looking changes nothing"
     page = await pages.submit("Cancel it")
 
@@ -176,9 +176,13 @@ async def test_a_show_is_booked_by_one_of_its_times(cast: Cast, pages: Pages) ->
 
 async def test_a_course_is_booked_and_cancelled_as_a_whole(cast: Cast, pages: Pages) -> None:
     offer = await cast.course()
+    assert "There are 3 sessions to come. You book them together." in await pages.get(f"/spend/{offer}")
     page = await pages.get(f"/spend/{offer}/book")
+    assert "Price: 1 credit each, for every session." in page
     assert "There are 3 sessions to come. You book all of them:" in page
+    assert "Children" not in page, "none of them could come"
     page = await pages.submit("Go on")
+    assert page.terms()["Can be cancelled until"] == "The moment it begins"
     assert page.terms()["Goes on hold"] == "3 credits"
     assert page.terms()["When"].startswith("3 sessions, from")
     page = await pages.submit("Book it")
@@ -212,7 +216,8 @@ async def test_the_list_tells_what_comes_and_what_was_in_words(cast: Cast, pages
         ({}, {"adults": "9"}, "for one visit 8 credits can be used"),
         ({"people": 2}, {"adults": "3"}, "up to 2"),
         ({"children": False}, {}, ""),
-        ({"from_years": 18}, {"children": "1"}, "18 and over"),
+        ({"from_years": 18}, {}, ""),
+        ({"below_years": 18}, {}, "for people under 18"),
         ({"quota": 1}, {"adults": "2"}, "All places for credits are taken then."),
         ({"month_minutes": 60}, {"adults": "2"}, "in a month"),
         ({"requires": ["gym_induction"]}, {}, "There is one more step first. The office can help you with it."),
@@ -236,6 +241,7 @@ async def test_every_no_is_said_kindly_before_and_keeps_what_was_typed(
     if not says:  # nothing stands in the way: children are just not asked for
         page = await pages.submit("Go on", at(2))
         assert page.heading == "Is this right?"
+        assert page.terms()["Who comes"] == "1 adult"
         return
     status = 422 if "ahead_minutes" in terms else 409
     page = await pages.submit("Go on", {**at(2), **fields}, status=status)

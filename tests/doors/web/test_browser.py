@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from tests.doors.web.browser import PHONE, Window, axe, every_size, left_out, listening, overflowing, served
+from tests.doors.web.browser import PHONE, SHAPES, Window, axe, every_size, left_out, listening, overflowing, served
 
 GOOD = "<p>You gave 2 credits.</p>"
 BAD = {
@@ -20,6 +20,7 @@ BAD = {
     "/covered": '<div id="covers"></div><form><button>Send</button></form>',
     "/early": '<form><button>One</button><button tabindex="2">Two</button></form>',
     "/upside": '<div id="upside"><p><a href="/good">One</a></p><p><a href="/good">Two</a></p></div>',
+    "/night": '<p id="night"><button></button></p>',
     "/outside": '<img alt="" src="https://t.example/pixel">',
     "/script": "<script>throw new Error('inline')</script>",
     "/form": "<form><button>Send</button></form>",
@@ -29,7 +30,9 @@ STYLE = """body { font: 1rem sans-serif; color: #111; background: #fff; margin: 
 #wide { width: 2000px } #scrolls { overflow-x: auto } #pale { color: #ccc } #small { font-size: 14px }
 :focus-visible { outline: 3px solid #111 } #unringed { outline: none } #covers { position: fixed; inset: 0 }
 .tiny { width: 10px; height: 10px; padding: 0; overflow: hidden }
-#upside { display: flex; flex-direction: column-reverse }"""
+#upside { display: flex; flex-direction: column-reverse }
+#night { display: none }
+@media (min-width: 1000px) and (prefers-color-scheme: dark) { #night { display: block } }"""
 PASSKEY = """() => navigator.credentials.create({ publicKey: {
     rp: { name: "Time Credits" }, user: { id: new Uint8Array(16), name: "ann", displayName: "Ann" },
     challenge: new Uint8Array(32), pubKeyCredParams: [{ type: "public-key", alg: -7 }],
@@ -85,6 +88,15 @@ async def test_what_only_a_browser_sees_fails(browser: Browser, site: str, path:
         page = await window.go(path)
         with pytest.raises(AssertionError, match=why):
             await every_size(page)
+
+
+async def test_further_shapes_are_looked_at_by_all_rules(browser: Browser, site: str) -> None:
+    async with Window.opened(browser, site) as window:
+        page = await window.go("/night")
+        dark_at_a_desk = (1280, ", dark")
+        await every_size(page, further={*SHAPES} - {dark_at_a_desk})
+        with pytest.raises(AssertionError, match="at 1280 px, dark: button-name"):
+            await every_size(page, further=[dark_at_a_desk])
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ async def test_erasing_takes_a_tick_and_a_button_and_says_goodbye(
     await api.give(await api.project(), {ann["id"]: 90})
     page = await pages.get(f"/people/{ann['id']}/data/erase")
     assert "You have 1 credit 30 minutes." in page
+    assert "your work here" not in page
     page = await pages.submit("Erase me", give_to=choice, sure=True)
 
     assert (page.path, page.heading) == ("/goodbye", "Goodbye, and thank you")
@@ -111,6 +112,16 @@ async def test_without_the_tick_nothing_is_erased_and_what_was_chosen_is_kept(
     assert "Please tick this box if you are sure." in page.alert
     assert page.filled()["give_to"] == ["surrender"]
     assert (await api.get(f"/v1/people/{ann['id']}")).status_code == 200
+
+
+async def test_whoever_works_here_reads_what_ends_with_them_and_the_last_of_the_staff_stays(
+    pages: Pages, entrance: Entrance, ann: dict[str, Any]
+) -> None:
+    pages.sign_in(await entrance.staff(ann["id"]))
+    page = await pages.get(f"/people/{ann['id']}/data/erase")
+    assert "your work here, and the tills and kiosks that you set up" in page
+    page = await pages.submit("Erase me", sure=True, status=409)
+    assert "the last of the scheme's staff" in page.alert
 
 
 async def test_after_erasing_every_browser_of_theirs_is_nobodys(

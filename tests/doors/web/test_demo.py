@@ -1,19 +1,23 @@
 """The demo's front door: a visitor comes in as anybody of the county, as a till, or as a kiosk. Only in the demo."""
 
 import re
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from ledger.database import Database
+from ledger.database import Database, driver
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import system_clock
+from ledger.scheme.clock import LONDON, day_of, system_clock
 from ledger.scheme.demo.cast import tablets
 from ledger.scheme.people import NewPerson, People
+from ledger.scheme.sign_ins import FRESH
+from ledger.scheme.telling import tell
 from tests.doors.house import Api, settings_for
 from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
+from tests.doors.web.entrance import Entrance
 
 URL = "http://localhost"
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
@@ -41,6 +45,34 @@ async def test_the_front_door_opens_every_part_of_the_house(county: County) -> N
         await pages.get("/demo")
         page = await pages.submit("Ann ")
         assert page.heading.startswith("Hello")
+
+        # Nobody here has a passkey to show once more, however long ago they came in.
+        before = Entrance(county.entrance.database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+        pages.sign_in(await before.staff())
+        await pages.get(f"/staff/people/{county.known['person']}/contact")
+        assert "Saved." in await pages.submit("Save", phone="01223 100 200")
+
+        # Of three months that were made up nobody hears; of what is done now they do.
+        await _tell(county.entrance.database)
+        assert "There are no emails yet." in await pages.get("/demo/letters")
+        pages.sign_in(await county.token("coordinator"))
+        page = await pages.get(f"/projects/{county.known['project']}")
+        days = [each for each in page.links.values() if re.fullmatch(r"/projects/[^/]+/sessions/[0-9a-f-]{36}", each)]
+        while "email from us" not in await pages.get(f"{days.pop()}/cancel"):
+            pass
+        assert "Please ring or tell them" in await pages.submit("Yes, cancel it")
+        await _tell(county.entrance.database)
+        page = await pages.get("/demo/letters")
+        assert "Something that you planned is cancelled" in page
+        assert "ann.fletcher@example.org" in page
+        assert "Mill Road Repair Cafe" not in page, "its alias is"
+
+
+async def _tell(database: Database) -> None:
+    """Tell people what happened, as it is at noon."""
+    noon = datetime.combine(day_of(system_clock()), time(12), LONDON)
+    async with database.transaction() as connection:
+        await tell(driver(connection), noon + timedelta(days=1))
 
 
 async def test_a_newcomer_goes_through_the_house_as_the_readme_says(county: County) -> None:

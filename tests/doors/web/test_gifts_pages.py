@@ -38,7 +38,10 @@ async def test_what_may_be_given_is_said_before_anything_is_typed(cast: Cast, pa
     page = await pages.get(cast.gifts)
     assert "No gifts yet." in page
     page = await pages.click("Give credits")
-    assert "You can give 10 credits more this month, of 10 credits. You have 4 credits to spend." in page
+    assert (
+        "You can give 10 credits more this month. The most in a month is 10 credits. You have 4 credits to spend."
+        in page
+    )
     page = await pages.submit("Go on", to="Bob", minutes="1 credit", words="For the bus.")
     assert page.terms() == {"For": "Bob", "How much": "1 credit", "Your words": "For the bus."}
     assert await cast.api.balance(cast.ann) == (240, 0), "nothing is given yet"

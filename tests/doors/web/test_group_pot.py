@@ -122,7 +122,7 @@ async def test_more_than_there_is_is_refused_in_words_and_nothing_typed_is_lost(
 
 
 async def test_a_pot_with_one_keyholder_says_what_is_missing(api: Api, gardeners: Gardeners, pages: Pages) -> None:
-    await api.send("DELETE", f"/v1/groups/{gardeners.group}/members/{gardeners.people['Bob']}")
+    await api.made(f"/v1/people/{gardeners.people['Bob']}/erasure", {"give_to": "community"})
     page = await pages.get(gardeners.base)
     assert "A pot needs more than one keyholder before you can spend from it." in page
     assert "Propose something to do" not in page.links

@@ -10,10 +10,12 @@ from ledger.database import Database
 from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock, system_clock
 from ledger.scheme.keyholders import Keyholders
+from ledger.scheme.letters import Letters
 from ledger.scheme.pot_spends import WAITS_FOR
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Strength
 from tests.doors.house import Api
+from tests.doors.web import checks
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -40,6 +42,15 @@ class Gardeners:
     async def keyholders(self) -> list[str]:
         members = (await self.api.get(f"/v1/groups/{self.group}")).json()["members"]
         return [each["name"] for each in members if each["keyholder"]]
+
+    async def told(self, database: Database) -> list[tuple[str, str]]:
+        """Whom letters went to since this was asked last, and what each says first."""
+        letters = Letters(database, system_clock)
+        found = await letters.due()
+        for each in found:
+            assert not checks.hard_to_read(each.body)
+            await letters.sent(each.id)
+        return sorted((each.recipient.partition("@")[0], each.body.split("\n\n")[1]) for each in found)
 
 
 @pytest.fixture
@@ -95,10 +106,55 @@ async def test_a_keyholder_is_made_by_two(gardeners: Gardeners, first: str, seco
     assert acts[-2:] == ["keyholder_proposed", "keyholder_changed"]
 
 
+async def test_a_change_of_keyholder_is_told_to_whom_it_concerns_as_it_is_proposed_and_as_it_is_done(
+    gardeners: Gardeners, database: Database, owner: asyncpg.Connection
+) -> None:
+    pages, people, pot = gardeners.pages, gardeners.people, "your group's pot"
+    for name in ("Ann", "Bob", "Cas", "Dee"):
+        contact = {"email": f"{name}@example.org", "safe": True}
+        assert (await gardeners.api.send("PATCH", f"/v1/people/{people[name]}", {"contact": contact})).is_success
+
+    await gardeners.seen_by("Ann")
+    await pages.submit("Make a keyholder Cas")
+    await pages.post(f"{gardeners.base}/{people['Cas']}/give-keys", {"key": "again"}, status=200)
+    assert await gardeners.told(database) == [
+        ("Bob", f"It was proposed that somebody else keeps {pot} with you."),
+        ("Cas", f"It was proposed that you help to keep {pot}: to decide what its credits are spent on."),
+    ], "whoever proposed it knows, nobody is told twice, and Dee only shares it"
+    await gardeners.seen_by("Bob")
+    await pages.submit("Agree Cas")
+    assert await gardeners.told(database) == [
+        ("Ann", f"Somebody else now keeps {pot} with you."),
+        ("Cas", f"You now help to keep {pot}: you decide, with others, what its credits are spent on."),
+    ]
+
+    # Whoever has no safe address is told otherwise: that waits.
+    unsafe = {"email": "Cas@example.org", "safe": False}
+    assert (await gardeners.api.send("PATCH", f"/v1/people/{people['Cas']}", {"contact": unsafe})).is_success
+    await owner.execute("DELETE FROM scheme.outbox WHERE topic LIKE 'keyholder%'")
+    await gardeners.seen_by("Office")
+    await pages.submit("No longer a keyholder Bob")
+    assert await gardeners.told(database) == [
+        ("Ann", f"It was proposed that somebody no longer keeps {pot} with you."),
+        ("Bob", f"It was proposed that you no longer keep {pot}."),
+    ]
+    await gardeners.seen_by("Ann")
+    await pages.submit("Agree Bob")
+    assert await gardeners.told(database) == [("Bob", f"You no longer keep {pot}. Thank you for all that you did.")]
+    rows = await owner.fetch(
+        "SELECT o.topic, h.person, o.object, o.body FROM scheme.outbox o JOIN scheme.holder h ON h.id = o.holder"
+        " WHERE o.topic LIKE 'keyholder%' ORDER BY o.at, o.id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (topic, UUID(people["Cas"]), UUID(gardeners.group), '{"keyholder":0}')
+        for topic in ("keyholder_proposed", "keyholder_changed")
+    ]
+
+
 async def test_to_propose_what_another_proposed_is_to_agree(gardeners: Gardeners) -> None:
     page = await gardeners.seen_by("Ann")
     asked = f"{gardeners.base}/{gardeners.people['Bob']}/take-keys"
-    fields = {"key": page.filled("No keyholder any more Bob")["key"][0]}
+    fields = {"key": page.filled("No longer a keyholder Bob")["key"][0]}
     for name, left in (("Ann", ["Ann", "Bob"]), ("Office", ["Ann"])):
         await gardeners.seen_by(name)
         await gardeners.pages.post(asked, fields, status=200)
@@ -137,7 +193,7 @@ async def test_the_office_takes_members_out_but_keyholders_only_by_two(gardeners
     page = await gardeners.seen_by("Office")
     assert "Take out Ann" not in page.buttons
     late = await gardeners.pages.post(f"{gardeners.base}/{gardeners.people['Ann']}/leave", {"key": "a"}, status=409)
-    assert "First they have to be no keyholder." in late.alert
+    assert "who keeps it takes two to change" in late.alert
     page = await gardeners.pages.submit("Take out Dee")
     assert "Dee" not in page
     # To be put in once more changes nothing of whether they keep it.
@@ -146,7 +202,7 @@ async def test_the_office_takes_members_out_but_keyholders_only_by_two(gardeners
 
 
 async def test_a_pot_with_one_keyholder_has_a_way_to_another(gardeners: Gardeners) -> None:
-    await gardeners.api.send("DELETE", f"/v1/groups/{gardeners.group}/members/{gardeners.people['Bob']}")
+    await gardeners.api.made(f"/v1/people/{gardeners.people['Bob']}/erasure", {"give_to": "community"})
     await gardeners.seen_by("Ann")
     await gardeners.pages.get(f"/groups/{gardeners.group}/pot")
     page = await gardeners.pages.click("Propose somebody")
@@ -220,7 +276,10 @@ async def test_vouchers_are_printed_from_a_groups_pot_and_seen_by_its_keyholders
     page = await pages.submit("Make them", status=422)
     assert "In the pot of The gardeners: 4 credits." in page
     day = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
-    page = await pages.submit("Make them", label="Open day", minutes_hours="1", last_day=day, count="3")
+    fields = {"label": "Open day", "minutes_hours": "1", "last_day": day}
+    page = await pages.submit("Make them", fields, count="21", status=409)
+    assert "vouchers of 20 credits at most are printed within a day. More takes two keyholders" in page.alert
+    page = await pages.submit("Make them", fields, count="3")
     assert page.terms()["From"] == "The pot of The gardeners"
 
     await gardeners.seen_by("Ann")

@@ -24,7 +24,7 @@ async def test_somebody_lets_another_help_by_their_card_and_ends_it(
     assert "Nobody yet." in page
     await pages.click("Add somebody")
     page = await pages.submit("Let them help", status=422)
-    assert "Who shall help you" in page.alert
+    assert "Who would you like to help you" in page.alert
     assert "What may they do" in page.alert
     assert "They can spend your credits: by booking, and at a till with your pass." in page, "what booking lets them do"
     assert "They can't spend anything." in page

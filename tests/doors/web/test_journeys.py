@@ -3,9 +3,10 @@
 Each person has a window of their own, as in life: what one of them did is what the next one sees.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import pytest
 from playwright.async_api import Browser
@@ -13,23 +14,29 @@ from playwright.async_api import Browser
 from ledger.database import Database
 from ledger.scheme.clock import LONDON
 from tests.doors.house import Api, register
-from tests.doors.web.browser import Window
+from tests.doors.web.browser import DESKTOP, PHONE, Window, axe
 from tests.doors.web.entrance import Entrance
 from tests.doors.web.hands import Hands
 from tests.doors.web.scanning import scanned
 from tests.doors.web.test_sign_in import came
 
-Sit = Callable[[str], Awaitable[Hands]]
-SOON = datetime.now(LONDON) + timedelta(days=3)
+
+class Sit(Protocol):
+    """Sits down somebody, by their cookie, at a window of their own."""
+
+    def __call__(self, token: str, size: tuple[int, int] = DESKTOP) -> Awaitable[Hands]: ...
+
+
+SOON = (datetime.now(LONDON) + timedelta(days=3)).date().isoformat()
+LATELY = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
 
 
 @pytest.fixture(params=[True, False], ids=["script", "no script"])
 async def sit(request: pytest.FixtureRequest, browser: Browser, base: str) -> AsyncIterator[Sit]:
-    """Sits down somebody, by their cookie, at a window of their own."""
     async with AsyncExitStack() as stack:
 
-        async def down(token: str) -> Hands:
-            window = await stack.enter_async_context(Window.opened(browser, base, script=request.param))
+        async def down(token: str, size: tuple[int, int] = DESKTOP) -> Hands:
+            window = await stack.enter_async_context(Window.opened(browser, base, size, script=request.param))
             if token:
                 await window.sign_in(token)
             return Hands(window.page, script=request.param)
@@ -47,7 +54,7 @@ async def test_from_the_register_by_the_approvals_to_what_somebody_has(api: Api,
 
     cleo = await sit(await entrance.coordinator(project))
     await cleo.page.goto(f"/projects/{project}/sessions/{session}/register")
-    await cleo.press("Tab", "Enter")  # past the navigation
+    await cleo.skip()
     for name, hours in (("Ann Lee", "7"), ("Bob Ray", "1")):
         await cleo.choose(name, "Came")
         assert name in await cleo.group()
@@ -60,14 +67,47 @@ async def test_from_the_register_by_the_approvals_to_what_somebody_has(api: Api,
     assert await api.balance(bob) == (120, 0), "what is short is theirs at once"
     assert await api.balance(ann) == (60, 0), "a long day waits"
 
-    dora = await sit(await entrance.approver(project))
-    await dora.page.goto(f"/projects/{project}/approvals")
+    dora = await sit(await _approver_of_much(api, entrance, project), PHONE)
+    await dora.page.goto("/do")
+    await _walk_the_menu(dora)
+    await dora.go("The tool shed")
     await dora.go("Ann Lee")
     await dora.go("Approve")
 
     at_home = await sit(await entrance.person(ann))
     await at_home.page.goto(f"/people/{ann}")
     assert "8 credits" in await at_home.page.inner_text("main")
+
+
+async def _approver_of_much(api: Api, entrance: Entrance, project: str) -> str:
+    """Somebody with so many places to go that they fold into a menu on a telephone."""
+    dora = (await api.person("Dora May"))["id"]
+    for _ in range(2):
+        await entrance.coordinator(await api.project(), dora)
+    return await entrance.approver(project, dora)
+
+
+async def _walk_the_menu(hands: Hands) -> None:
+    """Open the menu and close it in each way there is, and leave it open."""
+    menu = hands.page.get_by_role("navigation")
+
+    async def press(*keys: str, shown: bool, at: str = "Menu") -> None:
+        await hands.press(*keys)
+        assert (await menu.is_visible(), await hands.called()) == (shown, at), keys
+
+    await hands.to("Menu")
+    await press("Enter", shown=True)
+    await press("Enter", shown=False)
+    await press("Space", shown=True)
+    await press("Escape", shown=False)
+    await press("Enter", "Tab", shown=True, at="Home")
+    await press("Escape", shown=False)
+    await press("Enter", shown=True)
+    if hands.script:
+        assert await axe(hands.page) == []
+    await hands.to("Sign out")
+    assert not await menu.is_visible(), "it covers nothing that has the focus"
+    await press("Shift+Tab", shown=True)
 
 
 async def test_from_the_pass_to_the_till_and_back(api: Api, entrance: Entrance, base: str, sit: Sit) -> None:
@@ -170,8 +210,8 @@ async def test_somebody_signs_in_books_gives_and_signs_out(api: Api, database: D
     _, code = await came(database)
     await her.type("The code from the email", code)
     await her.go("Sign in")
-    await her.type("Day", f"{SOON:%m%d%Y}")  # as this Chromium has it
-    await her.type("Time", "1000AM")
+    await her.type("Day", SOON)
+    await her.type("Time", "10:00")
     await her.go("Go on")
     await her.go("Book it")
     assert await api.balance(ann) == (180, 60)
@@ -183,5 +223,15 @@ async def test_somebody_signs_in_books_gives_and_signs_out(api: Api, database: D
     await her.go("Go on")
     await her.go("Give it")
     assert await api.balance(ann) == (120, 60)
+    await her.go("Home")
+    await her.go("Tell us your hours")
+    await her.type("Where", "Saturdays")
+    await her.type("Day", LATELY)
+    await her.type("Time", "10:00")
+    await her.type("Hours", "2")
+    await her.go("Go on")
+    await her.go("Send it")
+    claims = (await api.get(f"/v1/people/{ann}/claims")).json()["claims"]
+    assert (120, "submitted") in [(claim["minutes"], claim["state"]) for claim in claims]
     await her.go("Sign out")
     assert "signed out" in await her.page.inner_text("main")

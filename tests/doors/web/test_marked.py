@@ -6,7 +6,7 @@ it is a sentence that was forgotten.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -22,12 +22,13 @@ from tests.doors.web import words
 from tests.doors.web.checks import Html, said
 from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
+from tests.doors.web.opening import read
 from tests.doors.web.places import PLACES, SCENES, Place, Scene, address
 
 # In development and in the demo only, and of examples and of made-up people.
 ENGLISH: Final = ("/style", "/demo")
-# Answered with nothing but a way to sign in, and by what time it is.
-LEFT_OUT: Final = ("person-hours-signed-out", "coordinator-register-checked")
+# By what time it is.
+LEFT_OUT: Final = ("coordinator-register-checked",)
 _PLACEHOLDER: Final = re.compile(r"(%\(\w+\)s|%%)")
 _MARKED: Final = re.compile("«[^«»]*»")
 _SPOKEN: Final = ("aria-label", "alt", "title", "placeholder", "data-none")
@@ -121,29 +122,13 @@ async def test_all_that_a_place_shows_can_be_translated(
 async def test_all_that_a_scene_shows_can_be_translated(
     seen_county: County, own_words: Sequence[str], scene: Scene
 ) -> None:
-    written = list(own_words)
-    async with marked_pages(seen_county, scene.who) as (pages, links):
-        place = next((each for each in PLACES if each.path == scene.path), Place(scene.path, scene.who))
-        page = await pages.get(await address(place, seen_county.known, links), status=scene.status)
-        for step in scene.steps:
-            typed = {name: _typed(page.html, name, text, seen_county.known) for name, text in step.typed.items()}
-            written = [*typed.values(), *written]
-            # A button may be named by how it begins.
-            press = marked(step.press).removesuffix("»")
-            page = await pages.submit(press, typed)
+    typed = [text.format_map(seen_county.known) for step in scene.steps for text in step.typed.values()]
+    written = [*(text for text in typed if text != "*"), *own_words]
+    async with marked_pages(seen_county, scene.who) as (pages, _):
+        # A button may be named by how it begins.
+        page = await read(pages, scene, seen_county.known, lambda words: marked(words).removesuffix("»"))
     forgotten = "\n".join(unmarked(page.html, written))
     assert not forgotten, f"not translatable, or nobody's words:\n{forgotten}"
-
-
-def _typed(page: Html, name: str, text: str, known: Mapping[str, str]) -> str:
-    return _first(page, name) if text == "*" else text.format_map(known)
-
-
-def _first(page: Html, name: str) -> str:
-    """The first that can be chosen there."""
-    fields = [each for each in page.all("input", "select") if each.get("name") == name and each.get("type") != "hidden"]
-    options = [each for field in fields for each in (field.iter("option") if field.tag == "select" else [field])]
-    return next(value for each in options if (value := each.get("value")))
 
 
 @pytest.mark.usefixtures("_marked")

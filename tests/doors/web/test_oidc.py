@@ -16,6 +16,7 @@ from ledger.doors.web.oidc import BODY_MAX, Client, Oidc
 from ledger.scheme.challenges import LASTS
 from ledger.scheme.clock import system_clock
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sign_ins import FRESH
 from ledger.scheme.vouching import Vouched, Vouching
 from tests.conftest import blocked
 from tests.doors.web.provider import CLIENT, SECRET, Provider, answer, consented, in_a_process, key, ok
@@ -79,7 +80,7 @@ async def test_somebody_signs_in_by_a_real_provider(real: str, vouching: Vouchin
         address = await oidc.begin(BROWSER, NETWORK)
         asked = dict(parse_qsl(urlsplit(address).query))
         assert (asked["client_id"], asked["redirect_uri"]) == (CLIENT, BACK)
-        assert asked["code_challenge_method"] == "S256"
+        assert (asked["code_challenge_method"], asked["max_age"]) == ("S256", str(15 * 60))
         assert min(len(asked[name]) for name in ("state", "nonce", "code_challenge")) == 43
 
         back = await consented(address)
@@ -109,8 +110,10 @@ async def test_what_the_provider_signed_for_this_sign_in_is_believed(asked: Aske
     assert await asked.finished(iss=asked.provider.issuer) == expected
     asked.provider.claims |= {"aud": [CLIENT, "another"], "azp": CLIENT}
     assert await asked.finished() == expected
+    asked.provider.claims["auth_time"] = int((datetime.now(UTC) - FRESH).timestamp())
+    assert await asked.finished() == expected
     # Document and keys once, and one code for each.
-    assert asked.provider.calls == ["/.well-known/openid-configuration", "/keys", "/token", "/token", "/token"]
+    assert asked.provider.calls == ["/.well-known/openid-configuration", "/keys", *["/token"] * 4]
 
 
 async def test_a_provider_that_takes_the_secret_in_the_form_gets_it_there(asked: Asked) -> None:
@@ -131,6 +134,10 @@ DOUBTFUL: dict[str, dict[str, Any]] = {
     "never over": {"exp": None},
     "signed in the future": {"iat": 4_000_000_000},
     "not yet good": {"nbf": 4_000_000_000},
+    "of who was asked long ago": {"auth_time": 1_700_000_000},
+    "of who was never asked": {"auth_time": 0},
+    "asked at no time": {"auth_time": "now"},
+    "asked at an empty time": {"auth_time": ""},
     "another access token's": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
     "no subject": {"sub": None},
     "an empty subject": {"sub": ""},

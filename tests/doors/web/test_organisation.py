@@ -6,9 +6,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 import pytest
+from playwright.async_api import Browser
 
 from ledger.doors.web.organisation import BACK
 from tests.doors.house import Api, settings_for
+from tests.doors.web.browser import SHAPES, Window, every_size, listening, served
 from tests.doors.web.client import URL, Page, Pages
 from tests.doors.web.entrance import Entrance
 from tests.doors.web.provider import CLIENT, SECRET, Provider, consented, in_a_process
@@ -113,6 +115,14 @@ async def test_who_comes_back_without_having_gone_is_not_signed_in(site: Site, q
 
     assert "please start again" in page
     assert not site.pages.is_somebody
+
+
+async def test_in_a_browser_what_did_not_work_is_as_pages_are_in_every_shape(site: Site, browser: Browser) -> None:
+    with listening() as listener:
+        async with served(site.api.application, listener) as base, Window.opened(browser, base) as window:
+            page = await window.go(BACK, status=403)
+            assert await page.inner_text("h1") == "Your organisation's sign-in did not work"
+            await every_size(page, further=SHAPES)
 
 
 async def test_an_answer_that_is_given_to_another_browser_signs_nobody_in_there(site: Site, provider: Provider) -> None:

@@ -2,16 +2,20 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from playwright.async_api import Browser
 
 from ledger.database import Database
+from ledger.doors.web.places import navigation
 from ledger.scheme.clock import system_clock
+from ledger.scheme.roles import Held, Role
+from ledger.scheme.sign_ins import Present, Strength
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import PHONE, Window, listening, served
-from tests.doors.web.client import URL, Pages, application_of
+from tests.doors.web.client import URL, Pages
 from tests.doors.web.entrance import Entrance
 
 DONE = "Your new passkey works from now on."
@@ -87,7 +91,7 @@ async def test_in_an_old_browser_that_does_not_say_the_site_our_forms_are_heard(
     with listening() as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
         async with Api.running(dsn, settings=msgspec.structs.replace(settings_for(dsn), public_url=url)) as api:
-            application = application_of(api)
+            application = api.application
             origins: list[str] = []
 
             async def old(scope: MutableMapping[str, Any], receive: Receive, send: object) -> None:
@@ -102,3 +106,45 @@ async def test_in_an_old_browser_that_does_not_say_the_site_our_forms_are_heard(
                 await window.press("Sign out")
                 assert await window.page.get_by_text("You are signed out.").is_visible()
             assert origins == [url]
+
+
+SHED, BAKERY = UUID(int=1), UUID(int=2)
+ROLES = (
+    Held(id=UUID(int=11), role=Role.COORDINATOR, project=SHED, place="Shed"),
+    Held(id=UUID(int=12), role=Role.APPROVER, project=SHED, place="Shed's hours"),
+    Held(id=UUID(int=13), role=Role.APPROVER, project=BAKERY, place="Bakery"),
+    Held(id=UUID(int=14), role=Role.STAFF),
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "marked"),
+    [
+        ("/do", "Give time"),
+        ("/do/1", "Give time"),
+        (f"/projects/{SHED}", "Shed"),
+        (f"/projects/{SHED}/people", "Shed"),
+        (f"/projects/{SHED}/approvals", "Shed's hours"),
+        (f"/projects/{BAKERY}/approvals", "Bakery"),
+        (f"/projects/{BAKERY}/claims/1", "Bakery"),
+        ("/staff/venues", "The office"),
+        ("/groups/1", "The office"),
+        ("/privacy", None),
+    ],
+)
+def test_the_navigation_marks_where_somebody_is(path: str, marked: str | None) -> None:
+    present = Present(
+        sign_in=UUID(int=3),
+        strength=Strength.PASSKEY,
+        holder=UUID(int=4),
+        person=UUID(int=5),
+        name="Ann",
+        roles=ROLES,
+        device=None,
+        device_name=None,
+        venue=None,
+        site=None,
+        project=None,
+        locked_until=None,
+    )
+    assert [place.label for place in navigation(present, path, str) if place.is_current] == ([marked] if marked else [])

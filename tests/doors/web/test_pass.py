@@ -31,7 +31,7 @@ async def test_one_button_makes_a_pass_and_the_page_shows_it(
     before = await pages.get(f"/people/{ann['id']}/pass")
     page = await pages.submit("Make my pass")
 
-    assert "A pass is a code on a phone." in before
+    assert "A pass is a code on your phone." in before
     assert page.path == f"/people/{ann['id']}/pass"
     assert 'aria-label="The pass, for a scanner"' in page.answer.text
     assert "Or read out this code:" in page

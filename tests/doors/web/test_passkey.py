@@ -1,5 +1,6 @@
 """Passkeys on pages: made by an invitation, used to sign in, added and removed; and where somebody is signed in."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -11,11 +12,12 @@ from ledger.scheme.callers import OPERATOR
 from ledger.scheme.clock import system_clock
 from ledger.scheme.one_time import OneTime
 from ledger.scheme.passkeys import LIVE_MAX, NAME_MAX
-from ledger.scheme.sign_ins import SignIns, Strength
+from ledger.scheme.sign_ins import FRESH, SignIns, Strength
 from tests.doors.house import Api
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.hands import Hands
 from tests.scheme.authenticator import PRESENT, Authenticator, Lies
 
 
@@ -319,6 +321,46 @@ async def test_a_link_by_mail_neither_adds_nor_removes_a_passkey(
     assert "thief's" not in page
 
 
+async def test_what_weighs_most_is_done_once_they_showed_that_it_is_them_with_what_they_had_typed(
+    api: Api, pages: Pages, database: Database, link: str, ann: str
+) -> None:
+    mine = await made(pages, link)
+    bob = (await api.person("Bob"))["id"]
+    before = Entrance(database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+    pages.sign_in(old := await before.staff(ann))
+    await pages.get(f"/staff/people/{bob}/contact")
+    question = await pages.submit("Save", email="bob@example.org", status=403)
+    assert question.heading == "Please show once more that it is you"
+    assert not question.hard_to_read()
+    await pages.get(f"/staff/people/{bob}/contact")
+    assert pages.page is not None
+    assert pages.page.filled()["email"] == [""], "nothing was written"
+
+    page = await pages.get(question.links["Sign in (opens beside this page)"])
+    await pages.submit("Use my passkey", response=mine.get(asked(page)))
+    pages.page = question  # it was open beside
+    await pages.submit("Send again")
+    page = await pages.get(f"/staff/people/{bob}/contact")
+    assert page.filled()["email"] == ["bob@example.org"]
+
+    pages.sign_in(old)
+    assert (await pages.get("/staff")).heading == "Sign in", "the old sign-in ended with it"
+
+
+async def test_who_adds_a_passkey_long_after_they_signed_in_shows_one_first(
+    pages: Pages, database: Database, link: str, ann: str
+) -> None:
+    mine = await made(pages, link)
+    before = Entrance(database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+    pages.sign_in(await before.person(ann, Strength.PASSKEY))
+    page = await pages.get(f"/people/{ann}/passkeys/new")
+    assert page.heading == "Sign in with a passkey"
+    assert "Please show once more that it is you." in page
+    page = await pages.submit("Use my passkey", response=mine.get(asked(page)))
+
+    assert (page.path, page.heading) == (f"/people/{ann}/passkeys/new", "Add a passkey")
+
+
 async def test_a_volunteer_is_told_that_they_need_none(pages: Pages, entrance: Entrance, ann: str) -> None:
     pages.sign_in(await entrance.person(ann))
     page = await pages.get(f"/people/{ann}/sign-ins")
@@ -343,34 +385,38 @@ async def test_with_as_many_as_there_can_be_they_are_told_to_remove_one(pages: P
 # --- in a browser ---------------------------------------------------------------------------------------------
 
 
-async def test_in_a_browser_a_passkey_is_made_and_signs_in(phone: Window, link: str, ann: str) -> None:
+async def test_in_a_browser_a_passkey_is_made_and_signs_in_by_the_keyboard_alone(
+    phone: Window, link: str, ann: str
+) -> None:
     await phone.authenticator()
-    await phone.go(link)
-    page = phone.page
+    page, hands = await phone.go(link), Hands(phone.page)
     assert not await page.get_by_text("This one can't use it.").is_visible()
-    await page.get_by_role("button", name="Make my passkey").click()
-    await page.get_by_role("alert").wait_for()
-    await page.wait_for_function("document.activeElement.matches('[data-errors]')")  # the summary takes the focus
-    await page.get_by_label("A name for it").fill("my phone")
-    await page.get_by_label("A name for it").press("Enter")
+    await hands.go("Make my passkey")
+    await hands.mend()
+    await hands.write("my phone")
+    await hands.enter()
     await page.wait_for_url(f"**/people/{ann}")
-    await every_size(await phone.go(f"/people/{ann}/passkeys/new"))
     await every_size(await phone.go(f"/people/{ann}/sign-ins"))
 
-    await phone.press("Sign out")
-    await phone.go("/sign-in/passkey")
-    await page.get_by_role("button", name="Use my passkey").click()
+    await hands.go("Sign out")
+    await hands.go("Sign in")
+    await hands.go("Sign in with a passkey")
+    await hands.go("Use my passkey")
     await page.wait_for_url(f"**/people/{ann}")
 
 
-async def test_in_a_browser_an_authenticator_that_declines_is_said_on_the_page(phone: Window, link: str) -> None:
+async def test_in_a_browser_an_authenticator_that_declines_is_said_on_the_page_and_can_be_asked_again(
+    phone: Window, link: str
+) -> None:
     await phone.authenticator()  # which knows no passkey yet
-    await every_size(await phone.go("/sign-in/passkey"))
-    button = phone.page.get_by_role("button", name="Use my passkey")
-    await button.click()
-    await phone.page.get_by_text("Your phone or computer did not finish.").wait_for()
-
-    assert await button.get_attribute("aria-disabled") is None
+    page, hands = await phone.go("/sign-in/passkey"), Hands(phone.page)
+    status, button = page.locator("[data-passkey] [role=status]"), page.get_by_role("button", name="Use my passkey")
+    await hands.to("Use my passkey")
+    for _ in range(2):
+        await status.evaluate("status => status.textContent = ''")
+        await hands.press("Enter")
+        await page.get_by_text("Your phone or computer did not finish.").wait_for()
+        assert await button.evaluate("button => document.activeElement === button"), "it keeps the focus"
     assert link
 
 

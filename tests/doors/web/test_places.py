@@ -1,28 +1,65 @@
 """The list of places is the list of pages; each, and each scene, is as pages are for whom it is for.
 
-By real Chromium a page is loaded once and looked at from every side, in a window that stays open for its reader.
+By real Chromium a page is loaded once and looked at from every side, in a window that stays open for its reader; by all
+of axe's rules on a telephone and, on each day, in one more of `SHAPES`. With --soak it is in all of them.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 
+import httpx
 import pytest
 from playwright.async_api import Browser
 
 from ledger.doors.web import is_page
+from ledger.doors.web import pages as web
 from ledger.doors.web.access import Who
-from tests.doors.web.browser import NARROW, Window, every_size, overflowing
+from tests.doors.web.browser import NARROW, SHAPES, Window, every_size, overflowing
+from tests.doors.web.checks import READING_AGE
+from tests.doors.web.client import Page as Shown
 from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
-from tests.doors.web.opening import opened, played
-from tests.doors.web.places import BARE, FILES, ONCE, PLACES, REFUSING, SCENES, Place, Scene, address
+from tests.doors.web.entrance import MARKUP
+from tests.doors.web.opening import opened, played, read
+from tests.doors.web.places import BARE, ELSEWHERE, FILES, ONCE, PLACES, REFUSING, SCENES, Place, Scene, address
 
-READING_AGE: Final = 11  # issue 5
 # The demo's people have names that show what a page does with long ones.
 LONG_NAMES: Final = (
     "a long word: featherstonehaugh",
     "a long word: llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch",
+)
+# Lists that go on, from a place that the address names by `after` or `before`.
+PAGED: Final = frozenset(
+    {
+        "/audit",
+        "/do",
+        "/groups/{group:uuid}/pot",
+        "/groups/{group:uuid}/vouchers",
+        "/people/{person:uuid}/bookings",
+        "/people/{person:uuid}/claims",
+        "/people/{person:uuid}/data/acts",
+        "/people/{person:uuid}/statement",
+        "/projects/{project:uuid}/approvals",
+        "/projects/{project:uuid}/claims",
+        "/projects/{project:uuid}/opportunities",
+        "/projects/{project:uuid}/people",
+        "/projects/{project:uuid}/people/cards",
+        "/spend",
+        "/staff/batches",
+        "/staff/groups",
+        "/staff/people",
+        "/staff/people/{person:uuid}/acts",
+        "/staff/people/{person:uuid}/bookings",
+        "/staff/people/{person:uuid}/credits",
+        "/staff/projects",
+        "/staff/settings/changes",
+        "/staff/venues",
+        "/till/today",
+    }
 )
 
 
@@ -53,25 +90,57 @@ async def windows(seen_county: County) -> AsyncIterator[Windows]:
 
 async def test_every_page_is_on_the_list_of_places(seen_county: County) -> None:
     async with Pages.of(seen_county.api) as pages:
-        await pages.file("/health/live")
+        await pages.get("/")
     answered = {path for path, methods in pages.routes if "GET" in methods and is_page(path)}
     assert answered == {place.path for place in PLACES} | FILES | ONCE | REFUSING
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-async def test_a_place_is_as_pages_are(seen_county: County, place: Place) -> None:
-    async with Pages.of(seen_county.api, url=seen_county.url) as pages:
-        if token := await seen_county.token(place.who):
+async def test_each_page_that_can_be_drawn_is_a_place_or_a_scene(seen_county: County) -> None:
+    web._environment.cache_clear()  # each language's keeps the templates that it drew
+    for each in (*PLACES, *SCENES):
+        async with _reading(seen_county, each.who) as (pages, links):
+            if isinstance(each, Scene):
+                assert each.says in (await read(pages, each, seen_county.known)).heading, each.name
+            else:
+                await pages.get(await address(each, seen_county.known, links))
+    folder = web.HERE / "templates"
+    files = [path for path in folder.rglob("*.html") if '{% extends "layout.html" %}' in path.read_text("utf-8")]
+    drawn = {name for _, name in web._environment("en").cache or ()}
+    assert {path.relative_to(folder).as_posix() for path in files} - drawn == ELSEWHERE
+
+
+@asynccontextmanager
+async def _reading(county: County, who: str) -> AsyncIterator[tuple[Pages, Callable[[str], Awaitable[Iterable[str]]]]]:
+    """Somebody's browser without script, and what finds links with it."""
+    async with Pages.of(county.api, url=county.url) as pages:
+        if token := await county.token(who):
             pages.sign_in(token)
 
-        async def links(path: str) -> list[str]:
-            return list((await pages.get(path)).links.values())
+        async def links(path: str) -> Iterable[str]:
+            return (await pages.get(path)).links.values()
 
-        page = await pages.get(await address(place, seen_county.known, links))
-        assert [each for each in page.hard_to_read() if each not in LONG_NAMES] == []
-        assert page.reading_age() <= READING_AGE
+        yield pages, links
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+async def test_a_place_is_as_pages_are(seen_county: County, place: Place) -> None:
+    async with _reading(seen_county, place.who) as (pages, links):
+        where = await address(place, seen_county.known, links)
+        page = await pages.get(where)
+        _is_easy(page)
+        assert place.path in PAGED or not any(re.search("[?&](after|before)=", link) for link in page.links.values())
         if place.press:
-            await pages.submit(place.press, status=422)
+            _is_easy(await pages.submit(place.press, status=422))
+        # Whoever edits where a list goes on isn't shown another place of it, and is led on; elsewhere it says nothing.
+        edited = "after=AAAA&before=AAAA"
+        page = await pages.get(f"{where.partition('?')[0]}?{edited}", status=400 if place.path in PAGED else 200)
+        assert ("This page of the list is not there any more." in page) is (place.path in PAGED)
+
+
+def _is_easy(page: Shown) -> None:
+    """Somebody of eleven can read it."""
+    assert [each for each in page.hard_to_read() if each not in LONG_NAMES] == []
+    assert page.reading_age() <= READING_AGE
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
@@ -86,7 +155,7 @@ async def test_a_place_is_so_at_every_size_by_day_and_night(
     page = await opened(window, place, seen_county.known)
     if place.press:
         await _leads_into_what_is_wrong(window)
-    await every_size(page, thorough=soak)
+    await every_size(page, further=SHAPES if soak else _today(place))
     window.judge()
 
 
@@ -121,7 +190,9 @@ async def test_what_stands_after_some_steps_is_so_too(
     soak: bool,  # noqa: FBT001  # a fixture
 ) -> None:
     window = await windows.of(browser, scene.who)
-    await every_size(await played(window, scene, seen_county.known), thorough=soak)
+    page = await played(window, scene, seen_county.known)
+    _is_easy(Shown(httpx.Response(scene.status, text=await page.content())))
+    await every_size(page, further=SHAPES if soak else _today(scene))
     window.judge()
 
 
@@ -132,9 +203,32 @@ async def test_what_is_empty_and_has_a_long_name_fits_the_narrowest_window(
     known, tokens = await seen_county.bare()
     window = await windows.of(browser, place.who, token=tokens[place.who])
     await window.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
-    faults = await overflowing(await opened(window, place, known))
+    page = await opened(window, place, known)
+    faults = await overflowing(page)
     assert not faults, "\n".join(faults)
+    # A name is letters, whatever it looks like: shown as it was written, wherever it is.
+    told = Shown(httpx.Response(HTTPStatus.OK, text=await page.content()))
+    texts = [*told.html.root.itertext(), *(each for one in told.html.root.iter() for each in one.attrib.values())]
+    assert [each for each in texts if "x&" in each and MARKUP not in each] == []
+    assert MARKUP in told.text or not place.path.startswith("/staff/")
     window.judge()
+
+
+def _shape(each: Place | Scene, day: date) -> tuple[int, str]:
+    """In which it is looked at on that day: each day another, and on each day all of them at some place."""
+    return SHAPES[((*PLACES, *SCENES).index(each) + day.toordinal()) % len(SHAPES)]
+
+
+def _today(each: Place | Scene) -> tuple[tuple[int, str]]:
+    return (_shape(each, datetime.now(UTC).date()),)
+
+
+def test_within_eight_days_each_place_is_looked_at_in_all_shapes() -> None:
+    assert len(SHAPES) == 8
+    days = [date(2026, 12, 28) + timedelta(days=number) for number in range(8)]
+    for each in (*PLACES, *SCENES):
+        assert {_shape(each, day) for day in days} == set(SHAPES)
+    assert {_shape(each, days[0]) for each in PLACES} == set(SHAPES)
 
 
 def test_a_place_says_who_opens_it_and_its_pictures_have_names_of_their_own() -> None:

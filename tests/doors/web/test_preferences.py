@@ -76,7 +76,7 @@ async def test_how_to_be_reached_is_chosen_and_the_address_stays(api: Api, pages
     pages.sign_in(await entrance.person(dee["id"]))
     path = f"/people/{dee['id']}/preferences"
     assert (await pages.get(path)).filled(path)["channel"] == ["email"]
-    page = await pages.submit("Save", channel="When we meet")
+    page = await pages.submit("Save", channel="No, I look at my own page")
 
     assert page.filled(path)["channel"] == ["in_person"]
     contact = (await api.get(f"/v1/people/{dee['id']}")).json()["contact"]
@@ -87,9 +87,21 @@ async def test_whoever_never_said_how_need_not_say_it_now(api: Api, pages: Pages
     await pages.get(f"/people/{ann['id']}/preferences")
     await pages.submit("Save", quiet=True)
     assert (await api.get(f"/v1/people/{ann['id']}")).json()["contact"] is None
-    await pages.submit("Save", channel="By post")
+    page = await pages.submit("Save", channel="Yes, by email")
+    assert "by post" not in page, "nobody is promised what nothing does"
 
-    assert (await api.get(f"/v1/people/{ann['id']}")).json()["contact"]["channel"] == "post"
+    assert (await api.get(f"/v1/people/{ann['id']}")).json()["contact"]["channel"] == "email"
+
+
+async def test_who_told_a_desk_to_write_by_post_keeps_that(api: Api, pages: Pages, entrance: Entrance) -> None:
+    dee = await api.made("/v1/people", {"name": "Dee", "contact": {"channel": "post"}})
+    pages.sign_in(await entrance.person(dee["id"]))
+    path = f"/people/{dee['id']}/preferences"
+    await pages.get(path)
+    page = await pages.submit("Save", quiet=True)
+
+    assert page.filled(path)["channel"] == ["post"]
+    assert "No, rather by post" in page
 
 
 async def test_milestones_of_ones_own_stay_to_be_seen(api: Api, pages: Pages, ann: dict[str, Any]) -> None:

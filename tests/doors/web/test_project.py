@@ -1,11 +1,14 @@
 """A coordinator's day: what is on, who comes, planning and cancelling, what can be done there, and what was given."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
+from ledger.database import Database, driver
 from ledger.scheme.clock import LONDON, day_of
+from ledger.scheme.telling import tell
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -53,7 +56,7 @@ async def club(api: Api, pages: Pages, entrance: Entrance) -> Club:
 async def test_an_empty_day_says_what_to_do_next(club: Club) -> None:
     page = await club.pages.get(club.base)
     assert page.heading == "Repair cafe"
-    assert page.links["Record a session all the same"] == f"{club.base}/register/new"
+    assert page.links["Record a session anyway"] == f"{club.base}/register/new"
     assert page.links["Plan a session"] == f"{club.base}/sessions/new"
     assert not page.hard_to_read()
 
@@ -82,7 +85,7 @@ async def test_the_day_counts_what_waits(club: Club) -> None:
     times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=1)).isoformat()}
     await club.api.made("/v1/claims", {**claim, **times})
     page = await club.pages.get(club.base)
-    assert "1 claim waits for somebody to look." in page
+    assert "Hours that wait for approval: 1." in page
     club.pages.sign_in(await club.entrance.approver(club.project))
     page = await club.pages.get(club.base)
     assert page.links["Look at them"] == f"{club.base}/approvals"
@@ -193,18 +196,46 @@ async def test_signing_out_whoever_is_out_is_said_and_harms_nothing(club: Club) 
     await club.pages.post(here, {"person": ann, "do": "come"}, status=403, site="cross-site")
 
 
-async def test_a_session_is_cancelled_after_a_kind_question(club: Club) -> None:
-    ann = await club.regular("Ann Lee")
+async def test_a_session_is_cancelled_and_everybody_who_was_expected_hears_of_it(
+    club: Club, database: Database, owner: asyncpg.Connection
+) -> None:
+    """By a letter, or from somebody who is asked to tell them; and each by their own pages."""
+    ann, bob = await club.regular("Ann Lee"), await club.regular("Bob Ray")
+    contact = {"email": "ann@example.org", "channel": "email"}
+    assert (await club.api.send("PATCH", f"/v1/people/{ann}", {"contact": contact})).is_success
     session = await club.session(begins=timedelta(days=2))
-    await club.api.made(f"/v1/sessions/{session}/attendances", {"person": ann})
+    for person in (ann, bob):
+        await club.api.made(f"/v1/sessions/{session}/attendances", {"person": person})
     await club.pages.get(f"{club.base}/sessions/{session}")
-    page = await club.pages.click("Cancel this session")
-    assert "1 person is expected. We tell them for you." in page
+    asked = await club.pages.click("Cancel this session")
+    assert "2 people are expected." in asked
     page = await club.pages.submit("Yes, cancel it")
     assert "This session is cancelled." in page
+    for each, heading in ((asked, "Whom to ring or tell afterwards"), (page, "Please ring or tell them")):
+        assert "1 person gets an email from us." in each
+        said = each.text[each.text.index(heading) :].partition("Who was expected")[0]
+        assert ("Bob Ray" in said, "Ann Lee" in said) == (True, False)
     assert "Cancel this session" not in page.links
     assert "It is cancelled already." in await club.pages.get(f"{club.base}/sessions/{session}/cancel")
     assert "Nobody is expected" not in await club.pages.get(club.base)
+    async with database.transaction() as connection:
+        await tell(
+            driver(connection), datetime.combine(day_of(datetime.now(UTC)), time(12), LONDON) + timedelta(days=1)
+        )
+    letters = await owner.fetch("SELECT recipient, subject, body FROM scheme.letter ORDER BY subject")
+    subjects = ["About the hours that you gave", "Something that you planned is cancelled"]
+    assert [each["subject"] for each in letters] == subjects
+    assert {each["recipient"] for each in letters} == {"ann@example.org"}
+    letter = letters[-1]
+    assert "You were expected at Saturdays" in letter["body"]
+    assert "Repair cafe" not in letter["body"]
+    for person in (ann, bob):
+        club.pages.sign_in(await club.entrance.person(person))
+        home = await club.pages.get(f"/people/{person}")
+        assert [row[0] for row in home.rows("Coming up")] == ["Cancelled: Helping at Saturdays"]
+        sessions = await club.pages.get(f"/people/{person}/sessions")
+        assert "Cancelled: Helping at Saturdays" in sessions
+        assert not any("Take off the list" in each for each in sessions.buttons)
 
 
 async def test_a_session_to_which_somebody_came_is_not_cancelled(club: Club) -> None:

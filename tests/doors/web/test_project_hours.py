@@ -278,7 +278,7 @@ async def test_hours_are_put_right_after_it_was_seen_what_happens(api: Api, shed
     assert page.filled()["reason"] == ["She left at noon."]
     await pages.submit("See what changes", minutes_hours="1")
     page = await pages.submit("Put it right")
-    assert "It is put right, and they are told." in page
+    assert "It is put right. They can read why on their page." in page
     assert page.rows("What was put right")[0][1:] == ["3 hours", "1 hour", "She left at noon."]
     assert await api.balance(ann) == (60, 0)
 

@@ -1,20 +1,23 @@
 """The public pages, read by somebody who isn't signed in."""
 
 from html import escape
-from typing import cast
+from typing import Any, cast
 
+import asyncpg
 import pytest
 from litestar import Litestar, get
 from msgspec import structs
 
+from ledger.doors.web import FORM
 from ledger.doors.web.access import Access as PageAccess
 from ledger.doors.web.access import Who
 from ledger.doors.web.pages import HERE, static_file, static_url
 from ledger.doors.web.refused import HANDLERS
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import SignIns
-from tests.doors.house import Api, settings_for
+from tests.doors.house import Api, settings_for, written
 from tests.doors.web.browser import Window
+from tests.doors.web.checks import CHECKS, Html, has_safe_headers
 from tests.doors.web.client import URL, Pages
 from tests.doors.web.entrance import Entrance
 
@@ -125,6 +128,44 @@ async def test_what_is_refused_is_told_as_text_whatever_it_holds(words: str) -> 
 
     assert answer.status_code == 409
     assert escape(words, quote=False) in answer.text
+
+
+DAMAGED: dict[str, tuple[int, dict[str, Any]]] = {
+    "a form as long as a book": (413, {"method": "POST", "url": "/sign-in", "content": b"email=" + b"a" * 70_000}),
+    "a filter twice": (400, {"method": "GET", "url": "/do?near=CB1&near=CB2"}),
+    "a key in the address": (400, {"method": "GET", "url": "/spend?token=tc_test_1"}),
+    "a NUL in the address": (400, {"method": "GET", "url": "/do?near=%00"}),
+    "broken UTF-8 in the address": (400, {"method": "GET", "url": "/do?near=%ff"}),
+    "another site's name": (400, {"method": "GET", "url": "/", "headers": {"host": "evil.example"}}),
+    "a file instead of a form": (415, {"method": "POST", "url": "/sign-in", "files": {"email": b"a"}}),
+    "a hundred headers": (431, {"method": "GET", "url": "/", "headers": {f"x-{n}": "1" for n in range(101)}}),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+async def test_what_is_refused_before_anybody_reads_it_is_told_by_a_page_too(
+    api: Api, owner: asyncpg.Connection, what: str
+) -> None:
+    status, request = DAMAGED[what]
+    headers = {"accept-language": "cy", "content-type": FORM[0], **request.get("headers", {})}
+    if "files" in request:
+        del headers["content-type"]
+    before = await written(owner)
+
+    answer = await api.client.request(**{**request, "headers": headers})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    page = Html(answer.text)
+    assert [said for check in CHECKS for said in check(page)] == []
+    assert list(has_safe_headers(answer.headers, private=True)) == []
+    assert 'lang="cy"' in answer.text
+    assert await written(owner) == before
+
+
+async def test_a_method_that_a_page_has_not_is_told_with_those_it_has(pages: Pages) -> None:
+    answer = await pages.client.delete("/do")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_all_script_there_is_is_below_five_kib() -> None:

@@ -12,17 +12,17 @@ import pytest
 from playwright.async_api import Page as Tab
 
 from ledger.app import serving
-from ledger.database import Database
+from ledger.database import Database, driver
 from ledger.doors.web.refused import plain_path
 from ledger.scheme.clock import LONDON, system_clock
 from ledger.scheme.letters import Letters
 from ledger.scheme.one_time import LETTERS_TO
-from ledger.scheme.people import People
-from ledger.scheme.sign_ins import SignIns
+from ledger.scheme.sign_ins import SHARED, Strength, begin
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import URL, Pages
 from tests.doors.web.entrance import Entrance
+from tests.doors.web.hands import Hands
 
 
 @pytest.fixture
@@ -78,19 +78,28 @@ async def test_behind_a_proxy_that_is_named_each_network_is_counted_and_nobody_e
     assert [row["count"] for row in rows] == [1, 2, 2], "192.0.2.2, 192.0.2.1, and the peer who is no proxy of ours"
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("way", ["link", "code"])
-async def test_somebody_signs_in_by_the_link_or_by_the_code(
-    pages: Pages, database: Database, ann: str, way: str
+async def test_somebody_signs_in_by_the_link_or_by_the_code_also_on_a_shared_computer(
+    *, pages: Pages, database: Database, ann: str, way: str, shared: bool
 ) -> None:
     link, code = await asked(pages, database)
+    typed: dict[str, Any] = {"shared": True} if shared else {}
     if way == "link":
-        await pages.get(link)
-        page = await pages.submit("Sign in")
+        page = await pages.get(link)
     else:
-        page = await pages.submit("Sign in", code=code.lower().replace("-", " "))
+        page = await pages.get("/sign-in/code")
+        typed["code"] = code.lower().replace("-", " ")
+    assert "This is a shared computer" in page
+    assert f"signed out when the browser is closed, or after {SHARED.unused // timedelta(minutes=1)} minutes" in page
+    page = await pages.submit("Sign in", typed)
 
     assert page.path == f"/people/{ann}"
     assert "Ann Lee" in page.answer.text
+    [begun] = [each for each in pages.client.cookies.jar if each.name == "__Host-sign-in"]
+    assert begun.expires is None if shared else begun.expires is not None, "the cookie ends with the browser"
+    [row] = (await pages.get(f"/people/{ann}/sign-ins")).rows()
+    assert row[0] == ("By a link or code, on a shared computer (here)" if shared else "By a link or code (here)")
 
 
 async def test_whoever_was_on_their_way_to_a_page_gets_there(pages: Pages, database: Database, ann: str) -> None:
@@ -307,26 +316,38 @@ async def told(api: Api) -> dict[str, Any]:
     }
 
 
-async def test_what_was_typed_is_kept_when_the_sign_in_has_ended_meanwhile(
-    api: Api, pages: Pages, entrance: Entrance, database: Database, ann: str
+async def test_what_was_typed_is_kept_when_the_sign_in_on_a_shared_computer_has_ended_meanwhile(
+    dsn: str, database: Database
 ) -> None:
-    fields = await told(api)
-    pages.sign_in(await entrance.person(ann))
-    await pages.get(f"/people/{ann}/claims/new")
-    holder = await People(database, system_clock).holder(UUID(ann))
-    await SignIns(database, system_clock).end_all(holder)
-    page = await pages.submit("Go on", fields, status=401)
-    assert page.heading == "Please sign in once more"
-    assert "Nothing is lost" in page.alert
-    assert not page.hard_to_read()
+    now = datetime.now(UTC)
+    settings = msgspec.structs.replace(settings_for(dsn), public_url=URL)
+    async with Api.running(dsn, clock=lambda: now, settings=settings) as api, Pages.of(api) as pages:
+        ann = await api.person()
 
-    pages.sign_in(await entrance.person(ann))
-    page = await pages.submit("Send again")
-    assert page.heading == "Is this right?"
-    await pages.submit("Send it")
-    [claim] = (await api.get(f"/v1/people/{ann}/claims")).json()["claims"]
-    assert claim["minutes"] == 165
-    assert fields["note"] in await pages.get(f"/people/{ann}/claims/{claim['id']}")
+        async def come_in() -> None:
+            async with database.transaction() as connection:
+                holder = UUID(ann["holder"])
+                pages.sign_in(await begin(driver(connection), Strength.LINK, now, holder=holder, shared=True))
+
+        fields = await told(api)
+        await come_in()
+        await pages.get(f"/people/{ann['id']}/claims/new")
+        # What an open page fetches by itself keeps nobody signed in who has gone.
+        now += SHARED.unused / 2
+        await pages.client.get(f"/people/{ann['id']}/pass", headers={"sec-fetch-dest": "empty"})
+        now += SHARED.unused / 2
+        page = await pages.submit("Go on", fields, status=401)
+        assert page.heading == "Please sign in once more"
+        assert "Nothing is lost" in page.alert
+        assert not page.hard_to_read()
+
+        await come_in()
+        page = await pages.submit("Send again")
+        assert page.heading == "Is this right?"
+        await pages.submit("Send it")
+        [claim] = (await api.get(f"/v1/people/{ann['id']}/claims")).json()["claims"]
+        assert claim["minutes"] == 165
+        assert fields["note"] in await pages.get(f"/people/{ann['id']}/claims/{claim['id']}")
 
 
 async def test_in_a_browser_somebody_signs_in_beside_the_form_and_sends_it_again(
@@ -367,12 +388,13 @@ async def _by_code(tab: Tab, database: Database) -> None:
 
 
 async def _by_link(window: Window, database: Database, ann: str) -> None:
-    await window.go(f"/people/{ann}/preferences")
-    await window.page.get_by_label("Your email address").fill("ann@example.org")
-    await window.press("Send me the link")
+    hands = Hands(await window.go(f"/people/{ann}/preferences"))
+    await hands.type("Your email address", "ann@example.org")
+    await hands.go("Send me the link")
     link, _ = await came(database)
     await window.go(link)
-    await window.press("Sign in")
+    await hands.skip()
+    await hands.go("Sign in")
     assert window.page.url.endswith(f"/people/{ann}/preferences")
 
 

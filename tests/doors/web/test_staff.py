@@ -48,6 +48,10 @@ async def test_an_auditor_and_a_manager_are_made_likewise(api: Api, office: Page
     page = await office.submit("Make them auditor")
 
     assert sorted(row[0] for row in page.rows("Roles")) == ["Auditor of the scheme", "Manager of Parkside pool"]
+    await office.get("/staff")
+    page = await office.click("Staff and auditors")
+    assert [row[1] for row in page.rows("At work for the scheme")] == ["Staff", "Auditor"], "a manager is its venue's"
+    assert (await office.click("Ann Lee")).path == f"/staff/people/{ann['id']}/roles"
 
 
 async def test_nobody_gives_themselves_a_role_and_the_last_of_the_staff_stays(
@@ -260,6 +264,20 @@ async def test_they_are_asked_about_or_refused_with_words(api: Api, office: Page
     assert await api.balance(ann["id"]) == (0, 0)
 
 
+async def test_what_another_decided_meanwhile_is_said_and_not_told_as_done(api: Api, office: Pages) -> None:
+    await long_hours(api)
+    await office.get("/staff/approvals")
+    question = await office.click("Ask back, or say no")
+    await office.submit("Say no", text="You went home at noon, we think.")
+    office.page = question  # in another's window
+    page = await office.submit("Ask back", text="When did you go home?", status=409)
+
+    assert "This claim is rejected." in page.alert
+    assert "Done." not in page
+    page = await office.get(question.path, status=409)
+    assert "Somebody has decided about these hours meanwhile." in page.alert
+
+
 async def test_whoever_gave_the_hours_is_not_the_second(api: Api, pages: Pages, entrance: Entrance) -> None:
     ann = await long_hours(api)
     pages.sign_in(await entrance.staff(ann["id"]))
@@ -282,11 +300,11 @@ async def test_a_project_is_added_renamed_suspended_and_ended(office: Pages) -> 
     page = await office.submit("Save", alias="Sundays")
     assert page.terms()["Alias, on paper"].startswith("Sundays")
     page = await office.submit("Suspend it")
-    assert page.terms()["Stands"] == "Suspended"
+    assert page.terms()["How it stands"] == "Suspended"
     page = await office.submit("Open it")
     page = await office.submit("End it now")
 
-    assert page.terms()["Stands"] == "Ended"
+    assert page.terms()["How it stands"] == "Ended"
     assert not [button for button in page.buttons if button in {"Open it", "End it now", "Write it down"}]
     assert [row[0] for row in (await office.get("/staff/projects?status=ended")).rows()] == ["Mood group"]
     await office.click("Mood group")
@@ -313,7 +331,7 @@ async def test_a_kiosks_code_is_shown_once_and_it_is_put_out_of_use(api: Api, of
     page = await office.get(f"/staff/projects/{project}")
     assert code[0] not in page.answer.text
     assert page.rows("Tills and kiosks")[0][:2] == ["By the door", "Not set up yet"]
-    page = await office.submit("Put out of use By the door")
+    page = await office.submit("Take out of use By the door")
     assert "None yet." in page
 
 
@@ -336,7 +354,7 @@ async def test_a_venue_with_its_site_and_till(office: Pages) -> None:
     page = await office.submit("Close it now")
 
     assert page.rows("Sites")[0][3] == "Closed"
-    page = await office.submit("Put out of use Front desk")
+    page = await office.submit("Take out of use Front desk")
     assert "It is out of use." in page
 
 
@@ -352,6 +370,7 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
         windows="Mon-Fri 19:00-21:00\nSat, Sun 10-16",
         closed="2026-12-25\n26/12/2026",
         quiet="Tue 19:00 to 20:00",
+        low_talk=True,
         quota="40",
         child_price_hours="0",
         child_price_minutes="30",
@@ -360,16 +379,19 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
         status=200,
     )
     assert page.heading == "Family swim"
-    assert page.terms()["Stands"] == "Draft"
+    assert page.terms()["How it stands"] == "Draft"
     assert "Monday to Friday, 7pm to 9pm" in page
     assert "25 December 2026" in page
     assert "40 places a month" in page
+    assert "Nobody has to talk." in page
     edit = await office.click("Change it")
+    assert edit.filled("Save")["low_talk"] == ["yes"]
     assert edit.filled("Save")["windows"] == ["Mon-Fri 19:00-21:00\nSat, Sun 10:00-16:00"]
     assert edit.filled("Save")["requires"] == ["Pool induction, Deja vu"]
     assert "Offers ask for these already: Deja vu, Pool induction." in edit
-    page = await office.submit("Save", price_hours="2")
+    page = await office.submit("Save", price_hours="2", low_talk=False)
     assert "2 credits for an adult" in page
+    assert "Nobody has to talk." not in page
     page = await office.submit("Publish it")
     assert page.terms()["Left"] == "40"
     page = await office.submit("Pause it")
@@ -377,7 +399,7 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
     await office.click("Family swim")
     page = await office.submit("End it now")
 
-    assert page.terms()["Stands"] == "Ended"
+    assert page.terms()["How it stands"] == "Ended"
     assert "Change it" not in page.links
 
 

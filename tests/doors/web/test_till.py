@@ -342,7 +342,10 @@ async def test_where_there_are_several_offers_one_is_chosen(lido: Lido, pages: P
     assert "What is it for? This must be said" in page.alert
 
 
-async def test_a_till_that_heard_too_many_wrong_codes_says_when_it_works_again(lido: Lido, pages: Pages) -> None:
+async def test_a_till_that_heard_too_many_wrong_codes_says_when_it_works_again(
+    lido: Lido, pages: Pages, database: Database
+) -> None:
+    """And the office reads of it, for a day."""
     ann, _ = await lido.person(), await lido.offer()
     for _ in range(10):
         assert word(await checked(pages, code_for(b"?", "card", uuid4()))) == "No"
@@ -353,8 +356,21 @@ async def test_a_till_that_heard_too_many_wrong_codes_says_when_it_works_again(l
     assert word(page) == "No"
     assert "please wait a little" in page
     assert "It would work from Monday 16 November" in page
-    lido.clock.now += timedelta(hours=2)
-    assert "resting" not in await pages.get("/till")
+    tables = [f"/staff/venues/{lido.venue}", f"/venues/{lido.venue}/tills"]
+    async with Pages.of(lido.api, url=URL) as staff:
+        staff.sign_in(await Entrance(database, lido.clock).staff())
+        office = await staff.get("/staff")
+        assert "10 since Monday 16 November, 12pm. No code is looked at until Monday 16 November, 1pm. Ask" in office
+        assert tables[0] in [link.get("href") for link in office.html.all("a")]
+        for table in tables:
+            assert "Resting until Monday 16 November, 1pm" in await staff.get(table)
+        lido.clock.now += timedelta(hours=2)
+        assert "resting" not in await pages.get("/till")
+        for table in tables:
+            assert "Resting" not in await staff.get(table)
+        assert "Codes are looked at again. Ask there" in await staff.get("/staff")
+        lido.clock.now += timedelta(days=1)
+        assert "Wrong codes" not in await staff.get("/staff")
 
 
 # --- today ------------------------------------------------------------------------------------------------------

@@ -101,6 +101,7 @@ async def test_offers_are_told_with_their_rules_in_plain_words(lido: Lido, pages
         child_price=30,
         young_price=0,
         companion_free=True,
+        low_talk=True,
         windows=[weekdays],
         closed=["2026-12-25"],
         quota=40,
@@ -117,6 +118,7 @@ async def test_offers_are_told_with_their_rules_in_plain_words(lido: Lido, pages
     for says in (
         "1 credit for an adult, 30 minutes for a child, no credits for a child under 8.",
         "A companion comes in free.",
+        "Nobody has to talk.",
         "People just come.",
         "Open: Monday to Friday, 10am to 4pm.",
         "Closed on 25 December 2026.",
@@ -150,7 +152,7 @@ async def test_a_till_is_made_with_a_code_enrolled_and_taken_out_of_use(lido: Li
     await pages.submit("Show its code", status=422)
     page = await pages.submit("Show its code", name="By the gate")
     code = next(page.html.name(each) for each in page.html.all("strong"))
-    assert page.heading == "The code of By the gate"
+    assert page.heading == "The code for By the gate"
     assert "Works once, until 12:10pm" in page
     assert "/enrol Type the code." in page, "the whole address, to be typed"
     assert code.replace("-", "") not in page.path.upper()

@@ -131,7 +131,7 @@ async def test_what_the_till_can_give_back_no_more_the_office_can(desk: Desk) ->
     assert await desk.api.balance(desk.ann) == (195, 0)
     page = await desk.pages.submit("Give back all: 45 minutes")
 
-    assert (page.terms()["Stands"], page.terms()["Given back"]) == ("Given back", "1 credit")
+    assert (page.terms()["How it stands"], page.terms()["Given back"]) == ("Given back", "1 credit")
     assert "Give it back" not in page
     assert await desk.api.balance(desk.ann) == (240, 0)
     assert (await desk.told()).count("visit_refunded") == 2
@@ -181,7 +181,7 @@ async def test_what_they_can_cancel_no_more_the_office_can(desk: Desk) -> None:
     await desk.pages.get(desk.base)
     await desk.pages.click("Bookings")
     page = await desk.pages.click("A play")
-    assert page.terms()["Stands"] == "Expected"
+    assert page.terms()["How it stands"] == "Expected"
     page = await desk.pages.submit("Cancel it")
 
     assert "It is cancelled, and the credits are back." in page

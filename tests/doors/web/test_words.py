@@ -9,12 +9,18 @@ from typing import Final
 import pytest
 from babel.messages.catalog import Message
 
-from ledger.doors.web.pages import Said, say, translations
+from ledger.doors.web.pages import SAID, Said, say, translations
 from ledger.scheme.refusals import TABLE
 from tests.doors.web import words
+from tests.doors.web.checks import READING_AGE, hard_to_read, reading_age
 from tests.doors.web.client import Pages
 
 PLACEHOLDER: Final = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
+FEW: Final = 60  # words of a file, of which many stand in no sentence
+# Words of a message that is read by itself.
+ENOUGH: Final = 10
+ENOUGH_TO_VISITORS: Final = 8
+LETTERS: Final = frozenset(f"scheme/{module}.py" for module in ("keyholder_news", "one_time", "recoveries", "tidings"))
 
 
 def strings(message: Message) -> Sequence[str]:
@@ -163,6 +169,26 @@ def test_welsh_counts_in_six_ways() -> None:
         "40 credyd",
     ]
     assert [cy.credits(minutes) for minutes in (45, 62, 165)] == ["45 munud", "1 credyd 2 funud", "2 gredyd 45 munud"]
+
+
+def test_every_sentence_there_is_can_be_read_at_eleven() -> None:
+    """Letters, refusals, flashes and rules as well as pages: each by itself, if it says enough, and file by file."""
+    said: dict[str, list[str]] = {}
+    for message in words.template():
+        for where, _ in message.locations:
+            said.setdefault(where, []).extend([message.id] if isinstance(message.id, str) else message.id)
+    to_visitors = {*SAID.values(), *(row.visitor for row in TABLE.values())}
+    faults = []
+    for where, sentences in sorted(said.items()):
+        whole = "\n".join(sentences)
+        faults += [f"{where}: {each}" for each in hard_to_read(whole)]
+        wholes = [whole] if len(whole.split()) >= FEW else []
+        enough = {each: ENOUGH_TO_VISITORS if each in to_visitors or where in LETTERS else ENOUGH for each in sentences}
+        for read in (*wholes, *(each for each, least in enough.items() if len(each.split()) >= least)):
+            if (age := reading_age(read)) > READING_AGE:
+                faults.append(f"{where}, from {age:.1f} years on: {read[:200]}")
+    assert {*said} >= LETTERS
+    assert not faults, "\n" + "\n".join(faults)
 
 
 def test_what_is_not_translated_yet_is_english() -> None:

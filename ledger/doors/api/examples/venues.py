@@ -41,6 +41,7 @@ _terms: Final = {
     "closed": ["2026-12-25", "2026-12-26"],
     "quiet": [_quiet],
     "quota": 40,
+    "low_talk": True,
     "visit_minutes": 240,
     "companion_free": True,
 }
@@ -81,6 +82,7 @@ _found: Final = {
     "expect": _details["expect"],
     "price": 60,
     "companion_free": True,
+    "low_talk": True,
     "booking_needed": False,
     "requires": [],
     "windows": _terms["windows"],

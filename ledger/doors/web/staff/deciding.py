@@ -3,7 +3,7 @@
 Two people look at long ones, and at a coordinator's own: whoever approved first, or gave the hours, isn't the second.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -13,9 +13,11 @@ from msgspec import Meta, Struct
 
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
-from ledger.doors.web.pages import go, page
+from ledger.doors.web.pages import _, gettext, go, page
 from ledger.scheme.approvals import Approvals, Approve, Outcome
 from ledger.scheme.desk import WAITING_MAX, Desk
+
+_MEANWHILE: Final = _("Somebody has decided about these hours meanwhile. What still waits stands here.")
 
 
 class ProjectForm(Struct, frozen=True):
@@ -57,7 +59,9 @@ def routes(access: Access, desk: Desk, approvals: Approvals) -> list[HTTPRouteHa
     async def question_page(request: PageRequest, claim: UUID, form: Form) -> Response[Any]:
         found = next((each for each in await desk.second_approvals(request.user.caller) if each.id == claim), None)
         if found is None:
-            return go("/staff/approvals", "done")
+            form.faults.clear()  # nobody is asked for better words about what was decided
+            form.refuse(form.said or gettext(request)(_MEANWHILE))
+            return await waiting_page(request, form)
         return page(request, "staff/question.html", status=form.status, form=form, claim=found)
 
     @get("/staff/approvals/{claim:uuid}", before_request=staff)

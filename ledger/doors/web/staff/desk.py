@@ -97,8 +97,16 @@ def routes(  # noqa: PLR0917  # each has its own type
 
     @get("/staff", before_request=staff)
     async def home(request: PageRequest) -> Response[Any]:
-        waiting = (await overview.running(request.user.caller)).waiting
-        return page(request, "staff/home.html", form=Form.blank(), waiting=waiting, most=COUNT_MAX)
+        running = await overview.running(request.user.caller)
+        return page(
+            request,
+            "staff/home.html",
+            form=Form.blank(),
+            waiting=running.waiting,
+            alerts=running.alerts,
+            now=clock(),
+            most=COUNT_MAX,
+        )
 
     @get("/staff/people", before_request=staff)
     async def find(request: PageRequest) -> Response[Any]:

@@ -34,6 +34,7 @@ _WORK: Final = {
     "expire_credits": _("End credits that reached their date"),
     "end_batches": _("End printed vouchers that ran out"),
     "remove_contacts": _("Remove contacts that nobody uses"),
+    "tell_people": _("Write to people about what happened"),
     "forget_wrong_codes": _("Forget wrong codes"),
     "forget_letters": _("Forget emails that were sent"),
     "forget_one_time": _("Forget links that ran out"),

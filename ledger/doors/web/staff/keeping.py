@@ -40,7 +40,7 @@ _CHANNELS: Final = (
     (Channel.POST.value, _("By post")),
     (Channel.IN_PERSON.value, _("In person only")),
 )
-_NO_CHILD: Final = _("Only people under 18 have a guardian here. Put down their age first, if they are.")
+_NO_CHILD: Final = _("Only people under 18 have a guardian here. Write down their age first, if they are.")
 _SAFE: Final = {"yes": True, "no": False, "": None}
 
 
@@ -104,7 +104,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     erasure: Erasure,
 ) -> list[HTTPRouteHandler]:
     """Return the routes of what is known of people."""
-    staff = access.only(Who.STAFF)
+    staff, freshly = access.only(Who.STAFF), access.only(Who.STAFF, freshly=True)
 
     # --- name, age, contact ------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
             )
         return contact_page(request, found, form)
 
-    @post("/staff/people/{person:uuid}/contact", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/contact", before_request=freshly, status_code=303)
     async def change_contact(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(ContactForm)
@@ -219,11 +219,12 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         found = await people.named(wanted, after=None, limit=CHOICES + 1) if wanted else []
         return [each for each in found if each.id != besides][:CHOICES]
 
-    async def helpers_page(request: PageRequest, person: UUID, form: Form, wanted: str) -> Response[Any]:
+    async def linked(request: PageRequest, who: str, person: UUID, form: Form, wanted: str) -> Response[Any]:
+        """The page of somebody's helpers, or guardians."""
         found = await desk.of(request.user.caller, person)
         return page(
             request,
-            "staff/helpers.html",
+            f"staff/{who}.html",
             status=form.status,
             form=form,
             search=Form.blank(name=wanted),
@@ -235,7 +236,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
 
     @get("/staff/people/{person:uuid}/helpers", before_request=staff)
     async def helped(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
-        return await helpers_page(request, person, Form.blank(), _searched(request))
+        return await linked(request, "helpers", person, Form.blank(), _searched(request))
 
     @post("/staff/people/{person:uuid}/helpers", before_request=staff, status_code=303)
     async def let_help(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
@@ -248,7 +249,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
                 asked = Grant(helped=person, helper=typed.helper, may=sorted(set(typed.may)))
                 await helpers.grant(request.user.caller, form.key, asked)
                 return go(f"/staff/people/{person}/helpers", "saved")
-        return await helpers_page(request, person, form, form.value("wanted"))
+        return await linked(request, "helpers", person, form, form.value("wanted"))
 
     @post("/staff/people/{person:uuid}/helpers/{link:uuid}/end", before_request=staff, status_code=303)
     async def end_help(request: PageRequest, person: FromPath[UUID], link: FromPath[UUID]) -> Response[Any]:
@@ -256,25 +257,11 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         with form.heeding():
             await helpers.end(request.user.caller, form.key_for("end", link.hex), link)
             return go(f"/staff/people/{person}/helpers", "saved")
-        return await helpers_page(request, person, form, "")
-
-    async def guardians_page(request: PageRequest, person: UUID, form: Form, wanted: str) -> Response[Any]:
-        found = await desk.of(request.user.caller, person)
-        return page(
-            request,
-            "staff/guardians.html",
-            status=form.status,
-            form=form,
-            search=Form.blank(name=wanted),
-            person=found,
-            wanted=wanted,
-            found=await candidates(wanted, person),
-            ages=dict(AGES),
-        )
+        return await linked(request, "helpers", person, form, "")
 
     @get("/staff/people/{person:uuid}/guardians", before_request=staff)
     async def guarded(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
-        return await guardians_page(request, person, Form.blank(), _searched(request))
+        return await linked(request, "guardians", person, Form.blank(), _searched(request))
 
     @post("/staff/people/{person:uuid}/guardians", before_request=staff, status_code=303)
     async def add_guardian(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
@@ -289,7 +276,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
                 own = tuple(fault for fault in declined.fields if fault[0] != "child")
                 grown_up = len(own) < len(declined.fields)
                 form.heed(Declined(declined.reason, _NO_CHILD if grown_up else declined.detail, fields=own))
-        return await guardians_page(request, person, form, form.value("wanted"))
+        return await linked(request, "guardians", person, form, form.value("wanted"))
 
     @post("/staff/people/{person:uuid}/guardians/{guardian:uuid}/consent", before_request=staff, status_code=303)
     async def consent(request: PageRequest, person: FromPath[UUID], guardian: FromPath[UUID]) -> Response[Any]:
@@ -297,7 +284,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         with form.heeding():
             await guardians.consent(request.user.caller, form.key_for("consent", guardian.hex), person, guardian)
             return go(f"/staff/people/{person}/guardians", "saved")
-        return await guardians_page(request, person, form, "")
+        return await linked(request, "guardians", person, form, "")
 
     @post("/staff/people/{person:uuid}/guardians/{guardian:uuid}/end", before_request=staff, status_code=303)
     async def end_guardian(request: PageRequest, person: FromPath[UUID], guardian: FromPath[UUID]) -> Response[Any]:
@@ -305,7 +292,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         with form.heeding():
             await guardians.end(request.user.caller, person, guardian)
             return go(f"/staff/people/{person}/guardians", "saved")
-        return await guardians_page(request, person, form, "")
+        return await linked(request, "guardians", person, form, "")
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -315,7 +302,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         form = Form.blank(give_to=GiveTo.COMMUNITY.value)
         return page(request, "staff/erase.html", form=form, person=found)
 
-    @post("/staff/people/{person:uuid}/erase", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/erase", before_request=freshly, status_code=303)
     async def erase(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(EraseForm)

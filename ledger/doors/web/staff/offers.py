@@ -15,9 +15,10 @@ from ledger.doors.web.pages import _, go, page
 from ledger.doors.web.staff import clearances, terms
 from ledger.scheme.eligibility import Eligibility
 from ledger.scheme.occasions import NewOccasions, Occasions, Times
-from ledger.scheme.offers import TIMED, NewOffer, Offers, Status
+from ledger.scheme.offers import TIMED, NewOffer, Offers
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sites import SITES_MAX, Sites
+from ledger.scheme.states import Publication
 from ledger.scheme.terms import Kind, Reach
 from ledger.scheme.venues import Venues
 
@@ -132,11 +133,11 @@ def routes(  # noqa: PLR0917  # each has its own type
 
     @post("/staff/offers/{offer:uuid}/status/{status:str}", before_request=staff, status_code=303)
     async def change(request: PageRequest, offer: FromPath[UUID], status: FromPath[str]) -> Response[Any]:
-        if status not in {Status.PUBLISHED, Status.PAUSED, Status.ENDED}:
+        if status not in {Publication.PUBLISHED, Publication.PAUSED, Publication.ENDED}:
             raise Declined(Refusal.NOT_FOUND)
         form = await Form.sent(request)
         with form.heeding():
-            await offers.change(request.user.caller, offer, Status(status))
+            await offers.change(request.user.caller, offer, Publication(status))
             return go(f"/staff/offers/{offer}", "done")
         return await offer_page(request, offer, form)
 

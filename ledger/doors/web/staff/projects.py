@@ -16,8 +16,7 @@ from ledger.doors.web.staff import places
 from ledger.scheme.allocations import Allocations, Allot
 from ledger.scheme.clock import Clock
 from ledger.scheme.devices import Devices
-from ledger.scheme.projects import NewProject, Projects, Status
-from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.roles import Roles
 
 _GRANTS: Final = 50
@@ -49,10 +48,6 @@ def routes(  # noqa: PLR0917  # each has its own type
 ) -> list[HTTPRouteHandler]:
     """Return the routes of projects."""
     staff = access.only(Who.STAFF)
-
-    @get("/staff/projects", before_request=staff)
-    async def listed(request: PageRequest) -> Response[Any]:
-        return await places.listed(request, secret, "projects", Status, projects.page)
 
     @get("/staff/projects/new", before_request=staff)
     async def new(request: PageRequest) -> Response[Any]:
@@ -109,16 +104,6 @@ def routes(  # noqa: PLR0917  # each has its own type
         found = await projects.get(request.user.caller, project)
         return page(request, "staff/project_details.html", status=form.status, form=form, project=found)
 
-    @post("/staff/projects/{project:uuid}/status/{status:str}", before_request=staff, status_code=303)
-    async def change(request: PageRequest, project: FromPath[UUID], status: FromPath[str]) -> Response[Any]:
-        if status not in {Status.ACTIVE, Status.SUSPENDED, Status.ENDED}:
-            raise Declined(Refusal.NOT_FOUND)
-        form = await Form.sent(request)
-        with form.heeding():
-            await projects.change(request.user.caller, project, Status(status))
-            return go(f"/staff/projects/{project}", "done")
-        return await project_page(request, project, form)
-
     @post("/staff/projects/{project:uuid}/grants", before_request=staff, status_code=303)
     async def grant(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
@@ -131,6 +116,6 @@ def routes(  # noqa: PLR0917  # each has its own type
         return await project_page(request, project, form)
 
     return [
-        *(listed, new, create, one, details, rewrite, change, grant),
-        *places.devices(access, devices, places.Place("project", projects.get, project_page)),
+        *(new, create, one, details, rewrite, grant),
+        *places.routes(access, devices, secret, places.Place("project", projects, project_page)),
     ]

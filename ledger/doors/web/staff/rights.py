@@ -1,8 +1,12 @@
 """What people may do at work, and how they sign in for it: roles, invitations, recoveries, and the end of it all.
 
+Who is of the staff and who audits stands on one page; who looks after a project or a venue, on its own.
+
 Nobody of the staff does these for themselves. A lost passkey takes two of them, and so does making somebody one of the
 staff: one asks, another agrees. Links to make a passkey go by letter. To whoever has no address they are shown once, on
 the page that follows, for whoever sits beside them; they stand in no address of ours.
+
+Whatever takes or gives a right or a way in asks who it is that does it (`freshly`).
 """
 
 from typing import Any, Final
@@ -16,18 +20,19 @@ from msgspec import Struct
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
-from ledger.scheme import projects as project_states
-from ledger.scheme import venues as venue_states
 from ledger.scheme.desk import Desk
 from ledger.scheme.leaving import Leaving
 from ledger.scheme.one_time import OneTime
 from ledger.scheme.projects import Projects
 from ledger.scheme.recoveries import Recoveries
 from ledger.scheme.roles import OF_PROJECT, Grant, Role, Roles
+from ledger.scheme.states import Participation
 from ledger.scheme.venues import Venues
 
 # What a list to choose from can hold; of a nation's projects more are added by the API.
 PLACES_MAX: Final = 200
+# All on one page: several times what an office has.
+STAFF_MAX: Final = 200
 
 
 class RoleForm(Struct, frozen=True):
@@ -56,15 +61,15 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     url: str,
 ) -> list[HTTPRouteHandler]:
     """Return the routes of rights. ``url`` is the service's public address."""
-    staff = access.only(Who.STAFF)
+    staff, freshly = access.only(Who.STAFF), access.only(Who.STAFF, freshly=True)
 
     async def places(role: Role | None) -> list[tuple[str, str]]:
         """Where that role can be held, to choose from."""
         if role in OF_PROJECT:
-            running = await projects.page(status=project_states.Status.ACTIVE, after=None, limit=PLACES_MAX)
+            running = await projects.page(status=Participation.ACTIVE, after=None, limit=PLACES_MAX)
             return [(str(each.id), each.name) for each in running]
         if role is Role.MANAGER:
-            open_ = await venues.page(status=venue_states.Status.ACTIVE, after=None, limit=PLACES_MAX)
+            open_ = await venues.page(status=Participation.ACTIVE, after=None, limit=PLACES_MAX)
             return [(str(each.id), each.name) for each in open_]
         return []
 
@@ -82,13 +87,20 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
             places=await places(role),
         )
 
+    @get("/staff/roles", before_request=staff)
+    async def office(request: PageRequest) -> Response[Any]:
+        found = await roles.page(of_scheme=True, after=None, limit=STAFF_MAX)
+        return page(
+            request, "staff/office.html", roles=sorted(found, key=lambda one: (one.role != Role.STAFF, one.name))
+        )
+
     @get("/staff/people/{person:uuid}/roles", before_request=staff)
     async def held(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         asked = request.query_params.get("role", "")
         role = Role(asked) if asked in set(Role) else None
         return await roles_page(request, person, Form.blank(), role)
 
-    @post("/staff/people/{person:uuid}/roles", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/roles", before_request=freshly, status_code=303)
     async def grant(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(RoleForm)
@@ -99,7 +111,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
                 return go(f"/staff/people/{person}/roles", "asked_another" if granted.waits else "saved")
         return await roles_page(request, person, form, typed.role if typed is not None else None)
 
-    @post("/staff/people/{person:uuid}/roles/{role:uuid}/end", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/roles/{role:uuid}/end", before_request=freshly, status_code=303)
     async def end(request: PageRequest, person: FromPath[UUID], role: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         with form.heeding():
@@ -116,7 +128,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     async def before_leaving(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         return await leave_page(request, person, Form.blank())
 
-    @post("/staff/people/{person:uuid}/leave", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/leave", before_request=freshly, status_code=303)
     async def leave(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(LeaveForm)
@@ -137,7 +149,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     def link_page(request: PageRequest, name: str, back: str, made: Any) -> Response[Any]:  # noqa: ANN401  # of two kinds
         return page(request, "staff/invitation.html", name=name, back_to=back, made=made)
 
-    @post("/staff/people/{person:uuid}/invitation", before_request=staff, status_code=200)
+    @post("/staff/people/{person:uuid}/invitation", before_request=freshly, status_code=200)
     async def invite(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         found = await desk.of(request.user.caller, person)
@@ -164,7 +176,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     async def waiting(request: PageRequest) -> Response[Any]:
         return await waiting_page(request, Form.blank())
 
-    @post("/staff/recoveries/{recovery:uuid}/agree", before_request=staff, status_code=200)
+    @post("/staff/recoveries/{recovery:uuid}/agree", before_request=freshly, status_code=200)
     async def agree(request: PageRequest, recovery: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         name = form.value("name")
@@ -184,6 +196,6 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         return await waiting_page(request, form)
 
     return [
-        *(held, grant, end, before_leaving, leave, sign_out),
+        *(office, held, grant, end, before_leaving, leave, sign_out),
         *(invite, ask, waiting, agree, decline),
     ]

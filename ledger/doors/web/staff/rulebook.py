@@ -147,7 +147,7 @@ def routes(access: Access, rulebook: Rulebook, desk: Desk, about: About, secret:
             wanted = None
         return rule_page(request, setting, form, wanted)
 
-    @post("/staff/settings/{rule:str}", before_request=staff, status_code=303)
+    @post("/staff/settings/{rule:str}", before_request=access.only(Who.STAFF, freshly=True), status_code=303)
     async def change(request: PageRequest, rule: FromPath[str]) -> Response[Any]:
         setting = await find(rule)
         form = await Form.sent(request)

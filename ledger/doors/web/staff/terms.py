@@ -15,7 +15,7 @@ import msgspec
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _
 from ledger.doors.web.staff import clearances
-from ledger.scheme.offers import Details, Offer
+from ledger.scheme.offers import Details
 from ledger.scheme.refusals import Declined
 from ledger.scheme.terms import Kind, Reach, Terms
 from ledger.scheme.windows import DAYS, Day, Window
@@ -38,8 +38,7 @@ _DATES: Final = (
 )
 # Minutes that may be left empty, and what the term is called.
 _MINUTES: Final = ("child_price", "young_price", "visit_minutes", "month_minutes")
-_NUMBERS: Final = ("quota", "people")
-_BOXES: Final = ("children", "young_per_adult", "companion_free", "booking_needed")
+_BOXES: Final = ("children", "young_per_adult", "companion_free", "low_talk", "booking_needed")
 _BEHIND: Final = re.compile(r"^terms\.|\[\d+\].*$")
 
 Wrong: Final = ValueError
@@ -48,15 +47,11 @@ Wrong: Final = ValueError
 
 def blank() -> Form:
     """The form of a new offer."""
-    return _filled(Details(title="", price=60, terms=Terms()))
+    return filled(Details(title="", price=60, terms=Terms()))
 
 
-def filled(offer: Offer) -> Form:
+def filled(offer: Details) -> Form:
     """The form of an offer as it stands."""
-    return _filled(offer)
-
-
-def _filled(offer: Details) -> Form:
     terms = offer.terms
     values: dict[str, Any] = {
         "title": offer.title,

@@ -22,7 +22,7 @@ from ledger.scheme.offers import Offers
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.roles import Roles
 from ledger.scheme.sites import SITES_MAX, NewSite, Place, Site, Sites
-from ledger.scheme.venues import NewVenue, Status, Venues
+from ledger.scheme.venues import NewVenue, Venues
 
 _OFFERS: Final = 100
 _STEP_FREE: Final = {"yes": True, "no": False, "": None}
@@ -56,10 +56,6 @@ def routes(  # noqa: PLR0917  # each has its own type
 ) -> list[HTTPRouteHandler]:
     """Return the routes of venues."""
     staff = access.only(Who.STAFF)
-
-    @get("/staff/venues", before_request=staff)
-    async def listed(request: PageRequest) -> Response[Any]:
-        return await places.listed(request, secret, "venues", Status, venues.page)
 
     @get("/staff/venues/paused", before_request=staff)
     async def paused(request: PageRequest) -> Response[Any]:
@@ -114,16 +110,6 @@ def routes(  # noqa: PLR0917  # each has its own type
                 return go(f"/staff/venues/{venue}", "saved")
         found = await venues.get(request.user.caller, venue)
         return page(request, "staff/venue_details.html", status=form.status, form=form, venue=found)
-
-    @post("/staff/venues/{venue:uuid}/status/{status:str}", before_request=staff, status_code=303)
-    async def change(request: PageRequest, venue: FromPath[UUID], status: FromPath[str]) -> Response[Any]:
-        if status not in {Status.ACTIVE, Status.SUSPENDED, Status.ENDED}:
-            raise Declined(Refusal.NOT_FOUND)
-        form = await Form.sent(request)
-        with form.heeding():
-            await venues.change(request.user.caller, venue, Status(status))
-            return go(f"/staff/venues/{venue}", "done")
-        return await venue_page(request, venue, form)
 
     # --- sites -------------------------------------------------------------------------------------------
 
@@ -192,9 +178,9 @@ def routes(  # noqa: PLR0917  # each has its own type
         return [(str(each.id), each.name) for each in found if each.closed_at is None]
 
     return [
-        *(listed, paused, new, create, one, details, rename, change),
+        *(paused, new, create, one, details, rename),
         *(new_site, add_site, one_site, change_site, close_site),
-        *places.devices(access, devices, places.Place("venue", venues.get, venue_page, open_sites)),
+        *places.routes(access, devices, secret, places.Place("venue", venues, venue_page, open_sites)),
     ]
 
 

@@ -2,10 +2,14 @@
 (() => {
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector) => all(selector)[0];
   const on = (part, event, then) => part.addEventListener(event, then);
 
+  // Whoever goes on at a kiosk with a code that they began to type does so at its end.
+  one(".kiosk input.code")?.setSelectionRange(99, 99);
+
   // The summary of errors takes the focus, also where a browser doesn't heed its autofocus.
-  document.querySelector("[data-errors]")?.focus();
+  one("[data-errors]")?.focus();
 
   // Leaving quickly, by the link or by Escape three times: the page is emptied at once, and its place in the history taken.
   all("[data-exit]").forEach((exit) => {
@@ -35,6 +39,8 @@
     // Back fetches the page anew, with another key: what is sent there word for word once more has the key that it had.
     const { key } = form.elements;
     if (!key) return;
+    // A kiosk's key is its turn's: it remembers nobody, and Back leads to the start.
+    if (document.body.matches(".kiosk")) return history.replaceState(null, "");
     const data = new FormData(form, event.submitter);
     data.delete("key");
     let said = 0;
@@ -54,7 +60,7 @@
 
   // The camera of a till opened the link of a pass: its code goes into the field, and out of the address.
   const take = () => {
-    const code = document.getElementById("code");
+    const code = one("#code");
     if (!code || !/^#\w{4}-/.test(location.hash)) return;
     code.value = location.hash.slice(1);
     history.replaceState(null, "", location.pathname + location.search);
@@ -66,7 +72,7 @@
   // Parts that redraw themselves while they can be seen, from a page that holds the same part.
   all("[data-src]").forEach((part) => {
     const { src, every } = part.dataset;
-    const offline = document.querySelector(`[data-offline="${part.id}"]`);
+    const offline = one(`[data-offline="${part.id}"]`);
     const later = () => Date.now() + 1000 * every;
     let due = later();
     setInterval(async () => {
@@ -145,7 +151,7 @@
   // A filter as one types: accents and case don't matter; Enter goes into the first that is left.
   all("[data-filter]").forEach((box) => {
     const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-    const rows = [...document.querySelector(box.dataset.filter).children];
+    const rows = [...one(box.dataset.filter).children];
     const left = () => rows.filter((row) => !row.hidden);
     const input = box.querySelector("input");
     const none = box.querySelector("[data-none]");

@@ -1,0 +1,1 @@
+"""Gifts between people over HTTP (rule 20)."""
