@@ -3,7 +3,7 @@
 Litestar (2.25) registers an address anew with each method that it has, looks through all that are there each time, and
 gives each a handler of OPTIONS of its own, which it reads as it reads ours. `Application` collects the handlers and
 registers each address once, with one handler of OPTIONS for all. And the collector of garbage walked what was made
-eight times over, though none of it is garbage. For four hundred addresses (Python 3.11): 0.55 s, and so 0.1 s.
+eight times over, though none of it is garbage. For four hundred addresses (Python 3.11): 0.55 s of CPU, and so 0.14 s.
 """
 
 import gc

@@ -113,7 +113,7 @@ async def test_who_keeps_a_pot_with_credits_in_it_is_not_said_by_one_key(api: Ap
     for person, keyholder in ((ann, False), (cas, True)):
         answer = await api.send("PUT", f"{path}/{person['id']}", {"keyholder": keyholder})
         assert refusal(answer) == (409, "wrong_state")
-        assert "takes two to change" in answer.json()["detail"]
+        assert "two people decide who keeps it" in answer.json()["detail"]
     assert refusal(await api.send("DELETE", f"{path}/{bob['id']}")) == (409, "wrong_state")
     assert await members(api, gardeners["id"]) == {"Ann": True, "Bob": True}, "and nobody joined on the way"
 

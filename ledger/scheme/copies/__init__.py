@@ -180,6 +180,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "device.created_by": _OFFICE,
     "wrong_code.identity": "for a day, that a code was wrong which they typed; what they typed isn't kept",
     "lapse.entry": "an entry, which is in `wallet` or a pot's",
+    "pot_spend.actor": "who typed what a keyholder proposed: that keyholder, whose it is, or the office",
     "pot_spend.booking": "a booking of the group's pot, in a row that has its people",
 }
 """Each other column that may hold an id of theirs, and why it isn't here."""
