@@ -18,7 +18,7 @@ from ledger.app import serving
 from ledger.database import Database
 from ledger.journal import log
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.clock import LONDON, Clock, system_clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.settings import Settings
@@ -201,8 +201,11 @@ async def sign(dsn: str) -> None:
 
 
 def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8) -> dict[str, Any]:
-    """A register's JSON: a session that began so many days ago."""
-    started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_ago)
+    """A register's JSON: a session that began so many days ago, at this time of day in London.
+
+    By another clock two days were one day there, late at night before the clocks went back.
+    """
+    started = (datetime.now(LONDON).replace(microsecond=0) - timedelta(days=days_ago)).astimezone(UTC)
     return {
         "started_at": started.isoformat(),
         "ended_at": (started + timedelta(hours=hours)).isoformat(),
