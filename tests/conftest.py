@@ -65,9 +65,9 @@ def soak(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("--soak"))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _nothing_is_left_open() -> Iterator[None]:
-    """A warning that only garbage collection gives fails the last test: later, no process but the first is heard."""
+    """A warning that only garbage collection gives fails a test of the module that left something open."""
     yield
     gc.collect()
 

@@ -49,7 +49,7 @@ class Server:
 
 
 async def test_it_answers_from_startup_to_shutdown(dsn: str) -> None:
-    app = create_app(settings_for(dsn), dsn, durable=False)
+    app = create_app(settings_for(dsn), dsn, tested=True)
     server = Server(app)
     assert (await server.start())["type"] == "lifespan.startup.complete"
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:

@@ -57,6 +57,13 @@ SECONDS_ALLOWED: set[tuple[str, str]] = {
     ("ledger.scheme.districts", "Latitude"),
     ("ledger.scheme.districts", "Longitude"),
 }
+# Who says the time, what runs in a process of its own or speaks with one, and what keeps a date for us.
+ASK_THE_MACHINES_CLOCK = (
+    *("ledger.scheme.clock", "ledger.app", "ledger.doors.cli", "ledger.bench"),
+    *("tests.daytime", "tests.doors.test_cli", "tests.faults.conftest", "tests.faults.test_interleavings"),
+    *("tests.doors.web.test_oidc", "tests.doors.web.test_organisation"),
+    *("tests.doors.web.shots", "tests.doors.web.words"),
+)
 _JOURNAL_SQL = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|COPY|MERGE\s+INTO)\s+(?:ONLY\s+)?\"?journal\b",
     re.IGNORECASE,
@@ -201,6 +208,21 @@ def times_have_a_zone(module: Module) -> Iterator[str]:
             yield f"{module.name}:{node.lineno} makes a time without a zone: use datetime.now(UTC)"
 
 
+def the_clock_is_injected(module: Module) -> Iterator[str]:
+    if module.name.startswith(ASK_THE_MACHINES_CLOCK):
+        return
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.ImportFrom(names=names) if any(each.name == "system_clock" for each in names):
+                pass
+            case ast.Attribute(value=ast.Name(id="datetime" | "date"), attr="now" | "today"):
+                pass
+            case _:
+                continue
+        remedy = "tests.daytime" if module.name.startswith("tests.") else "a Clock that it is given"
+        yield f"{module.name}:{node.lineno} asks the machine's clock: take the time from {remedy}"
+
+
 def every_module_says_what_it_is(module: Module) -> Iterator[str]:
     if not ast.get_docstring(module.tree):
         yield f"{module.name} lacks a docstring: what it promises, in what order, what bounds it, what fails"
@@ -220,13 +242,14 @@ RULES: tuple[Callable[[Module], Iterator[str]], ...] = (
     nothing_is_a_drawer,
     credits_are_never_floats,
     times_have_a_zone,
+    the_clock_is_injected,
     every_module_says_what_it_is,
     a_module_stays_readable,
 )
 
 
-def _modules() -> Iterator[Module]:
-    for path in sorted((ROOT / "ledger").rglob("*.py")):
+def _modules(of: str = "ledger") -> Iterator[Module]:
+    for path in sorted((ROOT / of).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         yield Module.parse(name, path.read_text(encoding="utf-8"))
@@ -235,6 +258,11 @@ def _modules() -> Iterator[Module]:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_house_keeps_its_rule(rule: Callable[[Module], Iterator[str]]) -> None:
     found = [sentence for module in _modules() for sentence in rule(module)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_tests_run_by_day_at_whatever_hour_they_are_run() -> None:
+    found = [sentence for module in _modules("tests") for sentence in the_clock_is_injected(module)]
     assert not found, "\n" + "\n".join(found)
 
 
@@ -286,6 +314,9 @@ def test_every_folder_of_the_package_is_a_known_room() -> None:
         (credits_are_never_floats, "ledger.scheme.hours", "def f(minutes: float) -> None: ..."),
         (credits_are_never_floats, "ledger.scheme.hours", "x = float('1')"),
         (times_have_a_zone, "ledger.app", "t = datetime.utcnow()"),
+        (the_clock_is_injected, "ledger.scheme.hours", "t = datetime.now(UTC)"),
+        (the_clock_is_injected, "ledger.doors.api.keys", "from ledger.scheme.clock import system_clock"),
+        (the_clock_is_injected, "tests.doors.house", "t = date.today()"),
         (every_module_says_what_it_is, "ledger.app", "x = 1"),
         (a_module_stays_readable, "ledger.app", "\n" * 601),
     ],

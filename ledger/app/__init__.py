@@ -57,18 +57,18 @@ structlog.configure(
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: Settings, dsn: str, *, clock: Clock = system_clock, durable: bool = True, lazily: bool = False
+    settings: Settings, dsn: str, *, clock: Clock = system_clock, tested: bool = False
 ) -> AsyncIterator[ASGIApp]:
     """The service on the database of that DSN, migrated before; the application answers until the block ends.
 
-    For tests only: `durable=False` accepts a server that loses commits when the power fails; `lazily` makes a door when
-    it is first asked for, and few tests ask for both.
+    A `tested` one accepts a server that loses commits when the power fails; leaves what comes round to the test, whose
+    clock may leap a day between two requests; and makes a door when it is first asked for, as few tests ask for both.
     """
-    async with running(settings, dsn, clock, durable=durable) as engine:
+    async with running(settings, dsn, clock, tested=tested) as engine:
         registry = CollectorRegistry()
         metrics = RequestMetrics(registry)
-        of_api = _Door(partial(api.application, engine, registry), lazily=lazily)
-        of_pages = _Door(partial(pages.application, engine), lazily=lazily)
+        of_api = _Door(partial(api.application, engine, registry), lazily=tested)
+        of_pages = _Door(partial(pages.application, engine), lazily=tested)
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await (of_pages if web.is_page(scope["path"]) else of_api)(scope, receive, send)
@@ -105,7 +105,7 @@ class _Door:
         await self._made(scope, receive, send)
 
 
-def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp:
+def create_app(settings: Settings, dsn: str, *, tested: bool = False) -> ASGIApp:
     """The service as an ASGI application, which opens and closes with the server's lifespan messages."""
     answering: ASGIApp | None = None
 
@@ -122,7 +122,7 @@ def create_app(settings: Settings, dsn: str, *, durable: bool = True) -> ASGIApp
         await receive()  # lifespan.startup
         started = False
         try:
-            async with serving(settings, dsn, durable=durable) as opened:
+            async with serving(settings, dsn, tested=tested) as opened:
                 answering = opened
                 await send({"type": "lifespan.startup.complete"})
                 started = True

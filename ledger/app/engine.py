@@ -45,10 +45,13 @@ class Engine(Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, dsn: str, clock: Clock, *, durable: bool) -> AsyncIterator[Engine]:
-    """The engine on the database of that DSN, migrated before; `durable` refuses a server that loses commits."""
+async def running(settings: Settings, dsn: str, clock: Clock, *, tested: bool) -> AsyncIterator[Engine]:
+    """The engine on the database of that DSN, migrated before.
+
+    A `tested` one takes a server that loses commits, and does nothing that comes round by itself.
+    """
     async with Database.open(dsn, pool_size=settings.pool_size) as database:
-        await check(database, durable=durable)
+        await check(database, durable=not tested)
         _warn(settings)
         async with (
             Batcher.running(
@@ -60,7 +63,7 @@ async def running(settings: Settings, dsn: str, clock: Clock, *, durable: bool) 
             ) as batcher,
             Directory.running(database.connect, clock, settings.environment) as directory,
             _signing(settings, database, clock) as notary,
-            _periodic(database, clock) as periodic,
+            _periodic(database, clock, kept=not tested) as periodic,
             _writing(OneTime(database, clock, directory.secret, say)) as one_time,
             _organisation(settings, Vouching(database, clock, directory.secret), clock) as oidc,
             _delivering(settings, Letters(database, clock)),
@@ -109,9 +112,12 @@ def periodic_work(database: Database, clock: Clock) -> Periodic:
 
 
 @contextlib.asynccontextmanager
-async def _periodic(database: Database, clock: Clock) -> AsyncIterator[Periodic]:
-    """The periodic work, done when it is due for as long as the context lasts."""
+async def _periodic(database: Database, clock: Clock, *, kept: bool) -> AsyncIterator[Periodic]:
+    """The periodic work, done when it is due for as long as the context lasts, if it is `kept`."""
     periodic = periodic_work(database, clock)
+    if not kept:
+        yield periodic
+        return
     keeping = asyncio.create_task(periodic.keep(), name="periodic")
     try:
         yield periodic

@@ -156,8 +156,10 @@ class Batcher:
         finally:
             batcher._closing = True
             batcher._arrival.set()
-            await writer
-            await batcher._drop_connections()
+            try:
+                await writer
+            finally:  # whoever is cancelled a second time doesn't wait, and leaves no connection open either
+                batcher._drop_connections()
 
     async def post(self, entry: Entry) -> Outcome:
         """The entry's outcome, once it is committed. Raises ``QueueFull`` or ``Unavailable``: nothing was posted."""
@@ -394,7 +396,7 @@ class Batcher:
 
     async def _lost(self, entries: list[Entry], error: Exception) -> list[Outcome]:
         _log.warning("the fate of a batch of %d entries is unknown: %s", len(entries), error)
-        await self._drop_connections()
+        self._drop_connections()
         return [Unknown(entry.id) for entry in entries]
 
     def _hear(self, _connection: object, message: asyncpg.PostgresLogMessage) -> None:
@@ -402,7 +404,7 @@ class Batcher:
             _log.warning("a commit came with a warning: %s", message)
             self._warned = True
 
-    async def _drop_connections(self) -> None:
+    def _drop_connections(self) -> None:
         for connection in (self._reader, self._writer):
             if connection is not None:
                 with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

@@ -107,14 +107,16 @@ class Directory:
         """A directory that answers."""
         directory = cls(connect, clock, environment)
         directory._connection = await connect(**SESSION)
-        directory.secret = await secret_of(directory._connection)
-        answering = asyncio.create_task(directory._run(), name="directory")
         try:
-            yield directory
+            directory.secret = await secret_of(directory._connection)
+            answering = asyncio.create_task(directory._run(), name="directory")
+            try:
+                yield directory
+            finally:
+                directory._closing = True
+                directory._arrival.set()
+                await answering
         finally:
-            directory._closing = True
-            directory._arrival.set()
-            await answering
             directory._drop_connection()
 
     def recall(self, token: str) -> Caller | None:

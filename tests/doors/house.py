@@ -4,7 +4,7 @@ import itertools
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,17 +18,16 @@ from ledger.app import serving
 from ledger.database import Database
 from ledger.journal import log
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import LONDON, Clock, system_clock
+from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.settings import Settings
+from tests.daytime import daytime
 
 # Places and limits: no credits, and in nobody's way in a test of something else.
 COUNTERS = frozenset({"allowance", "held_allowance", "honoured", "limit", "held_limit", "counted"})
 # By which staff make somebody known and able to ask: in the acts of everybody in a test.
 SCENERY = frozenset({"person_added", "key_made"})
-# What the service itself writes, whether anybody asks for anything or not.
-_OF_THE_SERVICE = ("journal.checkpoint", "scheme.work")
 SETTINGS = Settings(environment="test", pool_size=8)
 # Signing keys, a folder for each database: services on one database share a key, as in life.
 _KEYS = tempfile.TemporaryDirectory(prefix="ledger-tests-keys-")
@@ -43,10 +42,11 @@ def settings_for(dsn: str) -> Settings:
 
 
 async def written(owner: asyncpg.Connection) -> dict[str, tuple[int, int]]:
-    """What stands in each table there is: how many rows, and a sum that changes with each that is written anew."""
-    # What has happened until now is told to nobody, so that the service writes no letters by itself meanwhile.
-    await owner.execute("UPDATE scheme.outbox SET delivered_at = at WHERE delivered_at IS NULL")
-    tables = [row["name"] for row in await owner.fetch(_TABLES, _OF_THE_SERVICE)]
+    """What stands in each table there is: how many rows, and a sum that changes with each that is written anew.
+
+    But for checkpoints: those the service signs by itself, whether anybody asks for anything or not.
+    """
+    tables = [row["name"] for row in await owner.fetch(_TABLES)]
     counted = " UNION ALL ".join(
         f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0)::bigint FROM {name}" for name in tables
     )
@@ -55,34 +55,37 @@ async def written(owner: asyncpg.Connection) -> dict[str, tuple[int, int]]:
 
 _TABLES = """
 SELECT format('%I.%I', schemaname, tablename) AS name
-FROM pg_tables WHERE schemaname IN ('journal', 'scheme') AND schemaname || '.' || tablename <> ALL($1::text[])
+FROM pg_tables WHERE schemaname IN ('journal', 'scheme') AND tablename <> 'checkpoint'
 """
 
 
 class Api:
     """A running service and a key of its scheme. Ids and tokens are the texts that JSON has."""
 
-    def __init__(self, client: httpx.AsyncClient, scheme: str, keys: Keys, roles: Roles) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, scheme: str, keys: Keys, roles: Roles, clock: Clock = daytime
+    ) -> None:
         self.client = client
         self.scheme = scheme
         self.keys = keys
         self.roles = roles
+        self.clock = clock
 
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, dsn: str, *, scheme: str = "", clock: Clock = system_clock, settings: Settings | None = None
+        cls, dsn: str, *, scheme: str = "", clock: Clock = daytime, settings: Settings | None = None
     ) -> AsyncIterator["Api"]:
-        """The service on that database; a second one on the same may be given the first one's key."""
+        """The service on that database, without what comes round; a second one may be given the first one's key."""
         async with (
-            serving(settings or settings_for(dsn), dsn, clock=clock, durable=False) as app,
+            serving(settings or settings_for(dsn), dsn, clock=clock, tested=True) as app,
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
             Database.open(dsn) as database,
         ):
             keys = Keys(database, clock, "test")
             if not scheme:
                 _, scheme = await keys.create(Scope.SCHEME, None, "tests")
-            yield cls(client, scheme, keys, Roles(database, clock))
+            yield cls(client, scheme, keys, Roles(database, clock), clock)
 
     @property
     def application(self) -> Callable[..., Any]:
@@ -172,7 +175,9 @@ class Api:
 
     async def give(self, project: str, given: Mapping[str, int], *, days_ago: int = 1) -> dict[str, Any]:
         """Record a register: minutes by person."""
-        return await self.made(f"/v1/projects/{project}/registers", register(given, days_ago=days_ago))
+        return await self.made(
+            f"/v1/projects/{project}/registers", register(given, days_ago=days_ago, clock=self.clock)
+        )
 
     async def balance(self, person: str) -> tuple[int, int]:
         """Available and held."""
@@ -195,17 +200,17 @@ async def sign(dsn: str) -> None:
         connection = await database.connect()
         try:
             notary = log.Notary.open(settings.signing_key_path, settings.origin)
-            await log.sign_next(connection, notary, system_clock)
+            await log.sign_next(connection, notary, daytime)
         finally:
             await connection.close()
 
 
-def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8) -> dict[str, Any]:
+def register(given: Mapping[str, int], *, days_ago: int = 1, hours: int = 8, clock: Clock = daytime) -> dict[str, Any]:
     """A register's JSON: a session that began so many days ago, at this time of day in London.
 
     By another clock two days were one day there, late at night before the clocks went back.
     """
-    started = (datetime.now(LONDON).replace(microsecond=0) - timedelta(days=days_ago)).astimezone(UTC)
+    started = (clock().astimezone(LONDON).replace(microsecond=0) - timedelta(days=days_ago)).astimezone(UTC)
     return {
         "started_at": started.isoformat(),
         "ended_at": (started + timedelta(hours=hours)).isoformat(),

@@ -2,8 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -16,11 +16,19 @@ from ledger.scheme.codes import code_for
 from ledger.scheme.helping import May
 from ledger.scheme.keys import Scope
 from ledger.scheme.roles import OF_PROJECT, Grant, Role
+from tests.doors.contract.service import NOW
 from tests.doors.house import Api, sign, written
 from tests.doors.routes import BESIDES, OPEN, ROUTES
 
 ID = "00000000-0000-4000-8000-000000000000"
 NOBODYS = code_for(b"another scheme's", "card", UUID(int=1))
+
+
+@pytest.fixture
+async def api(dsn: str) -> AsyncIterator[Api]:
+    """The service on the day after that of the document's examples, some of which are sent as they stand there."""
+    async with Api.running(dsn, clock=lambda: NOW) as running:
+        yield running
 
 
 def addresses() -> Iterator[tuple[str, str, set[str]]]:
@@ -110,7 +118,7 @@ async def strangers(api: Api) -> Strangers:
     helper = await api.made(f"/v1/people/{person}/helpers", {"helper": dee["id"], "may": ["balance"]})
     draft = {"title": "Soup kitchen", "kind": "weekly"}
     opportunity = await api.made(f"/v1/projects/{project}/opportunities", draft)
-    starts = datetime.now(UTC) + timedelta(days=1)
+    starts = NOW + timedelta(days=1)
     times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
     planned = await api.made(f"/v1/projects/{project}/sessions", {**times, "opportunity": opportunity["id"]})
     session = planned["sessions"][0]["id"]
@@ -388,7 +396,7 @@ async def test_a_revoked_key_stops_at_once_in_every_process(api: Api, dsn: str) 
 
 
 async def test_a_key_ends_when_it_expires(dsn: str) -> None:
-    now = datetime.now(UTC)
+    now = NOW
     async with Api.running(dsn, clock=lambda: now) as api:
         ends = (now + timedelta(days=1)).isoformat()
         body = {"scope": "scheme", "label": "for a day", "expires_at": ends}

@@ -1,7 +1,6 @@
 """The audit trail: who did what, in which capacity; and the auditor, who reads it and the books and nothing else."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import pytest
 
 from ledger.scheme.keys import SCHEME
 from tests.conftest import Postgres
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.routes import OPEN, ROUTES
 from tests.doors.watched import NAMES, Watched
@@ -85,7 +85,7 @@ async def test_it_is_sifted_by_who_about_whom_what_and_since_when(api: Api) -> N
     await api.made("/v1/projects", {"name": "Choir", "alias": "Tuesdays"}, token=anns)
     assert (await api.send("PATCH", f"/v1/people/{bob['id']}", {"name": "Rob"}, anns)).status_code == 200
     whole = await trail(api)
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    today = f"{daytime():%Y-%m-%d}"
     for wanted, name in (
         ({"by": ann["holder"]}, "by"),
         ({"holder": bob["holder"]}, "holder"),

@@ -1,7 +1,6 @@
 """The copy of everything that is held about one person, over HTTP."""
 
 from collections import Counter
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,6 +12,7 @@ from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.copies import HELD, LEFT_OUT, ROWS_MAX, Copy
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.whole_person import PHONE, WORD, whole_person
 
@@ -125,7 +125,7 @@ async def test_somebody_new_has_a_copy_too(api: Api) -> None:
 
 async def test_a_long_statement_is_whole(api: Api, database: Database) -> None:
     ann = await api.person()
-    now, wallet = datetime.now(UTC), account("wallet", UUID(ann["holder"]))
+    now, wallet = daytime(), account("wallet", UUID(ann["holder"]))
     entries = [
         Entry(id=uuid4(), transfers=(Transfer("issued:x", wallet, 15),), happened_at=now, actor=uuid4())
         for _ in range(450)

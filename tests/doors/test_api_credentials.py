@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -12,9 +12,10 @@ import pytest
 
 from ledger.scheme.codes import Pass, code_hash, pass_age, read_code, read_typed
 from ledger.scheme.credentials import NEW_A_DAY
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 
-NOW = datetime.now(UTC).replace(minute=40, second=12, microsecond=0) + timedelta(hours=1)
+NOW = daytime().replace(minute=40, second=12, microsecond=0) + timedelta(hours=1)
 
 
 class Clock:
@@ -118,7 +119,7 @@ async def test_the_same_key_issues_one_card_and_shows_the_same_code(api: Api) ->
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.json() == first.json()
     assert again.headers["idempotency-replayed"] == "true"
-    ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    ends = (daytime() + timedelta(days=1)).isoformat()
     assert told(await api.post(path, {"expires_at": ends}, key="a-card-for-Ann")) == (422, "key_reused")
 
 
@@ -342,7 +343,7 @@ async def test_a_project_issues_a_card_to_whoever_came_to_it(api: Api) -> None:
     ann, project = await api.person(), await api.project()
     key = await api.key("project", project)
     assert told(await api.post(f"/v1/people/{ann['id']}/cards", {}, key)) == (404, "not_found")
-    starts = datetime.now(UTC) + timedelta(days=1)
+    starts = daytime() + timedelta(days=1)
     times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
     session = (await api.made(f"/v1/projects/{project}/sessions", times))["sessions"][0]["id"]
     await api.made(f"/v1/sessions/{session}/attendances", {"person": ann["id"]}, token=key)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +13,10 @@ import pytest
 from ledger.scheme.codes import code_for, enrolment_code
 from ledger.scheme.devices import ENROLLING_MAX, MADE_A_DAY
 from tests.conftest import blocked
+from tests.daytime import daytime
 from tests.doors.house import Api
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = daytime().replace(microsecond=0)
 
 
 class Clock:

@@ -1,15 +1,16 @@
 """Eligibility over HTTP: staff give words and withdraw them, and a venue hears yes or no."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat().replace("+00:00", "Z")
+TOMORROW = (daytime() + timedelta(days=1)).isoformat().replace("+00:00", "Z")
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
@@ -120,7 +121,7 @@ async def test_a_venue_hears_yes_or_no_and_never_the_word(api: Api, dsn: str) ->
     assert "client" not in refused.text
     await give(api, ann, "client", ends_at=TOMORROW)
     await api.made("/v1/redemptions", asked, token=till)
-    in_two_days = datetime.now(UTC) + timedelta(days=2)
+    in_two_days = daytime() + timedelta(days=2)
     async with Api.running(dsn, scheme=api.scheme, clock=lambda: in_two_days) as later:
         assert refusal(await later.post("/v1/redemptions", asked, token=till)) == (409, "not_eligible")
     await give(api, ann, "client")

@@ -19,11 +19,11 @@ from ledger.journal.checkpoint import Checkpoint, Verifier
 from ledger.journal.merkle import verify_consistency
 from ledger.journal.verifying import Verified, verify_journal
 from ledger.scheme import outbox
-from ledger.scheme.clock import system_clock
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined
 from ledger.scheme.sessions import close_forgotten
 from tests.conftest import blocked
+from tests.daytime import daytime
 from tests.doors.house import Api, register, settings_for
 from tests.doors.whole_person import PHONE, WORD, whole_person
 from tests.journal.conftest import audit
@@ -217,7 +217,7 @@ async def test_what_a_lapse_tells_them_in_the_same_moment_goes_too(api: Api, own
         erasing = asyncio.create_task(erase(api, ann["id"]))
         await blocked(owner)
         event = Event(topic=Topic.HOLD_LAPSED, holder=UUID(ann["holder"]), object=uuid4(), body={"minutes": 60})
-        await outbox.put(owner, [event], datetime.now(UTC))
+        await outbox.put(owner, [event], daytime())
     await erasing
     assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE holder = $1", UUID(ann["holder"])) == 0
 
@@ -290,7 +290,7 @@ async def _sign(dsn: str) -> str:
         connection = await database.connect()
         try:
             notary = log.Notary.open(settings.signing_key_path, settings.origin)
-            await log.sign_next(connection, notary, system_clock)
+            await log.sign_next(connection, notary, daytime)
             note = await log.newest_checkpoint(connection)  # or the service was quicker
         finally:
             await connection.close()
@@ -492,13 +492,13 @@ async def test_whatever_pays_or_names_them_at_the_same_moment_comes_before_or_is
     assert len(seen) > 1, "the erasure came at different places among the others"
     assert WORD not in await dump(owner)
     async with database.transaction() as connection:
-        assert await close_forgotten(driver(connection), datetime.now(UTC) + timedelta(days=2)) == 0
+        assert await close_forgotten(driver(connection), daytime() + timedelta(days=2)) == 0
     await audit(owner)
 
 
 async def session(owner: asyncpg.Connection, project: str, begins: timedelta) -> UUID:
     """A session of two hours that begins after so much time."""
-    id_, started = uuid4(), datetime.now(UTC) + begins
+    id_, started = uuid4(), daytime() + begins
     await owner.execute(
         "INSERT INTO scheme.session (id, project, started_at, ended_at, created_at, by)"
         " VALUES ($1, $2, $3, $4, now(), $1)",
@@ -532,5 +532,5 @@ async def test_it_can_be_told_from_the_books_when_it_was(api: Api, owner: asyncp
     act = await owner.fetchrow("SELECT at, holder FROM scheme.act WHERE verb = 'person_erased'")
     assert act is not None
     assert (act["holder"], act["at"]) == (UUID(ann["holder"]), datetime.fromisoformat(erased["erased_at"]))
-    assert act["at"].astimezone(UTC) <= datetime.now(UTC)
+    assert act["at"].astimezone(UTC) <= daytime()
     assert json.loads(await owner.fetchval("SELECT body FROM scheme.answer WHERE operation = 'erase_person'")) == erased

@@ -1,7 +1,7 @@
 """Finding somewhere to spend, over HTTP: what is found, in which order, and how far it is."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from ledger.database import Database
 from ledger.scheme.clock import LONDON
 from ledger.scheme.districts import District, Districts
+from tests.daytime import daytime
 from tests.doors.house import Api
 
 # About where these are; those of one word are only somewhere in the town.
@@ -236,7 +237,7 @@ async def test_what_is_open_is_asked_of_the_day_and_its_dates_as_they_stand(api:
 async def test_a_show_is_open_on_the_days_of_its_occasions(api: Api) -> None:
     offer = await offered(api, "Play", "CB1 1LY", kind="show")
     # One at 23:30 and one at 00:30 in London's summer, which are both on the earlier day in UTC.
-    day = (datetime.now(UTC) + timedelta(days=400)).replace(month=7, day=10).date()
+    day = (daytime() + timedelta(days=400)).replace(month=7, day=10).date()
     late = datetime.combine(day, time(23, 30), LONDON)
     occasions = [
         {"starts_at": start.isoformat(), "ends_at": (start + timedelta(minutes=20)).isoformat()}

@@ -13,6 +13,7 @@ from ledger.database import Database, driver
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.guardians import GUARDIANS_MAX, LAPSES_MAX, award_waiting, lapse
 from ledger.scheme.keys import SCHEME, Caller, Scope
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.journal.conftest import audit
 
@@ -379,7 +380,7 @@ async def test_at_16_whatever_waited_is_awarded(api: Api, database: Database, ow
             raw = driver(connection)
             await lock_holders(raw, [holder])
             await raw.execute("UPDATE scheme.person SET age_band = $2 WHERE id = $1", UUID(child["id"]), age_band)
-            awarded.append([due.minutes for due in await award_waiting(raw, OFFICE, holder, datetime.now(UTC))])
+            awarded.append([due.minutes for due in await award_waiting(raw, OFFICE, holder, daytime())])
     assert awarded == [[], [60], []]
     assert await api.balance(child["id"]) == (60, 0)
     assert await topics(owner, child["holder"]) == ["award_waits_for_consent", "awarded"]
@@ -418,7 +419,7 @@ async def test_a_consent_holds_for_an_approval_that_asked_the_time_before_it(
     async with Api.running(dsn) as api:
         child, guardian = await family(api)
         project = await api.project()
-        slow = lambda: datetime.now(UTC) - timedelta(minutes=1)  # noqa: E731  # a clock in one line
+        slow = lambda: daytime() - timedelta(minutes=1)  # noqa: E731  # a clock in one line
         await consent(api, child, guardian)
         async with Api.running(dsn, scheme=api.scheme, clock=slow) as other:
             await other.give(project, {child["id"]: 30})

@@ -1,15 +1,16 @@
 """Occasions over HTTP: when a show is given, or a session of a course, and how many places are left."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 
-TOMORROW = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+TOMORROW = daytime().replace(microsecond=0) + timedelta(days=1)
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 
 ACTS = {"published": "publish", "paused": "pause", "ended": "end"}
@@ -259,7 +260,7 @@ async def test_how_much_of_a_quota_is_used_is_what_the_journal_has(api: Api, dsn
     ann, venue = (await api.person())["id"], await api.venue()
     offer, till = await api.offer(venue, price=15, quota=3), await api.till(venue)
     await api.give(await api.project(), {ann: 60})
-    path, month = f"/v1/offers/{offer}/quota", f"{datetime.now(UTC):%Y-%m}"
+    path, month = f"/v1/offers/{offer}/quota", f"{daytime():%Y-%m}"
     fresh = {"offer": offer, "month": "2026-02", "quota": 3, "used": 0, "left": 3}
     assert (await api.get(path, till, month="2026-02")).json() == fresh
     asked = {"offer": offer, "code": await api.card(ann), "name_checked": True, "party": {"adults": 2}}

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,12 +19,13 @@ from ledger.scheme.clock import LONDON, day_of
 from ledger.scheme.paper import COUNT_MAX, DAYS_MAX
 from ledger.scheme.periodic import Outcome, Periodic
 from tests.conftest import blocked
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.test_api_notes import faults
 from tests.doors.test_api_registers import refusal
 from tests.journal.conftest import audit
 
-TODAY = day_of(datetime.now(UTC))
+TODAY = day_of(daytime())
 
 
 def printing(group: object = None, **other: object) -> dict[str, Any]:
@@ -108,7 +109,7 @@ async def test_a_group_prints_from_its_own_pot(api: Api) -> None:
 async def test_of_a_groups_pot_no_more_is_printed_in_a_day_than_one_keyholder_spends_alone(
     dsn: str, database: Database
 ) -> None:
-    now = datetime.now(UTC)
+    now = daytime()
     async with Api.running(dsn, clock=lambda: now) as api:
         group, ann = (await api.made("/v1/groups", {"name": "Choir"}))["id"], await api.person()
         pot = account("pot", UUID(group))

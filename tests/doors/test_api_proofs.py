@@ -7,7 +7,7 @@ from ledger.journal import log
 from ledger.journal.checkpoint import Verifier
 from ledger.journal.merkle import verify_consistency
 from ledger.journal.receipt import Receipt
-from ledger.scheme.clock import system_clock
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for
 
 
@@ -17,7 +17,7 @@ async def _sign(dsn: str) -> str:
         connection = await database.connect()
         try:
             notary = log.Notary.open(settings.signing_key_path, settings.origin)
-            await log.sign_next(connection, notary, system_clock)
+            await log.sign_next(connection, notary, daytime)
             note = await log.newest_checkpoint(connection)  # or the service was quicker
         finally:
             await connection.close()

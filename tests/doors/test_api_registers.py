@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 
 
@@ -182,7 +183,7 @@ async def test_a_planned_session_takes_more_than_one_register_but_nobody_twice(
 
 async def test_a_week_above_the_soft_cap_is_noted_and_stops_nothing(api: Api, owner: asyncpg.Connection) -> None:
     ann, project = await api.person(), await api.project()
-    monday = (datetime.now(UTC) - timedelta(days=14)).replace(hour=9, minute=0, second=0, microsecond=0)
+    monday = (daytime() - timedelta(days=14)).replace(hour=9, minute=0, second=0, microsecond=0)
     monday -= timedelta(days=monday.weekday())
     for day in range(5):
         started = monday + timedelta(days=day)
@@ -238,7 +239,7 @@ async def test_nobody_gave_longer_than_the_session_was(api: Api) -> None:
 
 async def test_a_planned_session_that_is_to_come_is_named_and_not_its_times(api: Api) -> None:
     ann, project = await api.person(), await api.project()
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    tomorrow = daytime() + timedelta(days=1)
     body = {"started_at": tomorrow.isoformat(), "ended_at": (tomorrow + timedelta(hours=2)).isoformat()}
     [session] = (await api.made(f"/v1/projects/{project}/sessions", body))["sessions"]
     line = {"person": ann["id"], "minutes": 60}
@@ -325,7 +326,7 @@ async def test_fifty_at_once_with_one_key_count_once(api: Api) -> None:
     ids=["in the future", "no length", "ends before it starts", "thirty hours", "too long ago"],
 )
 async def test_a_session_that_cannot_be(api: Api, started: timedelta, ended: timedelta, field: str) -> None:
-    ann, project, now = await api.person(), await api.project(), datetime.now(UTC)
+    ann, project, now = await api.person(), await api.project(), daytime()
     body = register({ann["id"]: 60})
     body |= {"started_at": (now + started).isoformat(), "ended_at": (now + ended).isoformat()}
     answer = await api.post(f"/v1/projects/{project}/registers", body)

@@ -1,7 +1,6 @@
 """Roles: given and ended by staff, and all of it at once when somebody leaves."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,12 +11,12 @@ import pytest
 
 from ledger.database import Database
 from ledger.scheme.callers import OPERATOR, Caller, Scope
-from ledger.scheme.clock import system_clock
 from ledger.scheme.devices import Devices, NewDevice
 from ledger.scheme.leaving import Leaving
 from ledger.scheme.refusals import Declined
 from ledger.scheme.roles import ASKED_LASTS, ROLES_MAX, Grant, Role
 from ledger.scheme.sign_ins import SignIns, Strength
+from tests.daytime import daytime
 from tests.doors.house import Api
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -147,7 +146,7 @@ async def test_staff_are_made_by_two_of_the_staff(api: Api) -> None:
 
 @pytest.mark.parametrize("since", ["they left", "it was long ago"])
 async def test_who_asked_is_of_the_staff_and_asked_of_late(dsn: str, since: str) -> None:
-    now = datetime.now(UTC)
+    now = daytime()
     async with Api.running(dsn, clock=lambda: now) as api:
         (una, unas), (_, toms) = await staff(api, "Una"), await staff(api, "Tom")
         body = {"person": (await api.person("Ann"))["id"], "role": "staff"}
@@ -280,7 +279,7 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer_unless_they_ar
     for person in (ann, bob):
         await granted(api, person["id"], "coordinator", project=project)
     await api.give(project, {ann["id"]: 60})
-    sign_ins = SignIns(database, system_clock)
+    sign_ins = SignIns(database, daytime)
     cookies = {
         person["holder"]: await sign_ins.begin(Strength.PASSKEY, holder=UUID(person["holder"])) for person in (ann, bob)
     }
@@ -333,7 +332,7 @@ async def test_who_leaves_loses_all_at_once_and_stays_a_volunteer_unless_they_ar
 async def test_a_device_that_stands_where_it_belongs_is_kept_and_a_code_never(api: Api, database: Database) -> None:
     ann = await api.person()
     await granted(api, (await api.person("Bob"))["id"])
-    holder, leaving = UUID(ann["holder"]), Leaving(database, system_clock)
+    holder, leaving = UUID(ann["holder"]), Leaving(database, daytime)
     made = [await devices_of(database, holder, UUID(await api.venue())) for _ in range(2)]
     kept, other = await leaving.devices(OPERATOR, UUID(ann["id"]))
     left, _ = await leaving.leave(OPERATOR, "leaves", UUID(ann["id"]), keep=[kept.id])
@@ -393,7 +392,7 @@ LIVE = {
 
 async def proofs_of(owner: asyncpg.Connection, holder: UUID) -> None:
     """A passkey, an open link, an organisation that vouches for them, and a recovery that somebody asked for."""
-    now = datetime.now(UTC)
+    now = daytime()
     passkey = "INSERT INTO scheme.passkey VALUES ($1, $2, '\\x00', 0, 'my phone', $3)"
     await owner.execute(passkey, uuid4().bytes, holder, now)
     columns = "id, purpose, holder, link_hash, made_at, ends_at"
@@ -408,7 +407,7 @@ async def proofs_of(owner: asyncpg.Connection, holder: UUID) -> None:
 
 async def devices_of(database: Database, holder: UUID, venue: UUID) -> tuple[str, str]:
     """The code of a till that this holder of the staff expects, and the key of one that they had enrolled."""
-    devices = Devices(database, system_clock, "test")
+    devices = Devices(database, daytime, "test")
     caller = Caller(key=uuid4(), scope=Scope.SCHEME, object=None, holder=holder)
     codes = []
     for number in range(2):

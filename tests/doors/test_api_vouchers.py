@@ -1,7 +1,7 @@
 """Vouchers: hours of somebody who has no account yet."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.doors.test_api_registers import fields, refusal
 
@@ -173,7 +174,7 @@ async def test_what_was_looked_at_can_be_claimed_under_the_same_key(api: Api) ->
 
 async def on_a_day(api: Api, project: str, line: dict[str, Any], hour: int, token: str | None = None) -> dict[str, Any]:
     """The register of a line of a session some days ago: from two to eight, or from nine to nine."""
-    started = (datetime.now(UTC) - timedelta(days=5)).replace(hour=hour, minute=0, second=0, microsecond=0)
+    started = (daytime() - timedelta(days=5)).replace(hour=hour, minute=0, second=0, microsecond=0)
     times = {
         "started_at": started.isoformat(),
         "ended_at": (started + timedelta(hours=12 if hour == 9 else 6)).isoformat(),

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.registers import Line
 from ledger.scheme.states import Publication
 from ledger.scheme.venues import NewVenue, Venues
+from tests.conftest import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,6 +265,16 @@ def serve_once(own: Scheme, **environment: str) -> str:
     assert process.returncode == 0
     assert not (own.data / "cluster" / "postmaster.pid").exists(), "PostgreSQL was stopped with it"
     return said
+
+
+def test_a_running_service_does_by_itself_what_comes_round(own: Scheme, running: str) -> None:
+    assert running
+    deadline = time.monotonic() + WAIT_SECONDS
+    jobs = own.run("work", "list", "--json").json
+    while any(job["ran_at"] is None for job in jobs):
+        assert time.monotonic() < deadline, jobs
+        jobs = own.run("work", "list", "--json").json
+    assert {job["failed_at"] for job in jobs} == {None}
 
 
 def test_commands_share_the_server_of_a_running_service(own: Scheme, running: str) -> None:

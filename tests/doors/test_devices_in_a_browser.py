@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,9 +22,10 @@ from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Present, SignIns, Strength
 from ledger.scheme.terms import Party
 from ledger.scheme.tills import Quote, Tills, Wanted
+from tests.daytime import daytime
 from tests.doors.house import Api
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = daytime().replace(microsecond=0)
 
 
 class Clock:

@@ -13,7 +13,7 @@ import pytest
 
 from ledger.database import Database
 from ledger.doors.web import is_page
-from ledger.scheme.clock import system_clock
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.routes import OPEN, ROUTES
 from tests.doors.web.client import Pages, cookie_at
@@ -40,7 +40,7 @@ async def known(api: Api) -> Mapping[str, str]:
 @pytest.fixture
 async def cookies(database: Database, known: Mapping[str, str]) -> Mapping[str, str]:
     """Of somebody in each capacity."""
-    return await tokens_of(Entrance(database, system_clock), known)
+    return await tokens_of(Entrance(database, daytime), known)
 
 
 def filled(path: str, known: Mapping[str, str]) -> str:

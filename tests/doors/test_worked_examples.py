@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from tests.daytime import daytime
 from tests.doors.bookings.lido import SATURDAY, Lido, refusal
 from tests.doors.house import Api
 
@@ -14,7 +15,7 @@ async def test_example_1_odd_lengths(api: Api) -> None:
     ann, carol, project = await api.person("Ann"), await api.person("Carol"), await api.project()
     as_ann = await api.key("person", person=ann["id"])
     as_carol = await api.key("project", project, person=carol["id"])
-    yesterday = datetime.now(UTC) - timedelta(days=1)
+    yesterday = daytime() - timedelta(days=1)
     claims = []
     for began, length, minutes, said in (
         (yesterday - timedelta(hours=4), timedelta(hours=2, minutes=40), 165, "2 hours 40 becomes 2 hours 45."),
@@ -49,7 +50,7 @@ async def test_example_2_shed_register(api: Api) -> None:
     left = await api.person("Early")
     as_leader = await api.key("project", project, person=leader["id"])
     as_second = await api.key("project", project, person=second["id"])
-    ended = datetime.now(UTC) - timedelta(days=1)
+    ended = daytime() - timedelta(days=1)
     register = {
         "started_at": (ended - timedelta(hours=2, minutes=30)).isoformat(),
         "ended_at": ended.isoformat(),

@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Awaitable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from ledger.scheme.acts import NAMES_READ
+from tests.daytime import daytime
 from tests.doors.house import Api
 
 Answer = TypeVar("Answer")
@@ -59,7 +60,7 @@ class Watched:
         project = (await api.made("/v1/projects", told))["id"]
         opportunity = await api.made(f"/v1/projects/{project}/opportunities", {"title": "Soup", "kind": "weekly"})
         await api.made(f"/v1/opportunities/{opportunity['id']}/publish")
-        starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        starts = daytime().replace(microsecond=0) + timedelta(days=1)
         times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
         planned = await api.made(f"/v1/projects/{project}/sessions", {**times, "opportunity": opportunity["id"]})
         session = planned["sessions"][0]["id"]
@@ -97,7 +98,7 @@ class Watched:
 
     async def _waiting(self, person: str, project: str) -> str:
         """Hours that one person has approved, and that wait for another."""
-        started = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
+        started = daytime().replace(microsecond=0) - timedelta(days=10)
         ended = started + timedelta(hours=7)
         times = {"started_at": started.isoformat(), "ended_at": ended.isoformat()}
         claim = await self.api.made("/v1/claims", {"project": project, "person": person, **times})

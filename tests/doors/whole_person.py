@@ -4,7 +4,7 @@ Each word begins with `WORD` and says which field it stands in, so whoever greps
 What no route writes yet, or only for a moment, is written by the database's owner.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ from ledger.journal.entries import Entry, Kind, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.keys import Scope
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 
 WORD = "zzq"
@@ -144,7 +145,7 @@ async def _ways_in(owner: asyncpg.Connection, holder: UUID) -> None:
 
 async def _words(database: Database, owner: asyncpg.Connection, holder: UUID) -> None:
     """What nobody writes yet: words in an event and in the journal."""
-    now = datetime.now(UTC)
+    now = daytime()
     await owner.execute(
         "INSERT INTO scheme.outbox (id, at, topic, holder, body) VALUES ($1, $2, 'queried', $3, $4)",
         *(uuid4(), now, holder, f'{{"said":"{WORD}-event"}}'),
@@ -177,7 +178,7 @@ async def _hours(api: Api, project: str, person: str) -> None:
     """Hours that wait for an approval, that were queried and rejected; a session they are booked for."""
     await api.give(project, {person: 375}, days_ago=3)
     for days_ago, verb in ((4, "query"), (2, "reject")):
-        ended = datetime.now(UTC) - timedelta(days=days_ago)
+        ended = daytime() - timedelta(days=days_ago)
         claimed = {
             "project": project,
             "person": person,
@@ -188,7 +189,7 @@ async def _hours(api: Api, project: str, person: str) -> None:
         }
         claim = (await api.made("/v1/claims", claimed))["id"]
         await api.made(f"/v1/claims/{claim}/{verb}", {"text": f"{WORD}-remark-{verb}"})
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    tomorrow = daytime() + timedelta(days=1)
     period = {"started_at": tomorrow.isoformat(), "ended_at": (tomorrow + timedelta(hours=2)).isoformat()}
     (planned,) = (await api.made(f"/v1/projects/{project}/sessions", period))["sessions"]
     await api.made(f"/v1/sessions/{planned['id']}/attendances", {"person": person})

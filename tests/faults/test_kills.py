@@ -8,7 +8,7 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -172,13 +172,16 @@ class Log:
 class Till:
     """A client that goes on and on: visits, holds and what becomes of them, refunds, hours, approvals, corrections."""
 
-    def __init__(self, scheme: Scheme, log: Log, own: dict[str, Any], shared: dict[str, Any], seed: int) -> None:
+    def __init__(
+        self, scheme: Scheme, log: Log, own: Sequence[dict[str, Any]], shared: dict[str, Any], seed: int
+    ) -> None:
         self._scheme = scheme
         self._log = log
-        self._own = own
         self._shared = shared
         self._choose = random.Random(seed)  # noqa: S311  # no secret
-        self._days = iter(range(6, 60))
+        # With what they begin with and 300 minutes for each day, no card comes to what it may spend in one: 6,000.
+        self._days = iter([(who, day) for who in own for day in range(6, 24)])
+        self._own = own[0]
 
     async def until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -206,7 +209,8 @@ class Till:
                 assert (
                     await self._ask(scheme.step(made.body["id"], "refund", choose.choice([None, 15])))
                 ).status == 201
-        elif (day := next(self._days, None)) is not None:
+        elif (given := next(self._days, None)) is not None:
+            self._own, day = given
             claim = await self._give(day)
             if choose.random() < 0.3:
                 assert (await self._ask(scheme.correction(claim, choose.choice([0, 120, 300])))).status == 201
@@ -248,7 +252,7 @@ Kill = Callable[[], Coroutine[None, None, None]]
 
 @asynccontextmanager
 async def insisting_clients(
-    durable: Durable, folder: Path, seed: int
+    durable: Durable, folder: Path, seed: int, *, soak: bool
 ) -> AsyncIterator[tuple[Service, Clients, Callable[[Kill], Coroutine[None, None, None]]]]:
     """Eight tills at work on one service. Gives what kills something amid their work; at the end all must be there."""
     choose = random.Random(seed)  # noqa: S311  # no secret
@@ -261,7 +265,7 @@ async def insisting_clients(
         try:
             scheme = await Scheme.begun(clients, place)
             shared = await scheme.person(480)
-            people = [await scheme.person(480) for _ in range(8)]
+            people = [[await scheme.person(480) for _ in range(4 if soak else 1)] for _ in range(8)]
             before = await position(place)
 
             async def amid(kill: Kill) -> None:
@@ -336,7 +340,7 @@ async def nothing_is_lost(place: Place, heard: list[tuple[Asked, Answer]], known
 async def test_a_service_killed_at_any_moment_loses_and_doubles_nothing(
     durable: Durable, tmp_path: Path, *, soak: bool
 ) -> None:
-    async with insisting_clients(durable, tmp_path, 20260601) as (service, _, amid):
+    async with insisting_clients(durable, tmp_path, 20260601, soak=soak) as (service, _, amid):
         for _ in range(300 if soak else 8):
             await amid(service.restart)
 
@@ -344,7 +348,7 @@ async def test_a_service_killed_at_any_moment_loses_and_doubles_nothing(
 async def test_postgresql_killed_at_any_moment_loses_and_doubles_nothing(
     durable: Durable, tmp_path: Path, *, soak: bool
 ) -> None:
-    async with insisting_clients(durable, tmp_path, 20260602) as (_, clients, amid):
+    async with insisting_clients(durable, tmp_path, 20260602, soak=soak) as (_, clients, amid):
 
         async def kill() -> None:
             await restart_after_a_kill(durable.embedded, clients)
@@ -354,7 +358,7 @@ async def test_postgresql_killed_at_any_moment_loses_and_doubles_nothing(
 
 
 async def test_both_killed_together_lose_and_double_nothing(durable: Durable, tmp_path: Path, *, soak: bool) -> None:
-    async with insisting_clients(durable, tmp_path, 20260603) as (service, clients, amid):
+    async with insisting_clients(durable, tmp_path, 20260603, soak=soak) as (service, clients, amid):
 
         async def kill() -> None:
             service.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -134,6 +135,26 @@ async def test_closing_writes_what_waits_and_then_takes_nothing_more(journal: Jo
     with pytest.raises(Unavailable):
         await batcher.post(award("late", "ann", 1))
     assert await journal.balances("wallet:ann") == [95]
+
+
+async def test_closing_that_is_cancelled_leaves_no_connection_open(journal: Journal) -> None:
+    opened: asyncio.Future[list[asyncpg.Connection | None]] = asyncio.get_running_loop().create_future()
+
+    async def life() -> None:
+        async with running(journal) as batcher:
+            waiting = asyncio.create_task(batcher.post(award("waiting", "ann", 1)))
+            await blocked(journal.owner)
+            opened.set_result([batcher._reader, batcher._writer])
+            waiting.cancel()
+
+    async with head_locked(journal):
+        living = asyncio.create_task(life())
+        connections = await opened
+        living.cancel()  # it waits for the writer, who waits for the head
+        with pytest.raises(asyncio.CancelledError):
+            await living
+
+    assert [connection is not None and connection.is_closed() for connection in connections] == [True, True]
 
 
 # ---- reading ahead

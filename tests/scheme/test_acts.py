@@ -9,16 +9,16 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.acts import is_own
-from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.people import NewPerson, People, Person
+from tests.daytime import daytime
 
 OFFICE = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 async def person(database: Database, name: str) -> Person:
-    return (await People(database, system_clock).create(OFFICE, name, NewPerson(name=name)))[0]
+    return (await People(database, daytime).create(OFFICE, name, NewPerson(name=name)))[0]
 
 
 async def recorded(database: Database, caller: Caller, holder: UUID, *verbs: str, now: datetime = NOW) -> None:
@@ -63,7 +63,7 @@ async def test_only_what_people_do_by_their_own_key_is_theirs_and_not_recorded(
 
 async def test_it_tells_who_acted_and_as_what(database: Database) -> None:
     ann, bob = await person(database, "Ann"), await person(database, "Bob")
-    key, _ = await Keys(database, system_clock, "test").create(Scope.PERSON, None, "Bob's", person=bob.id)
+    key, _ = await Keys(database, daytime, "test").create(Scope.PERSON, None, "Bob's", person=bob.id)
     await recorded(database, Caller(key=key.id, scope=Scope.PERSON, object=None, holder=bob.holder), ann.holder, "b")
     await recorded(database, OFFICE, ann.holder, "a", now=NOW + timedelta(seconds=1))
     assert [(act.verb, act.by, act.person, act.scope) for act in await listed(database, ann.holder)] == [

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -12,16 +12,17 @@ from ledger.journal import reading
 from ledger.journal.batcher import Batcher
 from ledger.scheme import demo
 from ledger.scheme.chart import CHART
-from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.clock import Clock
 from ledger.scheme.demo.county import PROJECTS
 from ledger.scheme.demo.making import OFFICE
 from ledger.scheme.demo.places import VENUES
 from ledger.scheme.demo.plan import PEOPLE, STAFF
 from ledger.scheme.directory import Directory
 from ledger.scheme.projects import NewProject, Projects
+from tests.daytime import daytime
 
 
-async def load(database: Database, clock: Clock = system_clock) -> demo.Demo:
+async def load(database: Database, clock: Clock = daytime) -> demo.Demo:
     made = await demo.load(database, clock, "demo")
     assert made is not None
     return made
@@ -92,8 +93,8 @@ async def test_it_is_a_county_with_something_waiting_for_each_role(database: Dat
         for who, what in WAITING.items():
             assert await count(raw, what) > 0, who
         ((began, newest),) = await raw.fetch("SELECT min(recorded_at), max(recorded_at) FROM journal.entry")
-        assert datetime.now(UTC) - began > timedelta(days=88), "three months"
-        assert datetime.now(UTC) - newest < timedelta(days=1), "up to today"
+        assert daytime() - began > timedelta(days=88), "three months"
+        assert daytime() - newest < timedelta(days=1), "up to today"
         assert await count(raw, "scheme.outbox WHERE delivered_at IS NULL") == 0, "what is past is told to nobody"
         assert await count(raw, "journal.refusal") == 0, "nothing was refused"
         assert await count(raw, "scheme.answer WHERE refusal IS NOT NULL") == 0, "nothing was refused"
@@ -102,17 +103,17 @@ async def test_it_is_a_county_with_something_waiting_for_each_role(database: Dat
         by_kind = {total.kind: total.balance for total in totals}
         assert min(by_kind[kind] for kind in ("redeemed", "held", "transit", "paper", "pot")) > 0
     async with (
-        Batcher.running(database.connect, CHART, system_clock),
-        Directory.running(database.connect, system_clock, "demo") as directory,
+        Batcher.running(database.connect, CHART, daytime),
+        Directory.running(database.connect, daytime, "demo") as directory,
     ):
         for token in (made.scheme_token, made.project_token, made.person_token, made.venue_token):
             assert (await directory.find(token)).caller is not None
 
 
 async def test_it_is_made_once_and_never_where_something_else_is(database: Database) -> None:
-    await Projects(database, system_clock).create(OFFICE, "ours", NewProject(name="Our own", alias="Ours"))
+    await Projects(database, daytime).create(OFFICE, "ours", NewProject(name="Our own", alias="Ours"))
 
-    assert await demo.load(database, system_clock, "demo") is None
+    assert await demo.load(database, daytime, "demo") is None
 
     async with database.reading() as connection:
         assert await count(driver(connection), "scheme.person") == 0
@@ -126,12 +127,12 @@ async def test_a_load_that_ends_in_the_middle_goes_on_at_the_next_start(database
         if reached >= percent:
             loop.call_later(0.01, loading.cancel)  # amid the steps that follow
 
-    loading = asyncio.create_task(demo.load(database, system_clock, "demo", told))
+    loading = asyncio.create_task(demo.load(database, daytime, "demo", told))
     with contextlib.suppress(asyncio.CancelledError):
         await loading
     async with database.reading() as connection:
         half = await count(driver(connection), "scheme.answer")
-    later = datetime.now(UTC) + timedelta(hours=5)
+    later = daytime() + timedelta(hours=5)
 
     await load(database, lambda: later)
 

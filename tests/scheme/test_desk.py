@@ -1,7 +1,7 @@
 """The desk: one look at a person, what waits for a second approver, and who may look."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,13 +9,13 @@ import pytest
 from ledger.database import Database
 from ledger.scheme.acts import Acts, Wanted
 from ledger.scheme.callers import OPERATOR, Caller, Scope
-from ledger.scheme.clock import system_clock
 from ledger.scheme.credentials import Credentials, Kind, Status
 from ledger.scheme.desk import CREDENTIALS, AtDesk, Desk
 from ledger.scheme.guardians import Guardians
 from ledger.scheme.helping import Grant, Helpers, May
 from ledger.scheme.people import AgeBand, NewPerson, People, Reach
 from ledger.scheme.refusals import Declined
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 
 
@@ -27,24 +27,24 @@ async def api(dsn: str) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def desk(database: Database) -> Desk:
-    return Desk(database, system_clock)
+    return Desk(database, daytime)
 
 
 async def person(database: Database, name: str = "Ann Lee", **more: object) -> UUID:
     """Somebody new."""
     newcomer = NewPerson(name=name, **more)  # type: ignore[arg-type]  # of its own fields
-    return (await People(database, system_clock).create(OPERATOR, str(uuid4()), newcomer))[0].id
+    return (await People(database, daytime).create(OPERATOR, str(uuid4()), newcomer))[0].id
 
 
 async def test_one_look_tells_what_they_carry_and_who_is_around_them(database: Database, desk: Desk) -> None:
     ann, bob = await person(database), await person(database, "Bob", age_band=AgeBand.ADULT)
     cleo = await person(database, "Cleo", age_band=AgeBand.FROM_8)
-    credentials = Credentials(database, system_clock)
+    credentials = Credentials(database, daytime)
     for key in ("first", "second"):
         verb = credentials.issue_card if key == "first" else credentials.replace_card
         await verb(OPERATOR, key, ann)
-    await Helpers(database, system_clock).grant(OPERATOR, "help", Grant(helped=ann, helper=bob, may=[May.BALANCE]))
-    await Guardians(database, system_clock).add(OPERATOR, cleo, bob)
+    await Helpers(database, daytime).grant(OPERATOR, "help", Grant(helped=ann, helper=bob, may=[May.BALANCE]))
+    await Guardians(database, daytime).add(OPERATOR, cleo, bob)
     found = await desk.of(OPERATOR, ann)
 
     assert [(each.kind, each.status) for each in found.credentials] == [
@@ -61,7 +61,7 @@ async def test_one_look_tells_what_they_carry_and_who_is_around_them(database: D
 async def test_a_consent_that_holds_is_shown_with_its_end(database: Database, desk: Desk) -> None:
     dora = await person(database, "Dora", age_band=AgeBand.ADULT)
     cleo = await person(database, "Cleo", age_band=AgeBand.FROM_8)
-    guardians = Guardians(database, system_clock)
+    guardians = Guardians(database, daytime)
     await guardians.add(OPERATOR, cleo, dora)
     given, _ = await guardians.consent(OPERATOR, "yes", cleo, dora)
     [guardian] = (await desk.of(OPERATOR, cleo)).guardians
@@ -73,7 +73,7 @@ async def test_a_consent_that_holds_is_shown_with_its_end(database: Database, de
 
 
 async def test_a_look_uses_no_contact_and_is_written_down_once_a_day_for_each_who_looks(database: Database) -> None:
-    moments = [datetime.now(UTC)]
+    moments = [daytime()]
     desk = Desk(database, lambda: moments[-1])
     sam = Caller(key=uuid4(), scope=Scope.SCHEME, object=None, holder=uuid4())
     ann, bob = await person(database, contact=Reach(email="ann@example.org")), await person(database, "Bob")
@@ -94,7 +94,7 @@ async def test_a_look_uses_no_contact_and_is_written_down_once_a_day_for_each_wh
 
 async def test_of_many_cards_the_newest_are_shown(database: Database, desk: Desk) -> None:
     ann = await person(database)
-    credentials = Credentials(database, system_clock)
+    credentials = Credentials(database, daytime)
     await credentials.issue_card(OPERATOR, "first", ann)
     for number in range(CREDENTIALS):
         await credentials.replace_card(OPERATOR, f"again-{number}", ann)
@@ -144,7 +144,7 @@ async def test_reading_whose_hours_wait_at_a_sensitive_project_is_written_down(
     assert (waiting.name, waiting.minutes, waiting.needs_two, waiting.is_own) == ("Ann Lee", 420, True, False)
     [act, *_] = await Acts(database).page(Wanted(verb="people_of_sensitive_project"), before=None, limit=10)
     assert act.object == UUID(project)
-    assert datetime.now(UTC) - act.at < timedelta(minutes=1)
+    assert daytime() - act.at < timedelta(minutes=1)
 
 
 async def test_paused_offers_are_told_with_their_venue(api: Api, desk: Desk) -> None:

@@ -1,7 +1,6 @@
 """The directory: fresh, shared, bounded."""
 
 import asyncio
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -9,7 +8,6 @@ import pytest
 
 from ledger.database import Database
 from ledger.journal.batcher import Unavailable
-from ledger.scheme.clock import system_clock
 from ledger.scheme.codes import Pass, code_hash, read_typed
 from ledger.scheme.credentials import Credentials
 from ledger.scheme.directory import Directory
@@ -20,31 +18,30 @@ from ledger.scheme.rules import Rulebook
 from ledger.scheme.states import Publication
 from ledger.scheme.terms import Terms, Visitor
 from ledger.scheme.venues import NewVenue, Venues
+from tests.daytime import daytime
 
 OFFICE = Caller(key=SCHEME, scope=Scope.SCHEME, object=None)
 
 
 async def offers_of_a_venue(database: Database, count: int) -> list[UUID]:
-    venue, _ = await Venues(database, system_clock).create(OFFICE, "pool", NewVenue(name="Parkside pool"))
-    offers = Offers(database, system_clock)
+    venue, _ = await Venues(database, daytime).create(OFFICE, "pool", NewVenue(name="Parkside pool"))
+    offers = Offers(database, daytime)
     swim = NewOffer(venue=venue.id, details=Details(title="A swim", price=60, terms=Terms(quota=40)))
     return [(await offers.create(OFFICE, f"swim {number}", swim))[0].id for number in range(count)]
 
 
 async def an_offer(database: Database) -> UUID:
     [offer] = await offers_of_a_venue(database, 1)
-    await Offers(database, system_clock).change(OFFICE, offer, Publication.PUBLISHED)
+    await Offers(database, daytime).change(OFFICE, offer, Publication.PUBLISHED)
     return offer
 
 
 async def test_what_is_there_is_found_and_what_is_not_is_not(database: Database) -> None:
     offer = await an_offer(database)
-    person, _ = await People(database, system_clock).create(
-        OFFICE, "ann", NewPerson(name="Ann", age_band=AgeBand.FROM_16)
-    )
-    card, _ = await Credentials(database, system_clock).issue_card(OFFICE, "card", person.id)
-    _, token = await Keys(database, system_clock, "test").create(Scope.SCHEME, None, "x")
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    person, _ = await People(database, daytime).create(OFFICE, "ann", NewPerson(name="Ann", age_band=AgeBand.FROM_16))
+    card, _ = await Credentials(database, daytime).issue_card(OFFICE, "card", person.id)
+    _, token = await Keys(database, daytime, "test").create(Scope.SCHEME, None, "x")
+    async with Directory.running(database.connect, daytime, "test") as directory:
         hashed = code_hash(directory.secret, str(card.code))
         found = await directory.find(token, offer=offer, code=hashed)
         assert found.caller is not None
@@ -60,13 +57,13 @@ async def test_what_is_there_is_found_and_what_is_not_is_not(database: Database)
 
 
 async def test_a_phone_pass_is_found_by_its_number(database: Database) -> None:
-    people, credentials = People(database, system_clock), Credentials(database, system_clock)
+    people, credentials = People(database, daytime), Credentials(database, daytime)
     person, _ = await people.create(OFFICE, "ann", NewPerson(name="Ann"))
     ann = Caller(key=uuid4(), scope=Scope.PERSON, object=None, holder=person.holder)
     made, _ = await credentials.make_pass(ann, "pass", person.id)
     typed = read_typed((await credentials.shown_pass(ann, person.id)).code)
     assert isinstance(typed, Pass)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         found = await directory.find(code=typed.number)
         assert found.shown is not None
         assert (found.shown.id, found.shown.kind, found.shown.holder) == (made.id, "pass", person.holder)
@@ -74,9 +71,9 @@ async def test_a_phone_pass_is_found_by_its_number(database: Database) -> None:
 
 
 async def test_whoever_asks_at_the_same_moment_hears_of_their_own_code(database: Database) -> None:
-    people, credentials = People(database, system_clock), Credentials(database, system_clock)
+    people, credentials = People(database, daytime), Credentials(database, daytime)
     holders = {}
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         for number in range(20):
             person, _ = await people.create(OFFICE, f"person {number}", NewPerson(name=f"Ann {number}"))
             card, _ = await credentials.issue_card(OFFICE, f"card {number}", person.id)
@@ -86,20 +83,18 @@ async def test_whoever_asks_at_the_same_moment_hears_of_their_own_code(database:
 
 
 async def test_new_rules_are_known_to_the_next_question(database: Database) -> None:
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         assert (await directory.find()).rules.visit_cap_minutes == 480
-        await Rulebook(database, system_clock).change(OFFICE, {"visit_cap_minutes": 240})
+        await Rulebook(database, daytime).change(OFFICE, {"visit_cap_minutes": 240})
         assert (await directory.find()).rules.visit_cap_minutes == 240
 
 
 async def test_a_consent_and_what_somebody_is_eligible_for_are_read_each_time(
     database: Database, owner: asyncpg.Connection
 ) -> None:
-    person, _ = await People(database, system_clock).create(
-        OFFICE, "cat", NewPerson(name="Cat", age_band=AgeBand.FROM_8)
-    )
-    card, _ = await Credentials(database, system_clock).issue_card(OFFICE, "card", person.id)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    person, _ = await People(database, daytime).create(OFFICE, "cat", NewPerson(name="Cat", age_band=AgeBand.FROM_8))
+    card, _ = await Credentials(database, daytime).issue_card(OFFICE, "card", person.id)
+    async with Directory.running(database.connect, daytime, "test") as directory:
         hashed = code_hash(directory.secret, str(card.code))
 
         async def visitor() -> Visitor:
@@ -108,20 +103,18 @@ async def test_a_consent_and_what_somebody_is_eligible_for_are_read_each_time(
             return shown.visitor
 
         assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True)
-        given = "INSERT INTO scheme.eligible (person, word, given_at, given_by) VALUES ($1, 'induction', now(), $1)"
-        await owner.execute(given, person.id)
+        given = "INSERT INTO scheme.eligible (person, word, given_at, given_by) VALUES ($1, 'induction', $2, $1)"
+        await owner.execute(given, person.id, daytime())
         assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True, eligible=("induction",))
-        await owner.execute(
-            "UPDATE scheme.eligible SET ends_at = now() - interval '1 minute', given_at = now() - interval '1 day'"
-        )
+        await owner.execute("UPDATE scheme.eligible SET ends_at = given_at, given_at = given_at - interval '1 day'")
         assert await visitor() == Visitor(age_band="8_to_15", lacks_consent=True)
 
 
 async def test_a_change_is_seen_by_the_next_question(database: Database) -> None:
     offer = await an_offer(database)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         for status in (Publication.PAUSED, Publication.PUBLISHED, Publication.ENDED):
-            await Offers(database, system_clock).change(OFFICE, offer, status)
+            await Offers(database, daytime).change(OFFICE, offer, status)
             found = await directory.find(offer=offer)
             assert found.offer is not None
             assert found.offer.status == status
@@ -129,7 +122,7 @@ async def test_a_change_is_seen_by_the_next_question(database: Database) -> None
 
 async def test_questions_that_wait_share_one_query(database: Database) -> None:
     offer = await an_offer(database)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         await directory.find(offer=offer)
         answers = 0
         answer = directory._answer
@@ -151,7 +144,7 @@ async def test_a_full_memory_is_emptied_and_everything_is_still_found(
 ) -> None:
     monkeypatch.setattr("ledger.scheme.directory.OFFERS_MAX", 3)
     offers = await offers_of_a_venue(database, 10)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         for _ in range(3):
             found = await asyncio.gather(*(directory.find(offer=offer) for offer in offers))
             assert [one.offer.id for one in found if one.offer] == offers
@@ -162,7 +155,7 @@ async def test_a_full_memory_is_emptied_and_everything_is_still_found(
 
 async def test_without_the_database_it_says_so_and_comes_back(database: Database) -> None:
     offer = await an_offer(database)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         assert directory._connection is not None
         directory._connection.terminate()
         directory._connect = database.connect
@@ -183,7 +176,7 @@ async def test_without_the_database_it_says_so_and_comes_back(database: Database
 async def test_after_a_failover_what_was_known_is_asked_anew(database: Database, owner: asyncpg.Connection) -> None:
     """The new server may have lost the last changes, and count others up to the same version."""
     offer = await an_offer(database)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         before = (await directory.find(offer=offer)).offer
         version = await owner.fetchval("SELECT version FROM scheme.directory")
         await owner.execute("UPDATE scheme.offer SET status = 'paused'")
@@ -198,7 +191,7 @@ async def test_after_a_failover_what_was_known_is_asked_anew(database: Database,
 
 async def test_a_cancelled_question_harms_nobody(database: Database) -> None:
     offer = await an_offer(database)
-    async with Directory.running(database.connect, system_clock, "test") as directory:
+    async with Directory.running(database.connect, daytime, "test") as directory:
         asked = [asyncio.create_task(directory.find(offer=offer)) for _ in range(20)]
         await asyncio.sleep(0)
         for one in asked[::2]:
@@ -209,7 +202,7 @@ async def test_a_cancelled_question_harms_nobody(database: Database) -> None:
 
 
 async def test_a_key_is_live_until_its_moment(database: Database) -> None:
-    now = datetime.now(UTC)
+    now = daytime()
     key, token = await Keys(database, lambda: now, "test").create(Scope.SCHEME, None, "x")
     async with Directory.running(database.connect, lambda: now, "test") as directory:
         assert (await directory.find(token)).caller is not None

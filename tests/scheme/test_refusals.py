@@ -8,6 +8,7 @@ import pytest
 
 from ledger.journal.entries import KEPT, Failed, Kind, Outcome, Posted, Reason, Refused, Transfer, Unknown
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal, settled
+from tests.daytime import daytime
 
 ID = uuid4()
 
@@ -161,7 +162,7 @@ def test_a_defect_of_ours_is_no_refusal(outcome: Outcome) -> None:
 
 
 def test_what_was_posted_is_returned() -> None:
-    now = datetime.now(UTC)
+    now = daytime()
     posted = Posted(
         position=1,
         id=ID,

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from ledger.database import Database
-from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.refusals import Declined
 from ledger.scheme.rules import Rulebook, RuleChange, Rules, Value, table
+from tests.daytime import daytime
 
 STAFF = Caller(key=SCHEME, scope=Scope.SCHEME, object=None, holder=uuid4())
 NOW = datetime(2026, 11, 14, 12, tzinfo=UTC)
@@ -149,7 +149,7 @@ async def test_what_goes_together_is_taken(rulebook: Rulebook, values: dict[str,
 async def test_of_many_changes_at_once_none_is_lost(dsn: str, database: Database) -> None:
     enforced = {"back_days": 30, "weekly_note_minutes": 600, "contact_months": 12, "consent_months": 6}
     async with Database.open(dsn) as other:
-        books = Rulebook(database, system_clock), Rulebook(other, system_clock)
+        books = Rulebook(database, daytime), Rulebook(other, daytime)
         found = await asyncio.gather(
             *(books[number % 2].change(STAFF, {name: value}) for number, (name, value) in enumerate(enforced.items())),
         )

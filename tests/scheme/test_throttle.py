@@ -12,11 +12,11 @@ import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme import throttle
-from ledger.scheme.clock import system_clock
 from ledger.scheme.directory import Directory
 from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.throttle import forget, may_type, wrong, wrong_enrolment, wrong_slip
+from tests.daytime import daytime
 
 NOW = datetime(2026, 11, 21, 16, 40, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -36,7 +36,7 @@ async def venue(database: Database, owner: asyncpg.Connection) -> Venue:
     await owner.execute(
         "INSERT INTO scheme.venue (id, name, status, created_at) VALUES ($1, 'The pool', 'active', now())", id_
     )
-    keys = Keys(database, system_clock, "test")
+    keys = Keys(database, daytime, "test")
     made = [await keys.create(Scope.VENUE, id_, name) for name in ("the till", "the kiosk")]
     return Venue(id_, [key.device for key, _ in made if key.device is not None], [token for _, token in made])
 
@@ -133,8 +133,8 @@ async def test_ten_at_one_moment_lock_it_too(database: Database, owner: asyncpg.
 
 async def test_every_process_knows_of_a_lock_with_its_next_question(database: Database, venue: Venue) -> None:
     async with (
-        Directory.running(database.connect, system_clock, "test") as here,
-        Directory.running(database.connect, system_clock, "test") as there,
+        Directory.running(database.connect, daytime, "test") as here,
+        Directory.running(database.connect, daytime, "test") as there,
     ):
         for directory in (here, there):
             caller = (await directory.find(venue.tokens[0])).caller

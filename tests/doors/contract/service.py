@@ -33,7 +33,7 @@ def answering(dsn: str) -> Iterator[str]:
         return NOW + timedelta(seconds=time.monotonic() - began)
 
     async def serve(listener: socket.socket) -> None:
-        async with serving(settings_for(dsn), dsn, clock=clock, durable=False) as application:
+        async with serving(settings_for(dsn), dsn, clock=clock, tested=True) as application:
             server = uvicorn.Server(
                 uvicorn.Config(application, lifespan="off", ws="none", log_config=None, access_log=False)
             )

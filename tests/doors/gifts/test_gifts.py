@@ -13,6 +13,7 @@ import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme.lapses import lapse_due
+from tests.daytime import daytime
 from tests.doors.gifts.giving import Fund, gift, offered, pair, refusal, state, sums, topics, word
 from tests.doors.house import Api
 from tests.journal.conftest import audit
@@ -164,7 +165,7 @@ async def test_of_whoever_ends_a_gift_at_once_exactly_one_wins(
     became: Counter[str] = Counter()
     ann, bob = await pair(api, fund, 12_000)
     assert (await api.send("PATCH", "/v1/rules", {"gift_month_minutes": 60_000})).status_code == 200
-    later = datetime.now(UTC) + timedelta(days=60)
+    later = daytime() + timedelta(days=60)
     async with Api.running(dsn, scheme=api.scheme) as other:
         for number in range(25):
             id_ = await gift(api, ann, bob, 60)
@@ -209,7 +210,7 @@ async def test_whatever_happens_no_credit_is_lost(
                 await api.post("/v1/community-pot/gifts", {"giver": giver["id"], "minutes": chance.choice([15, 90])})
             case "lapse":
                 if chance.random() < 0.3:
-                    await lapsed(database, datetime.now(UTC) + timedelta(days=60))
+                    await lapsed(database, daytime() + timedelta(days=60))
             case verb if open_:
                 await api.post(f"/v1/gifts/{chance.choice(open_)}/{verb}")
         now = await sums(owner)
@@ -283,7 +284,7 @@ async def test_with_either_person_an_open_gift_goes_back_and_the_words_go(
     assert (shown["giver" if erased == "ann" else "receiver"], shown["words"]) == (None, None)
     assert await owner.fetchval("SELECT count(*) FROM scheme.gift WHERE words IS NOT NULL") == 0
     assert (await topics(owner, other))[-1] == f"gift_{becomes}"
-    assert await lapsed(database, datetime.now(UTC) + timedelta(days=60)) == 2
+    assert await lapsed(database, daytime() + timedelta(days=60)) == 2
     await audit(owner)
 
 

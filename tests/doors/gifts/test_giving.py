@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.gifts.giving import Fund, aged, gift, offered, pair, refusal, word
 from tests.doors.house import Api
 
@@ -178,7 +179,9 @@ async def test_a_consent_that_was_withdrawn_or_ended_lets_nobody_give(
 ) -> None:
     cat, bob = await aged(api, "Cat", "16_to_17", consent=True), await api.person("Bob")
     await fund(cat, 120)
-    await owner.execute("UPDATE scheme.consent SET given_at = now() - interval '2 years', ends_at = now()")
+    await owner.execute(
+        "UPDATE scheme.consent SET given_at = $1::timestamptz - interval '2 years', ends_at = $1", daytime()
+    )
     assert refusal(await offered(api, cat, bob, 60)) == (409, "consent_needed")
 
 

@@ -13,8 +13,8 @@ from playwright.async_api import Browser
 
 from ledger.database import Database
 from ledger.scheme import demo
-from ledger.scheme.clock import system_clock
 from tests.conftest import Postgres
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import DESKTOP, PHONE, Window, chromium, launched, left_out, listening, served
 from tests.doors.web.client import URL, Pages
@@ -50,7 +50,7 @@ async def pages(api: Api, url: str) -> AsyncIterator[Pages]:
 @pytest.fixture
 def entrance(database: Database) -> Entrance:
     """Signs people and devices in: what `sign_in` of pages and of windows takes."""
-    return Entrance(database, system_clock)
+    return Entrance(database, daytime)
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +132,7 @@ async def _county(postgres: Postgres) -> AsyncIterator[tuple[str, Mapping[str, s
     """Loaded once, to be copied: the database's name, and what is known of it."""
     name = await postgres.create()
     async with Database.open(postgres.dsn(name)) as database:
-        shown = await demo.load(database, system_clock, "demo")
+        shown = await demo.load(database, daytime, "demo")
     assert shown is not None
     yield name, known_of(shown)
     await postgres.drop(name)
@@ -151,7 +151,7 @@ async def _running(postgres: Postgres, template: str, known: Mapping[str, str]) 
             served(api.application, listener),
             Database.open(dsn) as database,
         ):
-            yield County(api, url, known, Entrance(database, system_clock))
+            yield County(api, url, known, Entrance(database, daytime))
     await postgres.drop(name)
 
 

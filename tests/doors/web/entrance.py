@@ -5,7 +5,7 @@ Whoever is asked for without a person is somebody new, known by no other role.
 
 import itertools
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from ledger.scheme.projects import NewProject, Projects
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.scheme.sign_ins import SignIns, Strength
 from ledger.scheme.venues import NewVenue, Venues
+from tests.daytime import daytime
 
 Id = str | UUID
 _numbers: Final = itertools.count(1)
@@ -97,7 +98,7 @@ class Entrance:
 
 def known_of(shown: Demo) -> dict[str, str]:
     """What of the demo county addresses and fields are filled in with."""
-    today = datetime.now(LONDON).date()
+    today = daytime().astimezone(LONDON).date()
     return {
         "person": str(shown.person.id),
         "project": str(shown.project.id),

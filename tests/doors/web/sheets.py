@@ -1,10 +1,11 @@
 """Forms as somebody finds them on a page: filled in as it stands, wrongly, or put right as the answer asks."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element
 
+from tests.daytime import daytime
 from tests.doors.web import checks
 from tests.doors.web.checks import Html
 
@@ -127,7 +128,7 @@ def _spoilt(field: Element) -> str:
 
 
 def _usual(name: str, nth: int) -> tuple[str, ...]:
-    day = datetime.now(UTC) + timedelta(days=(8, -1, 1, 30)[nth % 4])
+    day = daytime() + timedelta(days=(8, -1, 1, 30)[nth % 4])
     known = {
         "day": (day.date().isoformat(),),
         "time": ("10:00", "11:00", "14:00"),

@@ -124,7 +124,7 @@ async def _answering() -> AsyncIterator[Shown]:
             entrance = Entrance(database, system_clock)
             tokens, bare = await tokens_of(entrance, known), await entrance.bare()
             bare_tokens = await tokens_of(entrance, bare)
-            async with serving(settings, dsn, durable=False) as application, served(application, listener) as address:
+            async with serving(settings, dsn, tested=True) as application, served(application, listener) as address:
                 yield Shown(address, tokens, known, bare_tokens, bare)
 
 

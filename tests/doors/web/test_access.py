@@ -5,7 +5,7 @@ derived from whom the route names, and from nothing that the application says at
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import Enum, auto
 from itertools import product
 from types import MappingProxyType
@@ -26,13 +26,13 @@ from ledger.doors.web.access import ADMITTED, Who
 from ledger.journal import log
 from ledger.journal.entries import new_key
 from ledger.scheme.callers import OPERATOR, Scope
-from ledger.scheme.clock import system_clock
 from ledger.scheme.devices import Devices
 from ledger.scheme.leaving import Leaving
 from ledger.scheme.refusals import Declined
 from ledger.scheme.roles import Role, Roles
 from ledger.scheme.sign_ins import FRESH, SignIns, Strength
 from tests.conftest import Postgres
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for, written
 from tests.doors.web import checks
 from tests.doors.web.client import URL, Pages, cookie_at
@@ -210,7 +210,7 @@ async def objects(api: Api, name: str) -> dict[str, str]:
     draft = {"title": "Soup kitchen", "kind": "weekly"}
     opportunity = await api.made(f"/v1/projects/{project}/opportunities", draft)
     await api.made(f"/v1/opportunities/{opportunity['id']}/publish")
-    starts = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    starts = (daytime() + timedelta(days=1)).replace(microsecond=0)
     times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
     planned = await api.made(f"/v1/projects/{project}/sessions", {**times, "opportunity": opportunity["id"]})
     session = planned["sessions"][0]["id"]
@@ -313,16 +313,16 @@ async def world(postgres: Postgres) -> AsyncIterator[World]:
         httpx.AsyncClient(transport=httpx.ASGITransport(api.application), base_url=URL) as client,
     ):
         own, others = await objects(api, "Ann"), await objects(api, "Bob")
-        known = list(await everybody(api, Entrance(database, system_clock), own, others))
+        known = list(await everybody(api, Entrance(database, daytime), own, others))
         tokens = {who: token for who, _, token in known}
-        now, past = (SignIns(database, clock) for clock in (system_clock, lambda: system_clock() - FRESH - SECOND))
+        now, past = (SignIns(database, clock) for clock in (daytime, lambda: daytime() - FRESH - SECOND))
         for who in LONG_AGO:
             present = await now.who(tokens[who])
             assert present is not None
             tokens[f"{who} long ago"] = await past.begin(Strength.PASSKEY, holder=present.holder)
         owner = await asyncpg.connect(dsn)
         # What was made up to here is proven, so that its receipts are there.
-        await log.sign_next(owner, log.Notary.open(settings.signing_key_path, settings.origin), system_clock)
+        await log.sign_next(owner, log.Notary.open(settings.signing_key_path, settings.origin), daytime)
         yield World(
             client,
             owner,
@@ -542,7 +542,7 @@ async def test_a_role_that_ended_is_over_at_the_next_click_and_the_next_call(
     else:
         with pytest.raises(Declined):
             await making
-    roles = Roles(database, system_clock)
+    roles = Roles(database, daytime)
     [held] = await roles.of(OPERATOR, UUID(ann))
     await roles.end(OPERATOR, new_key(), held.id)
 
@@ -569,7 +569,7 @@ async def test_who_left_is_out_at_the_next_click(
     await entrance.staff()  # the last one can't leave
     pages.sign_in(await entrance.staff(ann))
     await pages.get("/staff")
-    await Leaving(database, system_clock).leave(OPERATOR, new_key(), UUID(ann))
+    await Leaving(database, daytime).leave(OPERATOR, new_key(), UUID(ann))
 
     assert (await pages.get("/staff")).heading == "Sign in"
 
@@ -582,7 +582,7 @@ async def test_a_device_that_was_revoked_is_out_at_the_next_click(
     place = await (api.venue() if kind == "till" else api.project())
     pages.sign_in(await getattr(entrance, kind)(place))
     await pages.get(path)
-    devices = Devices(database, system_clock, "test")
+    devices = Devices(database, daytime, "test")
     listed = devices.of_venue if kind == "till" else devices.of_project
     [device] = await listed(OPERATOR, UUID(place), after=None, limit=10)
     await devices.revoke(OPERATOR, device.id)

@@ -8,7 +8,7 @@ import ast
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from ledger.scheme.attendances import Presence
 from ledger.scheme.callers import Scope
 from ledger.scheme.outbox import Topic
 from ledger.scheme.states import Participation, Publication
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.doors.test_api_acts import BY_STAFF
 from tests.doors.watched import NAMES, Watched
@@ -439,7 +440,7 @@ async def at_the_project(api: Api, watched: Watched) -> dict[str, str]:
         "card": card["credential"]["id"],
         "change": "block",
         "packed": urlsafe_b64encode(UUID(eve).bytes).decode(),
-        "day": (datetime.now(UTC) - timedelta(days=1)).date().isoformat(),
+        "day": (daytime() - timedelta(days=1)).date().isoformat(),
         "recorded": recorded,
     }
 

@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from ledger.doors.web.acts import SAYS
-from ledger.scheme.clock import day_of, system_clock
+from ledger.scheme.clock import day_of
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.watched import Watched
 from tests.doors.web.checks import said
@@ -46,7 +47,7 @@ async def test_acts_are_narrowed_down(api: Api, auditor: Pages) -> None:
 
     assert [row[2] for row in page.rows()] == [LOOKED]
     assert page.filled("Show")["holder"] == [ann["holder"]]
-    today = day_of(system_clock())
+    today = day_of(daytime())
     for since, until, found in (
         (today + timedelta(days=1), "", False),
         ("", today - timedelta(days=1), False),

@@ -1,10 +1,11 @@
 """Vouchers that staff print: made from the community's pot, printed with their codes, ended early."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -22,7 +23,7 @@ async def office(api: Api, pages: Pages, entrance: Entrance) -> Api:
 
 
 def last_day() -> str:
-    return f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
+    return f"{daytime() + timedelta(days=30):%Y-%m-%d}"
 
 
 async def made(pages: Pages, **fields: str) -> None:

@@ -1,10 +1,11 @@
 """Booking: chosen, looked at, booked with a code, changed and cancelled; and every "no" said kindly, with a way on."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
@@ -14,7 +15,7 @@ LONDON = ZoneInfo("Europe/London")
 
 def at(days: int, hour: int = 12) -> dict[str, str]:
     """A day and a time in so many days, as the form takes them."""
-    day = (datetime.now(LONDON) + timedelta(days=days)).date()
+    day = (daytime().astimezone(LONDON) + timedelta(days=days)).date()
     return {"visit_at_day": day.isoformat(), "visit_at_time": f"{hour:02}:00"}
 
 
@@ -46,7 +47,7 @@ class Cast:
         return offer
 
     async def occasion(self, offer: str, days: int, places: int | None = None) -> None:
-        starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+        starts = daytime().replace(microsecond=0) + timedelta(days=days)
         times = {"starts_at": starts.isoformat(), "ends_at": (starts + timedelta(hours=2)).isoformat()}
         await self.api.made(f"/v1/offers/{offer}/occasions", {"occasions": [{**times, "places": places}]})
 

@@ -1,11 +1,12 @@
 """Telling hours: the rounded figure is seen before it is sent; drafts, questions and answers; each state in words."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
@@ -14,7 +15,7 @@ LONDON = ZoneInfo("Europe/London")
 
 
 def yesterday(hour: int = 10, *, days: int = 1) -> dict[str, str]:
-    day = (datetime.now(LONDON) - timedelta(days=days)).date()
+    day = (daytime().astimezone(LONDON) - timedelta(days=days)).date()
     return {"started_at_day": day.isoformat(), "started_at_time": f"{hour:02}:00"}
 
 

@@ -9,11 +9,12 @@ import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import LONDON, day_of, system_clock
+from ledger.scheme.clock import LONDON, day_of
 from ledger.scheme.demo.cast import tablets
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.sign_ins import FRESH
 from ledger.scheme.telling import tell
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for
 from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
@@ -47,7 +48,7 @@ async def test_the_front_door_opens_every_part_of_the_house(county: County) -> N
         assert page.heading.startswith("Hello")
 
         # Nobody here has a passkey to show once more, however long ago they came in.
-        before = Entrance(county.entrance.database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+        before = Entrance(county.entrance.database, lambda: daytime() - FRESH - timedelta(seconds=1))
         pages.sign_in(await before.staff())
         await pages.get(f"/staff/people/{county.known['person']}/contact")
         assert "Saved." in await pages.submit("Save", phone="01223 100 200")
@@ -70,7 +71,7 @@ async def test_the_front_door_opens_every_part_of_the_house(county: County) -> N
 
 async def _tell(database: Database) -> None:
     """Tell people what happened, as it is at noon."""
-    noon = datetime.combine(day_of(system_clock()), time(12), LONDON)
+    noon = datetime.combine(day_of(daytime()), time(12), LONDON)
     async with database.transaction() as connection:
         await tell(driver(connection), noon + timedelta(days=1))
 
@@ -117,7 +118,7 @@ async def test_elsewhere_there_is_no_such_door(pages: Pages, path: str) -> None:
 async def test_a_scheme_with_people_of_its_own_has_none_though_nobody_set_its_environment(
     dsn: str, database: Database
 ) -> None:
-    ann, _ = await People(database, system_clock).create(OPERATOR, "ann", NewPerson(name="Ann"))
+    ann, _ = await People(database, daytime).create(OPERATOR, "ann", NewPerson(name="Ann"))
     settings = msgspec.structs.replace(settings_for(dsn), environment="demo")
     async with Api.running(dsn, settings=settings) as api, Pages.of(api, url=URL) as pages:
         for path in ("/demo", "/demo/letters"):

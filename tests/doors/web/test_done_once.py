@@ -15,7 +15,7 @@ are sent elsewhere; each with the reason. The routes are the application's: a ne
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
 from http import HTTPStatus
 from typing import Final
@@ -29,10 +29,9 @@ import pytest
 from ledger.database import Database
 from ledger.doors.web.access import Who
 from ledger.journal.entries import new_key
-from ledger.scheme.clock import system_clock
-from ledger.scheme.periodic import jobs
 from ledger.scheme.sign_ins import Strength
 from tests.conftest import Postgres
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for, written
 from tests.doors.web import checks
 from tests.doors.web.browser import Window
@@ -261,22 +260,6 @@ def turn(route: str) -> int:
     return next((at for at, word in enumerate(LAST, 1) if word in route), 0)
 
 
-@asynccontextmanager
-async def at_rest(dsn: str) -> AsyncIterator[None]:
-    """While the service does nothing by itself: whoever has a job's row has the job."""
-    other = await asyncpg.connect(dsn)
-    async with other.transaction():
-        names = [job.name for job in jobs()]
-        await other.execute(
-            "INSERT INTO scheme.work (name, done_until) SELECT u, now() FROM unnest($1::text[]) u"
-            " ON CONFLICT DO NOTHING",
-            names,
-        )
-        await other.execute("SELECT FROM scheme.work WHERE name = ANY($1) FOR UPDATE", names)
-        yield
-    await other.close()
-
-
 @pytest.fixture
 async def desk(postgres: Postgres, _county: tuple[str, Mapping[str, str]]) -> AsyncIterator[Desk]:
     template, known = _county
@@ -285,12 +268,11 @@ async def desk(postgres: Postgres, _county: tuple[str, Mapping[str, str]]) -> As
     settings = msgspec.structs.replace(settings_for(dsn), environment="demo", public_url=URL)
     async with Api.running(dsn, settings=settings) as api, Database.open(dsn) as database:
         owner = await asyncpg.connect(dsn)
-        county = County(api, URL, known, Entrance(database, system_clock))
+        county = County(api, URL, known, Entrance(database, daytime))
         phone = Authenticator(origin=URL, rp_id="localhost")
         desk = Desk(county, owner, await scenery(dsn, county, owner, phone), phone)
         desk.who = {each.path: each.who or () for each in await routes_of(api) if each.method == "POST"}
-        async with at_rest(dsn):
-            yield desk
+        yield desk
         await owner.close()
     await postgres.drop(name)
 
@@ -326,7 +308,7 @@ async def test_what_was_refused_is_mended_and_done_once_whichever_copy_of_the_fo
 ) -> None:
     ann = (await api.person())["id"]
     await api.give(await api.project(), {ann: 240})
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
+    tomorrow = (daytime() + timedelta(days=1)).replace(microsecond=0)
     visit = {"person": ann, "offer": await api.offer(await api.venue()), "visit_at": tomorrow.isoformat()}
     path = f"/people/{ann}/bookings/{(await api.made('/v1/bookings', visit))['id']}/change"
     pages.sign_in(await entrance.person(ann))

@@ -4,8 +4,8 @@ import pytest
 
 from ledger.database import Database
 from ledger.doors.web.access import Who
-from ledger.scheme.clock import system_clock
 from ledger.scheme.sign_ins import SignIns, Strength
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.entrance import Entrance, tokens_of
 
@@ -27,9 +27,9 @@ async def test_each_is_let_in_as_themselves(
     api: Api, database: Database, who: Who, strength: Strength, role: str | None
 ) -> None:
     person, project, venue = (await api.person())["id"], await api.project(), await api.venue()
-    tokens = await tokens_of(Entrance(database, system_clock), {"person": person, "project": project, "venue": venue})
+    tokens = await tokens_of(Entrance(database, daytime), {"person": person, "project": project, "venue": venue})
     assert tokens[Who.ANYBODY] == ""
-    present = await SignIns(database, system_clock).who(tokens[who])
+    present = await SignIns(database, daytime).who(tokens[who])
     assert present is not None
     assert present.strength is strength
     assert [held.role for held in present.roles] == ([] if role is None else [role])

@@ -5,9 +5,10 @@ import pytest
 
 from ledger.database import Database
 from ledger.journal.verifying import Broken, verify_journal
-from ledger.scheme.clock import LONDON, system_clock
+from ledger.scheme.clock import LONDON
 from ledger.scheme.overview import record_verification
 from ledger.scheme.rules import table
+from tests.daytime import daytime
 from tests.doors.house import Api, sign
 from tests.doors.web.checks import SVG, text
 from tests.doors.web.client import Page, Pages
@@ -96,7 +97,7 @@ async def test_how_the_log_stands_is_told_as_it_is(
     async def looked_through() -> None:
         """As `timecredits verify journal` does."""
         found = await verify_journal(owner)
-        await record_verification(database, system_clock(), sound=not isinstance(found, Broken))
+        await record_verification(database, daytime(), sound=not isinstance(found, Broken))
 
     page = await office.get("/staff/health")
     assert "Every entry is signed" in page
@@ -121,7 +122,7 @@ async def test_how_the_log_stands_is_told_as_it_is(
     await looked_through()
     page = await office.again()
     verified = page.terms()["Last whole check that found all well"]
-    assert verified.startswith(system_clock().astimezone(LONDON).strftime("%A %-d %B"))
+    assert verified.startswith(daytime().astimezone(LONDON).strftime("%A %-d %B"))
 
     await owner.execute("UPDATE journal.kind SET balance = balance + 60 WHERE name = 'wallet'")
     await looked_through()

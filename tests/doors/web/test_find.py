@@ -1,7 +1,7 @@
 """Finding somewhere to spend and something to do: for everybody, by place and by need, in plain words."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -14,6 +14,7 @@ from ledger.doors.web.times import opening
 from ledger.scheme.clock import LONDON
 from ledger.scheme.opportunities import USUAL_TAGS
 from ledger.scheme.windows import DAYS, Window
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -109,7 +110,7 @@ async def test_what_somebody_needs_narrows_it(api: Api, pages: Pages) -> None:
     await site(api, steep, "CB4 1DQ", step_free=False)
     await api.offer(level, title="A swim", low_talk=True)
     dance = await api.offer(level, title="Tea dance", companion_free=True)
-    today = datetime.now(LONDON).date()
+    today = daytime().astimezone(LONDON).date()
     quiet = [{"days": ["mon"], "opens": "10:00", "closes": "12:00"}]
     closed = [(today + timedelta(days=days)).isoformat() for days in (0, 1)]  # it may be past midnight soon
     tour = await api.offer(steep, title="A tour", quiet=quiet, closed=closed)
@@ -203,7 +204,7 @@ async def opportunity(api: Api, project: str, title: str = "Mend things", **more
 
 
 async def session(api: Api, project: str, opportunity_: str, *, days: int = 3) -> str:
-    starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    starts = daytime().replace(microsecond=0) + timedelta(days=days)
     body = {
         "opportunity": opportunity_,
         "started_at": starts.isoformat(),

@@ -1,9 +1,10 @@
 """A group's pot: its keyholders see what is in it, propose visits, and agree to each other's; nobody else finds it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -19,7 +20,7 @@ class Gardeners:
     @property
     def visit(self) -> dict[str, str]:
         """Cas in a week, by herself."""
-        day = datetime.now(UTC) + timedelta(days=7)
+        day = daytime() + timedelta(days=7)
         return {"person": self.people["Cas"], "visit_at_day": f"{day:%Y-%m-%d}", "visit_at_time": "14:30"}
 
     async def has(self) -> tuple[int, int]:

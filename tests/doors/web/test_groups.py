@@ -1,6 +1,6 @@
 """Groups: the office makes them; who keeps a pot takes two to change; what was printed from it is there to see."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -8,12 +8,13 @@ import pytest
 
 from ledger.database import Database
 from ledger.scheme.callers import Caller, Scope
-from ledger.scheme.clock import Clock, system_clock
+from ledger.scheme.clock import Clock
 from ledger.scheme.keyholders import Keyholders
 from ledger.scheme.letters import Letters
 from ledger.scheme.pot_spends import WAITS_FOR
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Strength
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web import checks
 from tests.doors.web.client import Page, Pages
@@ -45,7 +46,7 @@ class Gardeners:
 
     async def told(self, database: Database) -> list[tuple[str, str]]:
         """Whom letters went to since this was asked last, and what each says first."""
-        letters = Letters(database, system_clock)
+        letters = Letters(database, daytime)
         found = await letters.due()
         for each in found:
             assert not checks.hard_to_read(each.body)
@@ -242,7 +243,7 @@ async def test_what_is_proposed_lapses_and_ends_with_the_keys_of_whoever_propose
     ann, bob = await caller("Ann"), await caller("Bob")
 
     def at(later: timedelta) -> Keyholders:
-        clock: Clock = lambda: system_clock() + later  # noqa: E731
+        clock: Clock = lambda: daytime() + later  # noqa: E731
         return Keyholders(database, clock)
 
     assert not await at(timedelta()).propose(ann, group, cas, keyholder=True)
@@ -275,7 +276,7 @@ async def test_vouchers_are_printed_from_a_groups_pot_and_seen_by_its_keyholders
     assert "In the pot of The gardeners: 4 credits." in page
     page = await pages.submit("Make them", status=422)
     assert "In the pot of The gardeners: 4 credits." in page
-    day = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
+    day = f"{daytime() + timedelta(days=30):%Y-%m-%d}"
     fields = {"label": "Open day", "minutes_hours": "1", "last_day": day}
     page = await pages.submit("Make them", fields, count="21", status=409)
     assert "vouchers of 20 credits at most are printed within a day. More takes two keyholders" in page.alert

@@ -5,7 +5,7 @@ Each person has a window of their own, as in life: what one of them did is what 
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import pytest
@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 
 from ledger.database import Database
 from ledger.scheme.clock import LONDON
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.doors.web.browser import DESKTOP, PHONE, Window, axe
 from tests.doors.web.entrance import Entrance
@@ -27,8 +28,8 @@ class Sit(Protocol):
     def __call__(self, token: str, size: tuple[int, int] = DESKTOP) -> Awaitable[Hands]: ...
 
 
-SOON = (datetime.now(LONDON) + timedelta(days=3)).date().isoformat()
-LATELY = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+SOON = (daytime().astimezone(LONDON) + timedelta(days=3)).date().isoformat()
+LATELY = (daytime().astimezone(LONDON) - timedelta(days=3)).date().isoformat()
 
 
 @pytest.fixture(params=[True, False], ids=["script", "no script"])
@@ -48,7 +49,7 @@ async def test_from_the_register_by_the_approvals_to_what_somebody_has(api: Api,
     project = await api.project("The tool shed")
     ann, bob = str((await api.person("Ann Lee"))["id"]), str((await api.person("Bob Ray"))["id"])
     await api.made(f"/v1/projects/{project}/registers", register({ann: 60, bob: 60}, days_ago=7))
-    ended = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+    ended = daytime().replace(second=0, microsecond=0) - timedelta(minutes=1)
     times = {"started_at": (ended - timedelta(hours=7)).isoformat(), "ended_at": ended.isoformat()}
     session = (await api.made(f"/v1/projects/{project}/sessions", times))["sessions"][0]["id"]
 

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from playwright.async_api import Browser
 
+from ledger.database import Database
 from ledger.doors.web.organisation import BACK
+from ledger.scheme.clock import system_clock
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import SHAPES, Window, every_size, listening, served
 from tests.doors.web.client import URL, Page, Pages
@@ -36,14 +38,15 @@ class Site(NamedTuple):
         return await (pages or self.pages).get(f"{BACK}?{urlencode(query)}", status=status)
 
 
-async def _site(dsn: str, entrance: Entrance, issuer: str) -> AsyncIterator[Site]:
+async def _site(dsn: str, database: Database, issuer: str) -> AsyncIterator[Site]:
     settings = msgspec.structs.replace(
         settings_for(dsn), public_url=URL, oidc_issuer=issuer, oidc_client=CLIENT, oidc_secret=SECRET
     )
-    async with Api.running(dsn, settings=settings) as api, Pages.of(api) as pages:
+    # Its provider asks the machine's clock.
+    async with Api.running(dsn, clock=system_clock, settings=settings) as api, Pages.of(api) as pages:
         body = {"name": "Ann Lee", "contact": {"email": "ann@example.org", "safe": True}}
         ann, project = str((await api.made("/v1/people", body))["id"]), await api.project()
-        await entrance.coordinator(project, ann)
+        await Entrance(database, system_clock).coordinator(project, ann)
         yield Site(api, pages, ann, project)
 
 
@@ -54,16 +57,16 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-async def site(dsn: str, entrance: Entrance, provider: Provider) -> AsyncIterator[Site]:
-    async for each in _site(dsn, entrance, provider.issuer):
+async def site(dsn: str, database: Database, provider: Provider) -> AsyncIterator[Site]:
+    async for each in _site(dsn, database, provider.issuer):
         yield each
 
 
 @pytest.fixture
-async def real_site(dsn: str, entrance: Entrance) -> AsyncIterator[Site]:
+async def real_site(dsn: str, database: Database) -> AsyncIterator[Site]:
     """One with a provider in a process of its own."""
     async with in_a_process() as issuer:
-        async for each in _site(dsn, entrance, issuer):
+        async for each in _site(dsn, database, issuer):
             yield each
 
 

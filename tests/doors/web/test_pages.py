@@ -10,9 +10,9 @@ from playwright.async_api import Browser
 
 from ledger.database import Database
 from ledger.doors.web.places import navigation
-from ledger.scheme.clock import system_clock
 from ledger.scheme.roles import Held, Role
 from ledger.scheme.sign_ins import Present, Strength
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import PHONE, Window, listening, served
 from tests.doors.web.client import URL, Pages
@@ -101,7 +101,7 @@ async def test_in_an_old_browser_that_does_not_say_the_site_our_forms_are_heard(
 
             ann = (await api.person())["id"]
             async with served(old, listener), Window.opened(browser, url, PHONE, script=False) as window:
-                await window.sign_in(await Entrance(database, system_clock).person(ann))
+                await window.sign_in(await Entrance(database, daytime).person(ann))
                 await window.go(f"/people/{ann}")
                 await window.press("Sign out")
                 assert await window.page.get_by_text("You are signed out.").is_visible()

@@ -9,10 +9,10 @@ import pytest
 from ledger.database import Database
 from ledger.journal.entries import new_key
 from ledger.scheme.callers import OPERATOR
-from ledger.scheme.clock import system_clock
 from ledger.scheme.one_time import OneTime
 from ledger.scheme.passkeys import LIVE_MAX, NAME_MAX
 from ledger.scheme.sign_ins import FRESH, SignIns, Strength
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
@@ -29,7 +29,7 @@ async def ann(api: Api) -> str:
 @pytest.fixture
 async def link(database: Database, owner: asyncpg.Connection, ann: str) -> str:
     """The path of an invitation for Ann."""
-    one_time = OneTime(database, system_clock, await owner.fetchval("SELECT secret FROM scheme.directory"))
+    one_time = OneTime(database, daytime, await owner.fetchval("SELECT secret FROM scheme.directory"))
     invited, _ = await one_time.invite(OPERATOR, new_key(), ann, address_of_link="")  # type: ignore[arg-type]
     assert invited.link is not None
     return invited.link
@@ -275,7 +275,7 @@ async def test_a_passkey_is_given_another_name(pages: Pages, link: str, ann: str
 async def test_one_other_browser_is_signed_out_and_nobody_elses(
     api: Api, pages: Pages, entrance: Entrance, database: Database, ann: str
 ) -> None:
-    sign_ins = SignIns(database, system_clock)
+    sign_ins = SignIns(database, daytime)
     forgotten, here = await entrance.person(ann), await entrance.person(ann)
     others = await entrance.person((await api.person("Bob"))["id"])
     pages.sign_in(others)
@@ -326,7 +326,7 @@ async def test_what_weighs_most_is_done_once_they_showed_that_it_is_them_with_wh
 ) -> None:
     mine = await made(pages, link)
     bob = (await api.person("Bob"))["id"]
-    before = Entrance(database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+    before = Entrance(database, lambda: daytime() - FRESH - timedelta(seconds=1))
     pages.sign_in(old := await before.staff(ann))
     await pages.get(f"/staff/people/{bob}/contact")
     question = await pages.submit("Save", email="bob@example.org", status=403)
@@ -351,7 +351,7 @@ async def test_who_adds_a_passkey_long_after_they_signed_in_shows_one_first(
     pages: Pages, database: Database, link: str, ann: str
 ) -> None:
     mine = await made(pages, link)
-    before = Entrance(database, lambda: system_clock() - FRESH - timedelta(seconds=1))
+    before = Entrance(database, lambda: daytime() - FRESH - timedelta(seconds=1))
     pages.sign_in(await before.person(ann, Strength.PASSKEY))
     page = await pages.get(f"/people/{ann}/passkeys/new")
     assert page.heading == "Sign in with a passkey"

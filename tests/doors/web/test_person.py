@@ -13,6 +13,7 @@ from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.lines import Line, Why
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -86,10 +87,10 @@ async def test_all_that_matters_now_stands_on_the_home_page(
     project, venue = await api.project("Repair cafe"), await api.venue("Parkside pool")
     await api.give(project, {ann: 165, bob: 60})
     offer = await api.offer(venue, title="A swim")
-    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    soon = daytime().replace(microsecond=0) + timedelta(days=3)
     await api.made("/v1/bookings", {"person": ann, "offer": offer, "visit_at": soon.isoformat()})
     await api.made(f"/v1/people/{bob}/gifts", {"receiver": ann, "minutes": 15, "words": "For you"})
-    began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    began = daytime().replace(microsecond=0) - timedelta(days=2)
     times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=1)).isoformat()}
     await api.made("/v1/claims", {"project": project, "person": ann, "minutes": 60, **times})
     await api.made(f"/v1/people/{kid}/helpers", {"helper": ann, "may": ["claim"]})
@@ -125,7 +126,7 @@ async def test_a_helper_is_shown_only_what_they_may_open_and_is_never_told_you(
     project = await api.project()
     await api.give(project, {ann: 225})
     offer = await api.offer(await api.venue())
-    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    soon = daytime().replace(microsecond=0) + timedelta(days=3)
     await api.made("/v1/bookings", {"person": ann, "offer": offer, "visit_at": soon.isoformat()})
     await api.send("PATCH", f"/v1/people/{ann}/preferences", {"paused": True})
     await api.made(f"/v1/people/{ann}/helpers", {"helper": bob, "may": sorted({"balance", may})})
@@ -166,7 +167,7 @@ async def _received_in_each_month(database: Database, person: str, months: int) 
         raw = driver(connection)
         holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", UUID(person))
         for ago in range(months, 0, -1):
-            at = datetime.now(UTC) - timedelta(days=31 * ago)
+            at = daytime() - timedelta(days=31 * ago)
             received = Transfer("opening:notes", account("wallet", holder), 60)
             await post(raw, CHART, [Entry(id=uuid4(), transfers=(received,), happened_at=at, actor=uuid4())], at)
 

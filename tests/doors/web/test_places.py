@@ -7,7 +7,7 @@ of axe's rules on a telephone and, on each day, in one more of `SHAPES`. With --
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from http import HTTPStatus
 from typing import Final
 
@@ -18,6 +18,7 @@ from playwright.async_api import Browser
 from ledger.doors.web import is_page
 from ledger.doors.web import pages as web
 from ledger.doors.web.access import Who
+from tests.daytime import daytime
 from tests.doors.web.browser import NARROW, SHAPES, Window, every_size, overflowing
 from tests.doors.web.checks import READING_AGE
 from tests.doors.web.client import Page as Shown
@@ -220,7 +221,7 @@ def _shape(each: Place | Scene, day: date) -> tuple[int, str]:
 
 
 def _today(each: Place | Scene) -> tuple[tuple[int, str]]:
-    return (_shape(each, datetime.now(UTC).date()),)
+    return (_shape(each, daytime().date()),)
 
 
 def test_within_eight_days_each_place_is_looked_at_in_all_shapes() -> None:

@@ -1,6 +1,6 @@
 """A coordinator's day: what is on, who comes, planning and cancelling, what can be done there, and what was given."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import asyncpg
@@ -9,6 +9,7 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme.clock import LONDON, day_of
 from ledger.scheme.telling import tell
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -28,7 +29,7 @@ class Club:
         return self
 
     async def session(self, *, begins: timedelta = timedelta(), hours: int = 2, **more: object) -> str:
-        began = datetime.now(UTC).replace(second=0, microsecond=0) + begins
+        began = daytime().replace(second=0, microsecond=0) + begins
         times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=hours)).isoformat()}
         made = await self.api.made(f"/v1{self.base}/sessions", {**times, **more})
         return str(made["sessions"][0]["id"])
@@ -80,7 +81,7 @@ async def test_the_day_says_who_is_expected_and_who_is_here(club: Club) -> None:
 
 async def test_the_day_counts_what_waits(club: Club) -> None:
     ann = await club.regular("Ann Lee")
-    began = datetime.now(UTC) - timedelta(days=2)
+    began = daytime() - timedelta(days=2)
     claim = {"project": club.project, "person": ann, "minutes": 60}
     times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=1)).isoformat()}
     await club.api.made("/v1/claims", {**claim, **times})
@@ -113,7 +114,7 @@ async def test_who_looks_at_a_sensitive_projects_day_is_written_down(club: Club)
 async def test_sessions_are_planned_weekly_in_one_go(club: Club) -> None:
     await club.opportunity(places=8)
     await club.pages.get(f"{club.base}/sessions/new")
-    day = day_of(datetime.now(UTC)) + timedelta(days=7)
+    day = day_of(daytime()) + timedelta(days=7)
     page = await club.pages.submit(
         "Plan it", day=day.isoformat(), begins="10:00", ends="12:30", repeat="3", opportunity="Mend lamps"
     )
@@ -128,7 +129,7 @@ async def test_sessions_are_planned_weekly_in_one_go(club: Club) -> None:
 
 async def test_a_session_can_end_after_midnight(club: Club) -> None:
     await club.pages.get(f"{club.base}/sessions/new")
-    day = day_of(datetime.now(UTC)) + timedelta(days=7)
+    day = day_of(daytime()) + timedelta(days=7)
     await club.pages.submit("Plan it", day=day.isoformat(), begins="22:00", ends="06:00")
     found = (await club.api.get(f"/v1{club.base}/sessions")).json()["sessions"][0]
     length = datetime.fromisoformat(found["ended_at"]) - datetime.fromisoformat(found["started_at"])
@@ -148,7 +149,7 @@ async def test_a_session_can_end_after_midnight(club: Club) -> None:
 )
 async def test_what_cannot_be_planned_is_said_at_its_field(club: Club, typed: dict[str, str], says: str) -> None:
     await club.pages.get(f"{club.base}/sessions/new")
-    day = day_of(datetime.now(UTC)) + timedelta(days=7)
+    day = day_of(daytime()) + timedelta(days=7)
     fields = {"day": day.isoformat(), "begins": "10:00", "ends": "12:00", **typed}
     page = await club.pages.submit("Plan it", fields, status=422)
     assert says in page.alert
@@ -219,9 +220,7 @@ async def test_a_session_is_cancelled_and_everybody_who_was_expected_hears_of_it
     assert "It is cancelled already." in await club.pages.get(f"{club.base}/sessions/{session}/cancel")
     assert "Nobody is expected" not in await club.pages.get(club.base)
     async with database.transaction() as connection:
-        await tell(
-            driver(connection), datetime.combine(day_of(datetime.now(UTC)), time(12), LONDON) + timedelta(days=1)
-        )
+        await tell(driver(connection), datetime.combine(day_of(daytime()), time(12), LONDON) + timedelta(days=1))
     letters = await owner.fetch("SELECT recipient, subject, body FROM scheme.letter ORDER BY subject")
     subjects = ["About the hours that you gave", "Something that you planned is cancelled"]
     assert [each["subject"] for each in letters] == subjects
@@ -312,7 +311,7 @@ async def test_what_was_given_is_told_by_month(api: Api, pages: Pages, entrance:
     club = await Club(api, pages, entrance).opened()
     people = [str((await api.person(f"Person {number}"))["id"]) for number in range(6)]
     await api.give(club.project, dict.fromkeys(people, 90), days_ago=2)
-    given = (datetime.now(LONDON) - timedelta(days=2)).date()
+    given = (daytime().astimezone(LONDON) - timedelta(days=2)).date()
     quarter = given.replace(month=(given.month - 1) // 3 * 3 + 1, day=1)
     page = await pages.get(f"{club.base}/given?quarter={quarter}")
     assert page.terms()["Time given"] == "9 hours"
@@ -322,7 +321,7 @@ async def test_what_was_given_is_told_by_month(api: Api, pages: Pages, entrance:
 
 
 def _first_of_quarter() -> bool:
-    today = day_of(datetime.now(UTC))
+    today = day_of(daytime())
     return (today.month % 3, today.day) == (1, 1)
 
 

@@ -1,11 +1,12 @@
 """Hours of a project: what waits is approved, asked about or declined, and what was awarded is put right."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger.doors.web.project_hours import Came
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
@@ -20,7 +21,7 @@ class Shed:
 
     async def claims(self, person: str, minutes: int = 60, *, days_ago: int = 1, note: str | None = None) -> str:
         """Hours that the person says they gave."""
-        began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_ago, hours=8)
+        began = daytime().replace(microsecond=0) - timedelta(days=days_ago, hours=8)
         body: dict[str, Any] = {"project": self.project, "person": person, "minutes": minutes, "note": note}
         times = {"started_at": began.isoformat(), "ended_at": (began + timedelta(hours=7)).isoformat()}
         return str((await self.api.made("/v1/claims", {**body, **times}))["id"])

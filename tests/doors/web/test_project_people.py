@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pypdfium2  # type: ignore[import-untyped]
@@ -11,9 +11,9 @@ import pytest
 from ledger.database import Database
 from ledger.doors.web.project_people import FOUND, _packed
 from ledger.scheme.callers import Caller, Scope
-from ledger.scheme.clock import system_clock
 from ledger.scheme.project_people import CHOSEN_MAX, ProjectPeople
 from ledger.scheme.refusals import Declined
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Page, Pages
@@ -36,7 +36,7 @@ class Shed:
 
     async def session(self) -> str:
         """One that is planned for tomorrow."""
-        starts = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+        starts = daytime().replace(microsecond=0) + timedelta(days=1)
         period = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat()}
         made = await self.api.made(f"/v1/projects/{self.project}/sessions", period)
         return str(made["sessions"][0]["id"])
@@ -288,7 +288,7 @@ async def test_a_slip_says_what_they_have_and_nothing_of_elsewhere(api: Api, she
 
 
 async def test_a_kiosk_or_a_venue_finds_nobody(shed: Shed, database: Database) -> None:
-    people, project = ProjectPeople(database, system_clock), UUID(shed.project)
+    people, project = ProjectPeople(database, daytime), UUID(shed.project)
     for scope, device in ((Scope.PROJECT, UUID(int=1)), (Scope.VENUE, None), (Scope.PERSON, None)):
         caller = Caller(key=UUID(int=2), scope=scope, object=project, holder=UUID(int=3), device=device)
         with pytest.raises(Declined):

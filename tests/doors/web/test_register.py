@@ -1,12 +1,13 @@
 """The register, as a coordinator fills it in: the grid, the check, what was sent, and everything that can be wrong."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger.scheme.clock import LONDON
 from ledger.scheme.sign_ins import Strength
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
@@ -24,7 +25,7 @@ class Hall:
     async def opened(self, *, ended: timedelta = timedelta(hours=1)) -> "Hall":
         self.project = await self.api.project()
         self.lead = await self.api.person("Olive Chair")
-        now = datetime.now(UTC).replace(second=0, microsecond=0)
+        now = daytime().replace(second=0, microsecond=0)
         times = {
             "started_at": (now - ended - timedelta(minutes=150)).isoformat(),
             "ended_at": (now - ended).isoformat(),
@@ -256,7 +257,7 @@ async def test_two_tabs_of_newcomers_are_recorded_once_and_the_second_is_shown_w
 ) -> None:
     path = hall.path
     if where == "a sheet of paper":
-        day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+        day = (daytime().astimezone(LONDON) - timedelta(days=3)).date().isoformat()
         path = f"/projects/{hall.project}/register/new?day={day}&begins=10%3A00&ends=12%3A30"
     sent = []
     for _tab in range(2):
@@ -316,7 +317,7 @@ async def test_a_sheet_of_paper_is_typed_in_afterwards(hall: Hall) -> None:
     ann = await hall.regular("Ann Lee")
     page = await hall.pages.get(f"/projects/{hall.project}/register/new")
     assert page.heading == "When was it?"
-    day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+    day = (daytime().astimezone(LONDON) - timedelta(days=3)).date().isoformat()
     page = await hall.pages.submit("Go on", day=day, begins="10:00", ends="11:30")
     assert page.heading == "Register"
     page = await hall.pages.submit("Check the register", state_0="Came")
@@ -344,7 +345,7 @@ TIMES: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("typed", "says"), TIMES)
 async def test_a_time_that_cannot_be_is_said_at_its_field(hall: Hall, typed: dict[str, str], says: str) -> None:
-    day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+    day = (daytime().astimezone(LONDON) - timedelta(days=3)).date().isoformat()
     fields = {"day": day, "begins": "10:00", "ends": "11:30", **typed}
     query = "&".join(f"{name}={value.replace(':', '%3A')}" for name, value in fields.items())
     page = await hall.pages.get(f"/projects/{hall.project}/register/new?{query}", status=422)
@@ -354,7 +355,7 @@ async def test_a_time_that_cannot_be_is_said_at_its_field(hall: Hall, typed: dic
 
 async def test_a_night_ends_on_the_next_day(hall: Hall) -> None:
     await hall.regular("Ann Lee")
-    day = (datetime.now(LONDON) - timedelta(days=3)).date().isoformat()
+    day = (daytime().astimezone(LONDON) - timedelta(days=3)).date().isoformat()
     page = await hall.pages.get(f"/projects/{hall.project}/register/new?day={day}&begins=22%3A00&ends=06%3A00")
     assert page.filled()["hours_0"] == ["8"]
 
@@ -393,7 +394,7 @@ async def test_a_blank_sheet_has_who_is_expected_and_who_often_comes_and_the_ali
     assert "1 Ann Lee 2 Bob Ray 3 Zoe 4" in words, words
     assert "Saturdays" in words
     assert "Repair cafe" not in words, "a sheet lies about"
-    began = datetime.now(LONDON) - timedelta(minutes=60)
+    began = daytime().astimezone(LONDON) - timedelta(minutes=60)
     assert f"{began:%A} {began.day} {began:%B}" in words
 
 
@@ -406,7 +407,7 @@ async def test_a_sheet_for_a_day_without_a_plan_has_who_often_comes_and_a_line_f
     assert "Saturdays" in words
     assert "Day" in words
     assert "Repair cafe" not in words
-    assert str(datetime.now(LONDON).year) not in words, "which day it is, is written by hand"
+    assert str(daytime().astimezone(LONDON).year) not in words, "which day it is, is written by hand"
 
 
 async def test_the_slips_are_printed(hall: Hall) -> None:

@@ -4,11 +4,12 @@ What it takes is counted: key presses, taps and screens to scroll. Nothing waits
 key takes whoever types like most people, and at two a name that is read and tapped, both stay below ninety seconds.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Locator, Page
 
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.doors.web.browser import Window
 from tests.doors.web.entrance import Entrance
@@ -35,7 +36,7 @@ class Hall:
         self.people = [str((await self.api.person(name))["id"]) for name in names]
         lines = register(dict.fromkeys(self.people, 60), days_ago=7)
         await self.api.made(f"/v1/projects/{self.project}/registers", lines)
-        ended = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+        ended = daytime().replace(second=0, microsecond=0) - timedelta(minutes=1)
         times = {"started_at": (ended - timedelta(minutes=150)).isoformat(), "ended_at": ended.isoformat()}
         made = await self.api.made(f"/v1/projects/{self.project}/sessions", times)
         self.path = f"/projects/{self.project}/sessions/{made['sessions'][0]['id']}/register"

@@ -14,10 +14,11 @@ from playwright.async_api import Page as Tab
 from ledger.app import serving
 from ledger.database import Database, driver
 from ledger.doors.web.refused import plain_path
-from ledger.scheme.clock import LONDON, system_clock
+from ledger.scheme.clock import LONDON
 from ledger.scheme.letters import Letters
 from ledger.scheme.one_time import LETTERS_TO
 from ledger.scheme.sign_ins import SHARED, Strength, begin
+from tests.daytime import daytime
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import URL, Pages
@@ -42,7 +43,7 @@ async def asked(pages: Pages, database: Database, *, first: str = "/sign-in") ->
 
 async def came(database: Database) -> tuple[str, str]:
     """The same of the letter that comes."""
-    letters = Letters(database, system_clock)
+    letters = Letters(database, daytime)
     while not (latest := await letters.latest(1)):
         pass
     body = latest[0].body
@@ -64,7 +65,7 @@ async def test_behind_a_proxy_that_is_named_each_network_is_counted_and_nobody_e
         ("198.51.100.1", "192.0.2.3"),
         ("198.51.100.1", "192.0.2.4"),
     ]
-    async with serving(settings, dsn, durable=False) as app:
+    async with serving(settings, dsn, tested=True) as app:
         for peer, forwarded in asks:
             transport = httpx.ASGITransport(app, client=(peer, 1234))
             async with httpx.AsyncClient(transport=transport, base_url=URL) as client:
@@ -157,7 +158,7 @@ async def test_an_address_that_nobody_has_gets_the_same_page_and_no_letter(
     link, _ = await asked(pages, database)  # the next one's letter is the first there is
 
     assert unknown.heading == "Look in your mail"
-    assert len(await Letters(database, system_clock).latest(10)) == 1
+    assert len(await Letters(database, daytime).latest(10)) == 1
     assert (link, ann) != ("", "")
 
 
@@ -305,7 +306,7 @@ async def test_whoever_asks_too_often_sees_the_same_page_and_no_more_letters_com
 async def told(api: Api) -> dict[str, Any]:
     """What somebody types who tells of yesterday's hours."""
     await api.project()
-    day = (datetime.now(LONDON) - timedelta(days=1)).date()
+    day = (daytime().astimezone(LONDON) - timedelta(days=1)).date()
     return {
         "started_at_day": day.isoformat(),
         "started_at_time": "10:00",
@@ -319,7 +320,7 @@ async def told(api: Api) -> dict[str, Any]:
 async def test_what_was_typed_is_kept_when_the_sign_in_on_a_shared_computer_has_ended_meanwhile(
     dsn: str, database: Database
 ) -> None:
-    now = datetime.now(UTC)
+    now = daytime()
     settings = msgspec.structs.replace(settings_for(dsn), public_url=URL)
     async with Api.running(dsn, clock=lambda: now, settings=settings) as api, Pages.of(api) as pages:
         ann = await api.person()

@@ -1,7 +1,7 @@
 """What the office looks after: rights and passkeys, second approvals, projects, venues, offers and their tills."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -12,6 +12,7 @@ from ledger.doors.web.staff import terms
 from ledger.scheme.one_time import INVITED_A_DAY
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.windows import Window
+from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
@@ -471,7 +472,7 @@ async def test_dates_of_a_show_are_added_week_by_week_and_cancelled(api: Api, of
     assert "No date is planned." in page
     page = await office.submit("Add them", status=422)
     assert page.alert
-    day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
+    day = (daytime() + timedelta(days=20)).date().isoformat()
     fields = {"starts_at_day": day, "starts_at_time": "19:30", "lasts_hours": "2", "places": "20", "weeks": "3"}
     page = await office.submit("Add them", fields)
     dates = page.rows("Dates to come")

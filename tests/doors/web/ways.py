@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -11,10 +11,10 @@ import asyncpg
 
 from ledger.database import Database
 from ledger.journal.entries import new_key
-from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.scheme.letters import Letters
 from ledger.scheme.sign_ins import Strength
+from tests.daytime import daytime
 from tests.doors.house import Api, register, sign
 from tests.doors.web.client import Pages
 from tests.doors.web.conftest import County
@@ -108,14 +108,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 async def scenery(dsn: str, county: County, owner: asyncpg.Connection, phone: Authenticator) -> dict[str, str]:
     """What the demo doesn't show: made, and known by these names."""
     api = county.api
-    api.keys = Keys(county.entrance.database, system_clock, "demo")
+    api.keys = Keys(county.entrance.database, daytime, "demo")
     _, api.scheme = await api.keys.create(Scope.SCHEME, None, "tests")
     known = {**county.known, "link": ""}
     await _people(county, known)
     await _hours(api, known)
     await _places(api, known)
     await _passkeys(county, known, phone)
-    known["session_before"] = str(await owner.fetchval(_UNRECORDED, UUID(known["project"])))
+    known["session_before"] = str(await owner.fetchval(_UNRECORDED, UUID(known["project"]), daytime()))
     known["group"] = str(await owner.fetchval("SELECT id FROM scheme.group ORDER BY id LIMIT 1"))
     await sign(dsn)
     line = (await api.get(f"/v1/people/{known['person']}/statement")).json()["lines"][-1]
@@ -171,7 +171,7 @@ async def _places(api: Api, known: dict[str, str]) -> None:
     await api.made(f"/v1/offers/{known['show']}/occasions", dates)
     known["site"] = (await api.made(f"/v1/venues/{venue}/sites", {"name": "The annexe"}))["id"]
     known["enrolment"] = (await api.made(f"/v1/venues/{venue}/devices", {"name": "Front desk"}))["code"]
-    due = (datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)).isoformat()
+    due = (daytime().replace(microsecond=0) + timedelta(seconds=1)).isoformat()
     bath = await api.offer(venue, title="A bath")
     await api.made("/v1/bookings", {"person": known["friend"], "offer": bath, "visit_at": due})
 
@@ -194,7 +194,7 @@ async def _passkeys(county: County, known: dict[str, str], phone: Authenticator)
 
 async def mailed(database: Database, *, after: str) -> dict[str, str]:
     """The link and the code of the letter to Ann that comes after the one with that link."""
-    letters = Letters(database, system_clock)
+    letters = Letters(database, daytime)
     while True:
         bodies = [each.body for each in await letters.latest(20) if each.recipient == EMAIL]
         links = [found[1] for body in bodies if (found := re.search(r"https?://localhost(/sign-in/\S+)", body))]
@@ -205,13 +205,13 @@ async def mailed(database: Database, *, after: str) -> dict[str, str]:
 
 def _times(*, days: int, hours: int = 2) -> dict[str, str]:
     """Of something that begins so many days from now."""
-    starts = (datetime.now(UTC) + timedelta(days=days)).replace(microsecond=0)
+    starts = (daytime() + timedelta(days=days)).replace(microsecond=0)
     return {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=hours)).isoformat()}
 
 
 # A session that is over, with people at it whose hours nobody wrote down yet.
 _UNRECORDED: Final = """
-SELECT s.id FROM scheme.session s WHERE project = $1 AND ended_at < now() AND cancelled_at IS NULL
+SELECT s.id FROM scheme.session s WHERE project = $1 AND ended_at < $2 AND cancelled_at IS NULL
 AND NOT EXISTS (SELECT FROM scheme.attendance WHERE session = s.id AND state = 'confirmed')
 AND EXISTS (SELECT FROM scheme.attendance WHERE session = s.id)
 ORDER BY ended_at DESC LIMIT 1

@@ -1,9 +1,10 @@
 """What is booked beforehand."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Request
 
 
@@ -18,7 +19,7 @@ async def _booked(house: House) -> str:
 
 
 def _in(*, days: int) -> str:
-    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    return (daytime() + timedelta(days=days)).isoformat()
 
 
 async def a_booking(house: House) -> Request:

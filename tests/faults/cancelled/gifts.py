@@ -1,8 +1,9 @@
 """What people give each other and into pots, and what pots pay for."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
+from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Prepare, Request
 
 
@@ -57,7 +58,7 @@ async def _choir(house: House) -> tuple[str, list[str]]:
 
 
 def _visit(house: House, person: str, adults: int) -> dict[str, Any]:
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    tomorrow = daytime() + timedelta(days=1)
     return {
         "keyholder": person,
         "person": person,

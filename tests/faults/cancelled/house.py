@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -13,16 +13,14 @@ import msgspec
 
 from ledger.app import serving
 from ledger.database import Database
-from ledger.scheme.clock import system_clock
 from ledger.scheme.keys import Keys, Scope
 from ledger.scheme.roles import Roles
+from tests.daytime import daytime
 from tests.doors.house import SETTINGS, Api, register
 from tests.doors.web.entrance import Entrance
 
 # What the journal keeps of entries. Its other tables grow by themselves, or only by what is the first of its kind.
 _JOURNAL = ["journal.entry", "journal.transfer", "journal.detail", "journal.refusal", "journal.refusal_detail"]
-# Written by whoever does the periodic work, whenever it is due.
-_BY_ITSELF = ["scheme.work"]
 
 
 class Request(NamedTuple):
@@ -63,15 +61,13 @@ class House:
         owner = await asyncpg.connect(dsn)
         try:
             async with (
-                serving(settings, dsn, durable=False) as app,
+                serving(settings, dsn, clock=daytime, tested=True) as app,
                 httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
                 Database.open(dsn) as database,
             ):
-                keys = Keys(database, system_clock, "test")
+                keys = Keys(database, daytime, "test")
                 _, scheme = await keys.create(Scope.SCHEME, None, "tests")
-                house = cls(
-                    Api(client, scheme, keys, Roles(database, system_clock)), owner, Entrance(database, system_clock)
-                )
+                house = cls(Api(client, scheme, keys, Roles(database, daytime)), owner, Entrance(database, daytime))
                 await house._furnish()
                 yield house
         finally:
@@ -95,10 +91,8 @@ class House:
         tables = await self.owner.fetch(
             "SELECT format('scheme.%I', tablename) FROM pg_tables WHERE schemaname = 'scheme' ORDER BY tablename"
         )
-        counts = [
-            f"SELECT '{name}' AS name, count(*) AS rows FROM {name}" for (name,) in tables if name not in _BY_ITSELF
-        ] + [f"SELECT '{name}', count(*) FROM {name}" for name in _JOURNAL]
-        self._rows = " UNION ALL ".join(counts)
+        names = [*(name for (name,) in tables), *_JOURNAL]
+        self._rows = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS rows FROM {name}" for name in names)
 
     async def rows(self, asked: Request) -> dict[str, int]:
         """How many rows each table has, and the figure that the request changes: all of one moment."""
@@ -148,7 +142,7 @@ class House:
 
     async def session(self, *, begun: bool = False) -> str:
         """One that goes on now, or is tomorrow, and that anybody may come to."""
-        starts = datetime.now(UTC) + (timedelta(hours=-2) if begun else timedelta(days=1))
+        starts = daytime() + (timedelta(hours=-2) if begun else timedelta(days=1))
         times = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=4)).isoformat()}
         body = {**times, "opportunity": self.published}
         made = await self.api.made(f"/v1/projects/{self.project}/sessions", body)

@@ -1,8 +1,9 @@
 """What is on paper, and what comes from before."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Prepare, Request
 
 
@@ -20,7 +21,7 @@ async def a_batch(house: House) -> Request:
         "label": "Winter swims",
         "minutes": 60,
         "count": 2,
-        "last_day": f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}",
+        "last_day": f"{daytime() + timedelta(days=90):%Y-%m-%d}",
     }
     return Request("/v1/batches", body, entries=1)
 

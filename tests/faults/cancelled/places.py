@@ -1,8 +1,9 @@
 """Projects and what can be done there, venues and their offers, sessions, and the rules."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
+from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Prepare, Request, count
 
 
@@ -96,7 +97,7 @@ async def _occasion(house: House) -> str:
 
 
 def _times(days: int) -> dict[str, str]:
-    starts = datetime.now(UTC) + timedelta(days=days)
+    starts = daytime() + timedelta(days=days)
     return {"starts_at": starts.isoformat(), "ends_at": (starts + timedelta(hours=2)).isoformat()}
 
 
@@ -133,7 +134,7 @@ def an_opportunity_to(verb: str, becomes: str) -> Prepare:
 
 
 async def three_sessions(house: House) -> Request:
-    starts = datetime.now(UTC) + timedelta(days=1)
+    starts = daytime() + timedelta(days=1)
     body = {"started_at": starts.isoformat(), "ended_at": (starts + timedelta(hours=2)).isoformat(), "repeat": 3}
     return Request(f"/v1/projects/{house.project}/sessions", body)
 
@@ -162,7 +163,7 @@ async def an_arrival(house: House) -> Request:
 
 async def a_departure(house: House) -> Request:
     session, ann = await house.booked(begun=True)
-    came = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    came = (daytime() - timedelta(hours=1)).isoformat()
     await house.api.made(f"/v1/sessions/{session}/attendances/{ann}/check-in", {"at": came})
     return Request(f"/v1/sessions/{session}/attendances/{ann}/check-out", {})
 

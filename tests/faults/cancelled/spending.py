@@ -1,6 +1,5 @@
 """What is spent, and what funders grant."""
 
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -8,6 +7,7 @@ from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.keys import SCHEME
+from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Prepare, Request
 
 
@@ -37,7 +37,7 @@ async def a_reinstatement(house: House) -> Request:
     """Of an hour that ended today."""
     ann = await house.person()
     await house.api.give(house.project, {ann["id"]: 60})
-    now = datetime.now(UTC)
+    now = daytime()
     ended = Transfer(account("wallet", UUID(ann["holder"])), "expired", 60)
     async with house.owner.transaction():
         await post(house.owner, CHART, [Entry(id=uuid4(), transfers=(ended,), happened_at=now, actor=SCHEME)], now)
