@@ -8,11 +8,14 @@ to, who keeps their group's pot (``keyholder_news``).
 What waits is read oldest first, by moment and then id, and a row that was delivered is marked. Nobody remembers how far
 they had read: a transaction that took long commits rows of an earlier moment, and whoever went on from a place in the
 order would never see them. A row waits until it is marked, whenever it came.
+
+What bounds it: a marked row goes after `KEPT`. Of a nation's two million events a month that leaves six million rows.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -20,6 +23,10 @@ import msgspec
 from msgspec import Struct
 
 from ledger.journal.entries import new_key
+
+# Longer than anybody asks why no letter came.
+KEPT: Final = timedelta(days=90)
+_FORGOTTEN_AT_ONCE: Final = 1_000
 
 
 class Topic(StrEnum):
@@ -146,6 +153,11 @@ async def waiting(
     ]
 
 
+async def forget(raw: asyncpg.Connection, now: datetime) -> int:
+    """Delete some of what was settled long ago, and return how many they were. What waits, waits."""
+    return int((await raw.execute(_FORGET, now - KEPT, _FORGOTTEN_AT_ONCE)).split()[-1])
+
+
 _PUT = """
 INSERT INTO scheme.outbox (at, id, topic, holder, project, object, body)
 SELECT $1, u.* FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[]) u
@@ -157,3 +169,8 @@ WHERE {} AND ($1::text IS NULL OR o.topic = $1)
 ORDER BY o.at, o.id LIMIT $2
 """
 _ALL, _WAITING = _READ.format("true"), _READ.format("o.delivered_at IS NULL")
+_FORGET = """
+DELETE FROM scheme.outbox WHERE id = ANY(ARRAY(
+    SELECT id FROM scheme.outbox WHERE at <= $1 AND delivered_at IS NOT NULL ORDER BY at, id LIMIT $2
+))
+"""

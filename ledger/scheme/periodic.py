@@ -34,6 +34,7 @@ from ledger.scheme.guardians import lapse
 from ledger.scheme.lapses import lapse_due
 from ledger.scheme.letters import forget as forget_letters
 from ledger.scheme.one_time import forget as forget_one_time
+from ledger.scheme.outbox import forget as forget_told
 from ledger.scheme.paper import end_due
 from ledger.scheme.refusals import OUTAGES
 from ledger.scheme.retention import remove_contacts
@@ -73,6 +74,7 @@ def jobs(voice: Voice = ENGLISH) -> tuple[Job, ...]:
         Job("expire_credits", timedelta(hours=1), expire),  # looks once a day, soon after it has begun in London
         Job("end_batches", timedelta(hours=1), end_due),
         Job("tell_people", timedelta(minutes=1), partial(tell, voice=voice)),
+        Job("forget_told", timedelta(days=1), forget_told),
         Job("remove_contacts", timedelta(days=1), remove_contacts),
         Job("forget_wrong_codes", timedelta(hours=1), forget_wrong_codes),
         Job("forget_letters", timedelta(minutes=10), forget_letters),  # what could not be sent holds a secret still

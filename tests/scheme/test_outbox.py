@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme import outbox
@@ -88,3 +89,21 @@ async def test_what_commits_late_is_read_though_later_events_were_delivered(
         await owner.execute("UPDATE scheme.outbox SET delivered_at = $1", NOW + HOUR)
         assert await read(database) == []
     assert [event.topic for event in await read(database)] == ["corrected"]
+
+
+async def test_what_was_settled_long_ago_goes_and_what_waits_stays_however_old(
+    database: Database, owner: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_FORGOTTEN_AT_ONCE", 2)
+    settled, waits = [Event(topic=Topic.AWARDED)] * 3, Event(topic=Topic.CORRECTED)
+    await put(database, *settled)
+    await owner.execute("UPDATE scheme.outbox SET delivered_at = at")
+    await put(database, waits)
+    await put(database, *settled, at=NOW + HOUR)
+    forgotten = []
+    for moment in (NOW, NOW, NOW, NOW + HOUR):
+        async with database.transaction() as connection:
+            forgotten.append(await outbox.forget(driver(connection), moment + outbox.KEPT))
+    assert forgotten == [2, 1, 0, 0]
+    found = await read(database, delivered=True)
+    assert [event.topic for event in found] == ["corrected", *["awarded"] * 3]

@@ -35,6 +35,7 @@ _WORK: Final = {
     "end_batches": _("End printed vouchers that ran out"),
     "remove_contacts": _("Remove contacts that nobody uses"),
     "tell_people": _("Write to people about what happened"),
+    "forget_told": _("Forget what people were told long ago"),
     "forget_wrong_codes": _("Forget wrong codes"),
     "forget_letters": _("Forget emails that were sent"),
     "forget_one_time": _("Forget links that ran out"),
@@ -92,7 +93,7 @@ def _age(aged: Aged, said: Callable[[str], str]) -> str:
         return said(_("This month and the 2 before"))
     if aged.to_months is None:
         return said(_("2 years or longer"))
-    return said(_("%(first)s to %(last)s months")) % {"first": aged.from_months, "last": aged.to_months - 1}
+    return together(said(_("%(first)s to %(last)s months")) % {"first": aged.from_months, "last": aged.to_months - 1})
 
 
 def _whole(minutes: int) -> str:
