@@ -1,6 +1,8 @@
 """The service as a server sees it, and its documentation as a reader does."""
 
 import asyncio
+import logging
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ import msgspec
 import pytest
 import structlog
 
-from ledger.app import create_app
+from ledger.app import create_app, remarks
 from ledger.database import Embedded, migrate
 from ledger.doors.api.examples import EXAMPLES
 from ledger.doors.api.guard import ASGIApp
@@ -126,3 +128,27 @@ async def test_a_failures_trace_shows_no_row_of_the_database(
     said = "".join(capsys.readouterr())
     assert "NotNullViolationError" in said
     assert "Ann" not in said.replace("'Ann', NULL", "")
+
+
+async def test_what_others_remark_is_written_alike_without_rows_or_lines_of_their_own(
+    owner: asyncpg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, written = logging.getLogger("a library"), remarks.handler()
+    log.addHandler(written)
+    try:
+        await owner.execute("INSERT INTO scheme.person (id, name, created_at) VALUES (gen_random_uuid(), 'Ann', NULL)")
+    except asyncpg.NotNullViolationError as error:
+        with structlog.contextvars.bound_contextvars(request_id="r1"):
+            log.warning("it was refused: %s", error)
+            log.exception("it failed")
+            log.warning("somebody sent %s", "a name\nand a line of its own")
+    finally:
+        log.removeHandler(written)
+
+    said = capsys.readouterr().err
+    told = [line for line in said.splitlines() if "request_id=r1" in line]
+    assert len(told) == 3, said
+    assert all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z \[(warning|error) +\] ", line) for line in told), said
+    assert "NotNullViolationError" in said
+    assert "Ann" not in said.replace("'Ann', NULL", "")
+    assert "a name\\nand a line of its own" in told[2]

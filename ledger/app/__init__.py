@@ -3,6 +3,7 @@
     engine   what runs in each process, opened and closed in order
     api      the application of the API
     pages    the application of the pages
+    remarks  what is written to stderr
 
 `serving` is the whole service; `create_app` is the same as an ASGI application, for servers that open and close by the
 lifespan protocol. Nothing below reads the settings: what a module needs, it gets as an argument here.
@@ -10,20 +11,15 @@ lifespan protocol. Nothing below reads the settings: what a module needs, it get
 
 import contextlib
 import gc
-import io
-import re
-import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any, Final, TextIO, cast
+from typing import Any, cast
 
-import structlog
 from prometheus_client import CollectorRegistry
-from structlog.typing import ExcInfo
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from ledger.app import api, pages
+from ledger.app import api, pages, remarks
 from ledger.app.engine import running
 from ledger.doors import web
 from ledger.doors.api import openings, registers
@@ -33,26 +29,7 @@ from ledger.doors.web import refused
 from ledger.scheme.clock import Clock, system_clock
 from ledger.settings import Settings
 
-_DETAIL: Final = re.compile(r"\nDETAIL:.*?(?=\n\n|\nHINT:|\Z)", re.DOTALL)
-
-
-def _trace(out: TextIO, exception: ExcInfo) -> None:
-    """Write a plain trace without PostgreSQL's DETAIL, which shows whole rows."""
-    plain = io.StringIO()
-    structlog.dev.plain_traceback(plain, exception)
-    out.write(_DETAIL.sub("", plain.getvalue()))
-
-
-# structlog's own way with a trace, where rich is installed, prints every local variable: keys, names, whole requests.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_trace),
-    ],
-    logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # where all other remarks go
-)
+remarks.configure()
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
+from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
 from ledger.app.engine import Engine
@@ -107,6 +108,7 @@ from ledger.scheme.vouching import Vouching
 
 def application(engine: Engine) -> Application:
     """Return what answers where people open a page."""
+    settings = engine.settings
     handlers = [handler for part in _parts(engine) for handler in part]
     return Application(
         handlers,
@@ -114,6 +116,8 @@ def application(engine: Engine) -> Application:
         exception_handlers=refused.HANDLERS,
         openapi_config=None,
         logging_config=None,
+        # Only a live one can be without: in a demo letters are shown instead, and a test has nobody to be told.
+        state=State({"sends_mail": bool(settings.smtp) or settings.environment != "live"}),
     )
 
 

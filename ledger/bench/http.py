@@ -28,9 +28,10 @@ from ledger.bench.fill import ACTOR, now
 from ledger.database import Database
 from ledger.journal.batcher import Batcher
 from ledger.journal.entries import Entry, Posted, Transfer, entry_id, new_key
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.chart import CHART
 from ledger.scheme.codes import code_for, code_hash
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.states import Publication
 from ledger.scheme.terms import Terms

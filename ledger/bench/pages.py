@@ -19,8 +19,8 @@ from uuid import UUID
 from ledger.bench.http import running_service
 from ledger.database import Database
 from ledger.scheme import demo
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import day_of, system_clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import People
 from ledger.scheme.roles import Role, Roles
 from ledger.scheme.sessions import Period, Sessions

@@ -41,6 +41,8 @@ POSTCODE_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]? ?[0-9][A-Za-z]{2}$(?
 NEAR_PATTERN: Final = r"^[A-Za-z]{1,2}[0-9][0-9A-Za-z]?( ?[0-9][A-Za-z]{2})?$(?!\n)"
 MONTH_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$(?!\n)"
 WORD_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$(?!\n)"
+# What a page shows of a UUID are its last eight digits.
+NUMBER_PATTERN: Final = r"^([0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{4})?[0-9A-Fa-f]{8}$(?!\n)"
 
 # What a reader is told when a value doesn't match: msgspec can only quote the pattern; `problems` looks here.
 PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
@@ -58,6 +60,7 @@ PATTERNS_IN_WORDS: Final[Mapping[str, str]] = {
     POSTCODE_PATTERN: "must be a postcode, such as CB4 1DQ",
     NEAR_PATTERN: "must be a postcode or its first half, such as CB4",
     MONTH_PATTERN: "must be a month, such as 2026-11",
+    NUMBER_PATTERN: "must be a number as it is shown, or its last eight digits",
     WORD_PATTERN: "must be a word of small letters, digits and underscores, 48 at most",
     OPENS_PATTERN: "must be a time of day from 00:00 to 23:59",
     CLOSES_PATTERN: "must be a time of day from 00:00 to 24:00",

@@ -107,6 +107,11 @@ class Acquaintances:
         return found
 
 
+async def names_known_to(raw: asyncpg.Connection, person: UUID, holder: UUID) -> dict[UUID, str]:
+    """The first names of those whom they know, by person."""
+    return {row["person"]: first_name(row["name"]) for row in await raw.fetch(_KNOWN, person, holder, KNOWN_MAX)}
+
+
 async def _own(raw: asyncpg.Connection, caller: Caller, person: UUID) -> UUID:
     holder = await holder_of(raw, person)
     if not (caller.scope is Scope.SCHEME or is_own(caller, holder)):

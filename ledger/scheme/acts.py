@@ -51,7 +51,7 @@ class Act(Struct, frozen=True, kw_only=True):
     id: UUID
     at: datetime
     by: UUID
-    """The holder who acted, or the key where nobody in particular is behind it."""
+    """The holder who acted, or the device or key where nobody in particular is behind it."""
     person: UUID | None
     """That holder's person, while they are known."""
     key: UUID
@@ -61,6 +61,8 @@ class Act(Struct, frozen=True, kw_only=True):
     holder: UUID | None
     """Whom it concerned, if anybody."""
     object: UUID | None
+    device: UUID | None
+    """The till or kiosk that acted, if it was one. A kiosk does so for whoever shows a card or pass there."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -88,6 +90,11 @@ class Acts:
         async with self._database.reading() as connection:
             raw = driver(connection)
             return await trail(raw, wanted, before=before, limit=limit)
+
+    async def ending(self, digits: str) -> Collection[UUID]:
+        """Whose number, of all who may act or be acted for, ends with these eight digits; two of them at most."""
+        async with self._database.reading() as connection:
+            return {row["id"] for row in await driver(connection).fetch(_ENDING, digits.lower())}
 
 
 def is_own(caller: Caller, holder: UUID) -> bool:
@@ -215,9 +222,10 @@ _RECORD = """
 INSERT INTO scheme.act (id, at, by, key, scope, holder, verb, object) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 _TRAIL = """
-SELECT a.id, a.at, a.by, h.person, a.key, a.scope, a.verb, a.holder, a.object
+SELECT a.id, a.at, a.by, h.person, a.key, a.scope, a.verb, a.holder, a.object, d.id AS device
 FROM scheme.act a
 LEFT JOIN scheme.holder h ON h.id = a.by
+LEFT JOIN scheme.device d ON d.id = a.by
 WHERE (a.at, a.id) < (
         coalesce((SELECT last.at FROM scheme.act last WHERE last.id = $1), 'infinity'),
         coalesce($1::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -238,4 +246,10 @@ _TRAILS: Final[Mapping[str, str]] = {
     "verb": _TRAIL.format("AND a.verb = $5"),
     "at": _TRAIL.format(""),
 }
+_ENDING: Final = """
+SELECT id FROM scheme.holder WHERE right(id::text, 8) = $1
+UNION ALL SELECT id FROM scheme.device WHERE right(id::text, 8) = $1
+UNION ALL SELECT id FROM scheme.api_key WHERE right(id::text, 8) = $1
+LIMIT 2
+"""
 _LISTED: Final = _TRAIL.format(f"AND a.holder = $3 AND NOT (a.verb = '{NAMES_READ}' AND a.scope <> 'project')")

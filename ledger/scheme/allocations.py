@@ -21,9 +21,9 @@ from ledger.journal import reading
 from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers, post_new
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
 
 

@@ -26,9 +26,9 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.journal.entries import Entry, entry_id
 from ledger.journal.posting import post
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
 
 Answer = TypeVar("Answer", bound=Struct)

@@ -3,12 +3,16 @@
     the project -> lock the holders, then the claims -> decide on each -> rows and awards, one transaction
 
 A call approves up to ``CLAIMS_MAX`` claims and answers for each, in order. A plain call leaves those alone that
-somebody should look at first: what has exceptions or is queried is approved where it is named singly, or
-``despite_exceptions``. One approver is enough, unless the claim needs a second: then two people approve it, each by a
-key that says whose it is, since nobody can tell two other keys from one person with both. A key without a person
-approves what needs one approver; where two are needed its approval isn't taken (``person_needed``), and one that a
-register brought with it counts as none. Nobody approves their own hours. Approval and award are one transaction:
-whoever approves what another has just approved hears the same, and the journal holds one entry.
+somebody should look at first: what has exceptions, is queried, or lies at the same time as others of its person that
+count by now, is approved where it is named singly, or ``despite_exceptions``. What counts is judged once the holders
+are locked: so of two claims at the same time neither is approved unseen, whichever came first, nor what overlaps hours
+that were awarded since somebody looked.
+
+One approver is enough, unless the claim needs a second: then two people approve it, each by a key that says whose it
+is, since nobody can tell two other keys from one person with both. A key without a person approves what needs one
+approver; where two are needed its approval isn't taken (``person_needed``), and one that a register brought with it
+counts as none. Nobody approves their own hours. Approval and award are one transaction: whoever approves what another
+has just approved hears the same, and the journal holds one entry.
 
 Hours that were approved and wait for a guardian's consent can still be rejected; once awarded, they are corrected.
 
@@ -29,6 +33,7 @@ from ledger.database import Database, driver
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.claims import (
     Claim,
     ClaimStep,
@@ -46,10 +51,10 @@ from ledger.scheme.claims import (
 )
 from ledger.scheme.clock import Clock
 from ledger.scheme.hours import State
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.standing import Overlap, overlaps
 from ledger.scheme.states import Participation
 
 # A big project's month: some 0.3 s, most of it the journal's.
@@ -114,10 +119,12 @@ class Approved(Struct, frozen=True, kw_only=True):
 class Waiting(Claim, frozen=True, kw_only=True):
     """A claim that waits, and what would become of it if whoever asks approved it now, by itself.
 
-    Whether it would wait for a consent then isn't told.
+    Whether it would wait for a consent then isn't told. ``overlaps`` are the project's own hours that it overlaps.
     """
 
     outcome: Outcome
+    overlaps: Sequence[Overlap] = ()
+    overlaps_elsewhere: bool = False
 
 
 class _Approval(Struct, frozen=True, kw_only=True, tag="approve", tag_field="operation"):
@@ -159,11 +166,11 @@ class Approvals:
     ) -> Sequence[Waiting]:
         """A project's claims that wait, in the order of `Claims.of_project`; nothing is approved by looking."""
         async with self._database.transaction() as connection:
-            rows = await of_project(driver(connection), caller, project, None, self._clock(), after=after, limit=limit)
-        return [
-            msgspec.convert({**fields(row), "outcome": _judged(Opened.of(row), caller, despite=True)}, Waiting)
-            for row in rows
-        ]
+            raw = driver(connection)
+            rows = await of_project(raw, caller, project, None, self._clock(), after=after, limit=limit)
+            unclear = [row["id"] for row in rows if row["overlapping"]]
+            beside = await overlaps(raw, unclear) if unclear else {}
+        return [_waiting(row, caller, beside.get(row["id"], ())) for row in rows]
 
     async def outcome(self, caller: Caller, project: UUID, claim: UUID) -> Outcome:
         """What would become of one, as `Waiting` tells it."""
@@ -270,12 +277,23 @@ def _judged(row: Opened | None, caller: Caller, *, despite: bool) -> Outcome:
         (row.state is State.APPROVED and not row.awarded, Outcome.WAITING_FOR_CONSENT),
         (row.state is State.APPROVED, Outcome.AWARDED),
         (row.approver == identity, Outcome.SAME_APPROVER),
-        (bool(row.exceptions) and not despite, Outcome.HAS_EXCEPTIONS),
+        ((bool(row.exceptions) or row.overlapping) and not despite, Outcome.HAS_EXCEPTIONS),
         (row.state is State.QUERIED and not despite, Outcome.QUERIED),
         (row.second_needed and caller.holder is None, Outcome.PERSON_NEEDED),
         (row.second_needed and row.approver is None, Outcome.WAITING_FOR_SECOND),
     )
     return next((outcome for is_so, outcome in cases if is_so), Outcome.AWARDED)
+
+
+def _waiting(row: asyncpg.Record, caller: Caller, beside: Sequence[Overlap]) -> Waiting:
+    own = [each for each in beside if each.project == row["project"]]
+    told = {
+        **fields(row),
+        "outcome": _judged(Opened.of(row), caller, despite=True),
+        "overlaps": own,
+        "overlaps_elsewhere": len(own) < len(beside),
+    }
+    return msgspec.convert(told, Waiting)
 
 
 def _due(row: Opened) -> Due:

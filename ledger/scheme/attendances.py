@@ -28,10 +28,10 @@ from ledger.database import Database, driver
 from ledger.journal.entries import new_key
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import SESSION_MAX, State, crosses_week_note, of_period, weigh
-from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal

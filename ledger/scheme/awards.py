@@ -25,8 +25,8 @@ from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import lock
 from ledger.scheme import outbox
 from ledger.scheme.answers import post_new
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
-from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import Rules

@@ -29,18 +29,18 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal import reading
-from ledger.journal.entries import Entry, Posted, Reason, Refused, Transfer, entry_id
+from ledger.journal.entries import Entry, Moved, Posted, Reason, Refused, Transfer, entry_id
 from ledger.journal.entries import Kind as EntryKind
 from ledger.journal.posting import lock, post
 from ledger.scheme import acts, booking_codes, diary, lapses, outbox
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_holders, without_consent
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.diary import Booking
 from ledger.scheme.directory import offers_of
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
@@ -48,6 +48,9 @@ from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import spend
 from ledger.scheme.terms import Charge, Kind, No, Offer, Party, Visitor, weigh
 from ledger.scheme.visits import Visit, in_words, visits_of, wrong
+
+# Given back because another booking takes its place, which is no cancellation: a statement tells them apart (`lines`).
+_CHANGED: Final = "changed"
 
 # Posted within some 20 ms, for which everybody else who posts has to wait.
 RELEASED_MAX: Final = 200
@@ -138,26 +141,26 @@ class Bookings:
             holder = await holder_of(raw, wanted.person)
             if not await may_act(raw, caller, holder, May.BOOK):
                 raise Declined(Refusal.NOT_FOUND)
-            weighed = await _weighed(raw, wanted, holder, now)
-            wallet = account("wallet", holder)
-            spent = [weighed.spend(visit, charge, wallet, holder) for visit, charge in weighed.visits]
-            moves = [moved for each in spent for moved in each]
-            balances = await reading.balances(raw, [wallet, *{moved.debit for moved in moves}])
+            bill = await _bill(raw, await _weighed(raw, wanted, holder, now), holder)
             if caller.scope is not Scope.SCHEME:
                 await acts.looked(raw, caller, holder, "balance_read", None, now)
-        available = balances[wallet]
-        for moved in moves:
-            balances[moved.debit] -= moved.minutes
-            if balances[moved.debit] < (moved.least or 0):
-                settled(Refused(id=wanted.offer, reason=Reason.INSUFFICIENT, account=moved.debit), moves)
-        return Checked(
-            minutes=sum(charge.minutes for _, charge in weighed.visits),
-            available=available,
-            visits=[
-                Planned(visit_at=visit.at, minutes=charge.minutes, cancel_until=visit.at - weighed.notice)
-                for visit, charge in weighed.visits
-            ],
-        )
+        return _checked(bill)
+
+    async def check_change(self, caller: Caller, change: Change) -> Checked:
+        """What ``change`` would answer, likewise; ``available`` is what they have once the old one is given back."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            row, wanted, same_time = await _changed(raw, caller, change, now)
+            holder, hold = row["holder"], await reading.entry(raw, change.booking)
+            assert hold is not None, "a booking is a hold"
+            if not await raw.fetch(_OPEN, change.booking, None):
+                raise _over()
+            weighed = await _weighed(raw, wanted, holder, now, notice_given=same_time)
+            bill = await _bill(raw, weighed, holder, hold.transfers)
+            if caller.scope is not Scope.SCHEME:
+                await acts.looked(raw, caller, holder, "balance_read", None, now)
+        return _checked(bill)
 
     async def book(self, caller: Caller, key: str, wanted: Wanted) -> tuple[Booked, bool]:
         """Book for a person, who pays; and whether this is the replay of an answer."""
@@ -347,7 +350,7 @@ async def _weighed(
     if offer is None or offer.status == "draft":
         raise Declined(Refusal.NOT_FOUND, "There is no such offer.")
     visits = await visits_of(
-        raw, offer, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
+        raw, offer, rules, at=wanted.visit_at, occasion=wanted.occasion, now=now, notice_given=notice_given
     )
     visitor = await _visitor(raw, holder, now)
     charged = []
@@ -359,6 +362,43 @@ async def _weighed(
     return _Weighed(offer, rules, charged)
 
 
+class _Bill(NamedTuple):
+    """What visits would take, and the balances from which: those of now, with what is given back beforehand."""
+
+    weighed: _Weighed
+    wallet: str
+    moves: Sequence[Transfer]
+    balances: dict[str, int]
+
+
+async def _bill(raw: asyncpg.Connection, weighed: _Weighed, holder: UUID, back: Sequence[Moved] = ()) -> _Bill:
+    wallet = account("wallet", holder)
+    spent = [weighed.spend(visit, charge, wallet, holder) for visit, charge in weighed.visits]
+    moves = [moved for each in spent for moved in each]
+    touched = {wallet, *(moved.debit for moved in moves), *(returned.debit for returned in back)}
+    balances = dict(await reading.balances(raw, list(touched)))
+    for returned in back:
+        balances[returned.debit] += returned.minutes
+    return _Bill(weighed, wallet, moves, balances)
+
+
+def _checked(bill: _Bill) -> Checked:
+    """What it comes to; declines where there isn't enough. That somebody looked at it stands written by then."""
+    weighed, balances = bill.weighed, dict(bill.balances)
+    for moved in bill.moves:
+        balances[moved.debit] -= moved.minutes
+        if balances[moved.debit] < (moved.least or 0):
+            settled(Refused(id=weighed.offer.id, reason=Reason.INSUFFICIENT, account=moved.debit), bill.moves)
+    return Checked(
+        minutes=sum(charge.minutes for _, charge in weighed.visits),
+        available=bill.balances[bill.wallet],
+        visits=[
+            Planned(visit_at=visit.at, minutes=charge.minutes, cancel_until=visit.at - weighed.notice)
+            for visit, charge in weighed.visits
+        ],
+    )
+
+
 async def _visitor(raw: asyncpg.Connection, holder: UUID, now: datetime) -> Visitor:
     (row,) = await raw.fetch(_VISITOR, holder, now)
     lacking = await without_consent(raw, [holder], now)
@@ -368,7 +408,10 @@ async def _visitor(raw: asyncpg.Connection, holder: UUID, now: datetime) -> Visi
 # --- changing and cancelling ----------------------------------------------------------------------------------
 
 
-async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Change, now: datetime) -> Made:
+async def _changed(
+    raw: asyncpg.Connection, caller: Caller, change: Change, now: datetime
+) -> tuple[asyncpg.Record, Wanted, bool]:
+    """The booking that may be changed, what is wanted in its place, and whether that is at the same time."""
     row = await _own(raw, caller, change.booking)
     if change.visit_at is None and change.occasion is None and change.party is None:
         raise wrong("party", "must be given, or another time: else nothing changes")
@@ -380,8 +423,6 @@ async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Cha
         raise Declined(Refusal.WRONG_STATE, "A pot pays for this: cancel it, and let its keyholders book anew.")
     if _too_late(caller, row, now):
         raise _late(row)
-    holder = row["holder"]
-    await lock_holders(raw, [holder])
     same_time = change.visit_at is None and change.occasion is None
     wanted = Wanted(
         person=row["person"],
@@ -390,6 +431,13 @@ async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Cha
         occasion=row["occasion"] if same_time else change.occasion,
         party=msgspec.json.decode(row["party"], type=Party) if change.party is None else change.party,
     )
+    return row, wanted, same_time
+
+
+async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Change, now: datetime) -> Made:
+    row, wanted, same_time = await _changed(raw, caller, change, now)
+    holder = row["holder"]
+    await lock_holders(raw, [holder])
     holds = await _write(raw, caller, wanted, holder, now, key=key, payer=None, number=1, notice_given=same_time)
     made = _made(holds)
     await booking_codes.move(raw, change.booking, made.id, caller.identity, now)
@@ -401,7 +449,7 @@ async def _change(raw: asyncpg.Connection, caller: Caller, key: str, change: Cha
         body={"minutes": made.minutes, "before": str(change.booking)},
     )
     await outbox.put(raw, [changed], now)
-    void = _back(caller, _id(caller, key, 0), EntryKind.VOID, change.booking, now)
+    void = _back(caller, _id(caller, key, 0), EntryKind.VOID, change.booking, now, reference=_CHANGED)
     await post_new(raw, [void, *holds], now)
     return made
 
@@ -415,7 +463,7 @@ async def _cancel(
     await lock(raw)
     rows = await raw.fetch(_OPEN, row["id"], row["course"] if course else None)
     if not rows:
-        raise Declined(Refusal.ALREADY_RESOLVED, "It was used or cancelled before, or its time ran out.")
+        raise _over()
     if _too_late(caller, rows[-1], now):
         raise _late(rows[-1])
     # Of a course, what can't be cancelled any more stays.
@@ -450,9 +498,15 @@ def _late(row: asyncpg.Record) -> Declined:
     return Declined(Refusal.WRONG_STATE, f"This could be done until {until}; the venue or the office can still help.")
 
 
-def _back(caller: Caller, id_: UUID, kind: EntryKind, hold: UUID, now: datetime) -> Entry:
+def _over() -> Declined:
+    return Declined(Refusal.ALREADY_RESOLVED, "It was used or cancelled before, or its time ran out.")
+
+
+def _back(caller: Caller, id_: UUID, kind: EntryKind, hold: UUID, now: datetime, *, reference: str = "") -> Entry:
     """The entry by which all of a hold goes back."""
-    return Entry(id=id_, kind=kind, target=hold, happened_at=now, actor=caller.identity, reference=hold.hex)
+    return Entry(
+        id=id_, kind=kind, target=hold, happened_at=now, actor=caller.identity, reference=reference or hold.hex
+    )
 
 
 def _id(caller: Caller, key: str, number: int) -> UUID:

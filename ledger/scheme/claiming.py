@@ -11,8 +11,9 @@ anything else, or rejects it. The scheme, the person and their helpers may. What
 (rule 5), the office may write down; somebody approves it like any other.
 
 A draft counts for nothing and is weighed anew when it is submitted. A queried claim counts on; submitted again, with
-an answer, it keeps what is exceptional about it for the project to judge. The claim has its key's own id, and so will
-its award.
+an answer, it keeps what is exceptional about it for the project to judge. What was queried for its times alone, and not
+by a question, is submitted as soon as it is changed to times that overlap nothing. The claim has its key's own id, and
+so will its award.
 """
 
 from datetime import datetime
@@ -27,6 +28,7 @@ from ledger.journal.entries import entry_id
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.claims import (
     ClaimInFull,
     ClaimStep,
@@ -54,7 +56,6 @@ from ledger.scheme.hours import (
     rounded,
     weigh,
 )
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import InForce, Rules
@@ -184,11 +185,17 @@ class Claiming:
             force = await rules.in_force(raw)
             hours = _changed(caller, force.rules, row, change, now)
             figures = await _weigh(raw, caller, force, hours)
-            await _set(raw, row.id, figures, row.state, now)
+            state = row.state if row.state is State.DRAFT or row.asked else figures.state
+            await _set(raw, row.id, figures, state, now)
+            topics = [Topic.CLAIM_SUBMITTED] if state is State.SUBMITTED else []
             if row.state is State.QUERIED and figures.week_above:
-                await _tell(raw, [Topic.WEEK_ABOVE_NOTE], row.project, hours, now)
+                topics.append(Topic.WEEK_ABOVE_NOTE)
+            await _tell(raw, topics, row.project, hours, now)
             await acts.record(raw, caller, hours.holder, "change_claim", row.id, now)
-            return await in_full(raw, row.id)
+            found = await in_full(raw, caller, row.id)
+            if elsewhere := {each.project for each in found.overlaps} - {row.project}:
+                await acts.looked(raw, caller, hours.holder, "claims_read", row.id, now, projects=elsewhere)
+            return found
 
     async def submit(self, caller: Caller, key: str, claim: UUID, note: str | None) -> tuple[ClaimStep, bool]:
         """Submit a draft, or a queried claim again, with an answer to what was asked."""

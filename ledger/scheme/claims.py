@@ -10,7 +10,8 @@ can't miss each other. Whether a claim was awarded is read in the journal, by th
 stands in ``scheme.remark`` alone, at most ``REMARKS_MAX`` notes and queries a claim.
 
 To whom a claim isn't theirs to see, it isn't there (``not_found``). The person sees it, their helpers who may claim,
-its project and the scheme; a draft is seen by whoever wrote it, the person, their helpers and the scheme.
+its project and the scheme; a draft is seen by whoever wrote it, the person, their helpers and the scheme. Of what
+overlaps it a project sees its own hours, and that there are others: not whose project they are of, nor when.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,13 +28,14 @@ from ledger.database import Database, driver
 from ledger.journal.entries import new_key
 from ledger.scheme import acts
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.hours import Exceptional, State, explained
-from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.hours import Exceptional, State, reasons
 from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import Rules
+from ledger.scheme.standing import OVERLAPPING, Overlap, overlaps
 
 # Notes and queries: a claim is read whole, and whoever asked back and forth this often should rather talk. It is
 # rejected once, and corrections have a bound of their own.
@@ -62,6 +64,10 @@ class Claim(Struct, frozen=True, kw_only=True):
 
     An approved claim is ``awarded``, or waits for a guardian's consent (``consent_needed``). One that is submitted and
     has an ``approved_at`` waits for a second approver. ``explained`` says why somebody looks first.
+
+    ``exceptions`` are what was found when it was weighed. While it waits, ``overlapping`` says whether others of theirs
+    that count lie at the same time now: so of two claims both do, whichever came first. ``asked``: it is queried, and
+    there is a question to answer; what is queried for its times alone waits for the project.
     """
 
     id: UUID
@@ -83,6 +89,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     consent_needed: bool
     created_at: datetime
     changed_at: datetime
+    overlapping: bool = False
+    asked: bool = False
 
 
 class Remark(Struct, frozen=True, kw_only=True):
@@ -105,10 +113,16 @@ class CorrectionLine(Struct, frozen=True, kw_only=True):
 
 
 class ClaimInFull(Claim, frozen=True, kw_only=True):
-    """A claim with all that was said about it and its corrections, oldest first."""
+    """A claim with all that was said about it and its corrections, oldest first.
+
+    ``overlaps`` are the hours that it overlaps while it waits, so far as they are seen; ``overlaps_elsewhere``: there
+    are others, at another project.
+    """
 
     remarks: Sequence[Remark]
     corrections: Sequence[CorrectionLine]
+    overlaps: Sequence[Overlap] = ()
+    overlaps_elsewhere: bool = False
 
 
 class ClaimStep(Struct, frozen=True, kw_only=True):
@@ -150,6 +164,8 @@ class Opened(Struct, frozen=True, kw_only=True):
     by: UUID
     approver: UUID | None
     awarded: bool
+    overlapping: bool
+    asked: bool
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "Opened":
@@ -189,11 +205,13 @@ class Claims:
         async with self._database.transaction() as connection:
             raw = driver(connection)
             row = await _visible(raw, caller, await raw.fetchrow(_ROWS, [claim]))
+            found = await in_full(raw, caller, claim)
             if row["holder"] is None:
                 await acts.read_names(raw, caller, row["project"], self._clock())
             else:
-                await _looked(raw, caller, row["holder"], claim, {row["project"]}, self._clock())
-            return await in_full(raw, claim)
+                projects = {row["project"], *(each.project for each in found.overlaps)}
+                await _looked(raw, caller, row["holder"], claim, projects, self._clock())
+            return found
 
     async def of_person(
         self, caller: Caller, person: UUID, *, after: UUID | None = None, limit: int
@@ -265,14 +283,22 @@ async def _behind(raw: asyncpg.Connection, after: UUID | None) -> tuple[datetime
     return await raw.fetchval("SELECT created_at FROM scheme.claim WHERE id = $1", after), after
 
 
-async def in_full(raw: asyncpg.Connection, claim: UUID) -> ClaimInFull:
-    """The claim with all that was said and done about it, for somebody who sees it."""
+async def in_full(raw: asyncpg.Connection, caller: Caller, claim: UUID) -> ClaimInFull:
+    """The claim with all that was said and done about it, for this caller, who sees it."""
     row = await raw.fetchrow(_CLAIM, claim)
     assert row is not None
     remarks = await raw.fetch(_REMARKS, claim)
     corrections = await raw.fetch(_CORRECTIONS, claim)
+    beside = (await overlaps(raw, [claim])).get(claim, [])
+    seen = [each for each in beside if caller.scope is not Scope.PROJECT or each.project == row["project"]]
     return msgspec.convert(
-        {**fields(row), "remarks": list(map(dict, remarks)), "corrections": list(map(dict, corrections))},
+        {
+            **fields(row),
+            "remarks": list(map(dict, remarks)),
+            "corrections": list(map(dict, corrections)),
+            "overlaps": seen,
+            "overlaps_elsewhere": len(seen) < len(beside),
+        },
         ClaimInFull,
     )
 
@@ -282,7 +308,7 @@ def fields(row: asyncpg.Record) -> dict[str, Any]:
     rules = msgspec.json.decode(row["changes"], type=Rules)
     return {
         **row,
-        "explained": [explained(rules, Exceptional(exception)) for exception in row["exceptions"]],
+        "explained": reasons(rules, row["exceptions"], overlapping=row["overlapping"]),
         "consent_needed": row["state"] == State.APPROVED and not row["awarded"],
     }
 
@@ -376,9 +402,14 @@ _APPROVER = """
     CASE WHEN NOT c.second_needed OR EXISTS (SELECT FROM scheme.holder h WHERE h.id = c.approver) THEN c.approver END
         AS approver
 """
+# Of what is queried: whether there is a question, and not only an overlap.
+_ASKED = """
+    c.state = 'queried' AND EXISTS (SELECT FROM scheme.remark q WHERE q.claim = c.id AND q.kind = 'query') AS asked
+"""
 _ROWS = f"""
 SELECT id, project, session, holder, started_at, ended_at, minutes, source, state, exceptions, second_needed,
-    created_at, by, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, {_APPROVER}
+    created_at, by, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, {_APPROVER},
+    {OVERLAPPING} AS overlapping, {_ASKED}
 FROM scheme.claim c WHERE id = ANY($1::uuid[])
 """  # noqa: S608  # our own
 _DECIDE = """
@@ -393,7 +424,7 @@ _CLAIMS = f"""
 SELECT c.id, c.project, c.holder, c.by, h.person, coalesce(p.name, v.label) AS name, c.session, c.started_at,
     c.ended_at, c.minutes, coalesce(n.minutes, 0) AS counts, c.source, c.state, c.exceptions, c.second_needed,
     c.approved_at, EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS awarded, c.created_at, c.changed_at,
-    r.changes, {_APPROVER}
+    r.changes, {_APPROVER}, {OVERLAPPING} AS overlapping, {_ASKED}
 FROM scheme.claim c
 JOIN scheme.rules r ON r.version = c.rules
 LEFT JOIN scheme.holder h ON h.id = c.holder

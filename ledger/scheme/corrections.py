@@ -28,11 +28,11 @@ from ledger.journal.posting import lock, post
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Caps, without_consent
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.claims import Opened, RemarkKind, Said, opened, remark
 from ledger.scheme.clock import Clock
 from ledger.scheme.hours import minutes_fault, of_period, weigh
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import InForce

@@ -176,6 +176,12 @@ class Desk:
         async with self._database.reading() as connection:
             return await _names(driver(connection), persons)
 
+    async def with_cards(self, caller: Caller, persons: Collection[UUID]) -> Collection[UUID]:
+        """Those of these people who have a card."""
+        _check_staff(caller)
+        async with self._database.reading() as connection:
+            return {row["person"] for row in await driver(connection).fetch(_WITH_CARDS, list(persons))}
+
     async def names_of_holders(self, caller: Caller, holders: Collection[UUID]) -> Mapping[UUID, str]:
         """The names of those holders likewise."""
         _check_staff(caller)
@@ -233,6 +239,12 @@ LEFT JOIN scheme.preference f ON f.person = p.id
 WHERE p.id = $1
 """
 _NAMES = "SELECT id, name FROM scheme.person WHERE id = ANY($1::uuid[])"
+_WITH_CARDS = """
+SELECT h.person
+FROM scheme.holder h
+JOIN scheme.credential k ON k.holder = h.id AND k.kind = 'card' AND k.status IN ('active', 'blocked')
+WHERE h.person = ANY($1::uuid[])
+"""
 _NAMES_OF_HOLDERS = """
 SELECT h.id, p.name FROM scheme.holder h JOIN scheme.person p ON p.id = h.person WHERE h.id = ANY($1::uuid[])
 """

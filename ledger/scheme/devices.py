@@ -34,9 +34,10 @@ from msgspec import UNSET, Struct, UnsetType
 from ledger.database import Database, driver
 from ledger.scheme import acts, sign_ins, throttle
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import code_hash, enrolment_code, read_enrolment, secret_of
-from ledger.scheme.keys import LIFETIME_DEFAULT, Caller, Key, Scope, make
+from ledger.scheme.keys import LIFETIME_DEFAULT, Key, make
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Strength
 

@@ -20,10 +20,10 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.scheme import acts, booking_codes
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.codes import secret_of
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import first_name, holder_of
 from ledger.scheme.redemptions import State
 from ledger.scheme.refusals import Declined, Refusal

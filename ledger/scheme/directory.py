@@ -31,10 +31,11 @@ import msgspec
 from msgspec import Struct
 
 from ledger.journal.batcher import SESSION, Connect, QueueFull, Unavailable
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import secret_of
-from ledger.scheme.keys import Caller, Presented, Scope, parse
+from ledger.scheme.keys import Presented, parse
 from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.terms import Kind, Offer, Terms, Visitor
 

@@ -19,8 +19,8 @@ from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.acts import is_own
 from ledger.scheme.awards import lock_people
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -39,10 +39,10 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
 from ledger.scheme.bookings import open_by_pot
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import COMMUNITY, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.guardians import wards, withdraw_all
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -42,11 +42,11 @@ from ledger.journal.posting import lock, post
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_open, lock_people
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock, day_of, end_of
 from ledger.scheme.endings import NEVER, Dating, Line, Purse
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled

@@ -28,18 +28,19 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Kind, Reason, Refused, Transfer, entry_id
 from ledger.journal.posting import post
 from ledger.scheme import acts, lapses, outbox
+from ledger.scheme.acquaintance import names_known_to
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_open, lock_people, without_consent
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import LONDON, Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import AgeBand, holder_of
 from ledger.scheme.refusals import Declined, Refusal, settled
@@ -71,7 +72,10 @@ class Side(StrEnum):
 
 
 class Gift(Struct, frozen=True, kw_only=True):
-    """A gift; who was erased is nobody. The receiver's name is told once they have accepted it."""
+    """A gift; who was erased is nobody.
+
+    The receiver's name is told once they have accepted it; before, their first name, to a giver who knows them.
+    """
 
     id: UUID
     state: State
@@ -192,7 +196,10 @@ class Gifts:
             if caller.scope is Scope.SCHEME:
                 for holder in (row["giver_holder"], row["receiver_holder"]):
                     await acts.looked(raw, caller, holder, "gifts_read", id_, now)
-        return _gift(row, now, hidden=hidden)
+            gift = _gift(row, now, hidden=hidden)
+            if is_own(caller, row["receiver_holder"]) or row["giver"] is None:
+                return gift
+            return (await _to_known(raw, row["giver"], row["giver_holder"], [gift]))[0]
 
     async def of(self, caller: Caller, person: UUID, side: Side, *, before: UUID | None, limit: int) -> Sequence[Gift]:
         """The gifts that a person gave or received, newest first; ``before`` is the last one seen."""
@@ -207,7 +214,8 @@ class Gifts:
                 side is Side.RECEIVED and is_own(caller, holder) and bool(await without_consent(raw, [holder], now))
             )
             await acts.looked(raw, caller, holder, "gifts_read", None, now)
-        return [_gift(row, now, hidden=hidden) for row in rows]
+            gifts = [_gift(row, now, hidden=hidden) for row in rows]
+            return await _to_known(raw, person, holder, gifts) if side is Side.GIVEN else gifts
 
     async def _settle(self, caller: Caller, key: str, gift: UUID, to: State) -> tuple[GiftStep, bool]:
         async def work(raw: asyncpg.Connection, now: datetime) -> GiftStep:
@@ -410,6 +418,22 @@ def _gift(row: asyncpg.Record, now: datetime, *, hidden: bool) -> Gift:
         lapses_at=row["lapses_at"],
         settled_at=row["recorded_at"],
     )
+
+
+async def _to_known(raw: asyncpg.Connection, giver: UUID, holder: UUID, gifts: Sequence[Gift]) -> Sequence[Gift]:
+    """What that giver gave, and while it waits for whom, if they know them: else two of them can't be told apart.
+
+    Whoever's card they were shown stays nameless until they accept it.
+    """
+    if not any(gift.state is State.OFFERED for gift in gifts):
+        return gifts
+    names = await names_known_to(raw, giver, holder)
+    return [
+        structs.replace(gift, receiver_name=names.get(gift.receiver))
+        if gift.state is State.OFFERED and gift.receiver is not None
+        else gift
+        for gift in gifts
+    ]
 
 
 def _state(row: asyncpg.Record, now: datetime) -> State:

@@ -20,10 +20,10 @@ from ledger.journal import reading
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.keyholder_news import News, tell
-from ledger.scheme.keys import Caller
 from ledger.scheme.letters import Say, english
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -27,8 +27,8 @@ from ledger.scheme import acts, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award, lock_holders, without_consent
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.rules import in_force

@@ -23,8 +23,8 @@ from ledger.journal.entries import new_key
 from ledger.scheme import acts, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 

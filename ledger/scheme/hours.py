@@ -125,7 +125,8 @@ def period_faults(
     elif ended_at - started_at > SESSION_MAX:
         faults.append(("ended_at", "must be at most 24 hours after started_at"))
     if ended_at > now:
-        faults.append(("ended_at", "must not lie in the future"))
+        # Of a day that is still to come, it is the day that is wrong, and not how long it was.
+        faults.append(("started_at" if started_at > now else "ended_at", "must not lie in the future"))
     if started_at < (told_at or now) - timedelta(days=back_days):
         faults.append(("started_at", f"must be at most {back_days} days ago"))
     return faults
@@ -153,10 +154,10 @@ def in_words(minutes: int) -> str:
 
 
 def explained(rules: Rules, exception: Exceptional) -> str:
-    """Why somebody looks first, in a sentence for whoever gave the hours."""
+    """Why somebody looks first, in a sentence for whoever gave the hours, and for the project that looks."""
     match exception:
         case Exceptional.OVERLAPPING:
-            return "The times overlap with other hours, so the project has a look first."
+            return "The times overlap with other hours, so somebody has a look first."
         case Exceptional.ABOVE_DAILY_CAP:
             cap = in_words(rules.daily_cap_minutes)
             return f"The day comes to more than {cap}, so a second person has a look too."
@@ -166,4 +167,12 @@ def explained(rules: Rules, exception: Exceptional) -> str:
         case Exceptional.OWN_HOURS:
             return "Nobody approves their own hours, so somebody else has a look."
         case Exceptional.AUTO_CLOSED:
-            return "Nobody signed out, so the time is as it was planned and the project has a look first."
+            return "Nobody signed out, so the time is as it was planned and somebody has a look first."
+
+
+def reasons(rules: Rules, exceptions: Sequence[str], *, overlapping: bool) -> list[str]:
+    """Why somebody looks first at hours that were weighed, each ``explained``; ``overlapping``: by now they do."""
+    found = [Exceptional(exception) for exception in exceptions]
+    if overlapping and Exceptional.OVERLAPPING not in found:
+        found.insert(0, Exceptional.OVERLAPPING)
+    return [explained(rules, exception) for exception in found]

@@ -38,23 +38,9 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.scheme import acts
-from ledger.scheme.callers import OPERATOR, SCHEME, Caller, Scope
+from ledger.scheme.callers import OPERATOR, Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.refusals import Declined, Refusal
-
-__all__ = [
-    "LIFETIME_DEFAULT",
-    "LIFETIME_MAX",
-    "SCHEME",
-    "Caller",
-    "Key",
-    "Keys",
-    "Presented",
-    "Scope",
-    "make",
-    "parse",
-    "token",
-]
 
 LIFETIME_DEFAULT = timedelta(days=365)
 LIFETIME_MAX = timedelta(days=3 * 365)

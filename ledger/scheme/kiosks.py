@@ -8,7 +8,8 @@ that has shown its answer forgets the person by showing the next one.
 Whoever stands at it is anybody with a card in their hand. So it tells a first name, what they have, and their sessions
 of this project today; and it does nothing but what a coordinator at the door would do for them: it signs them in to a
 session of today that isn't over, expected or as long as a place is left, and out again. A kiosk speaks for nobody else,
-nor for its project (``Caller.speaks_for``). That it looked stands in the person's acts, with the kiosk as who did.
+nor for its project (``Caller.speaks_for``). That it looked stands in the person's acts, with the kiosk as who did: most
+often it was themselves, and they are told that their card was shown there, for it may have been in other hands.
 
 A card that is blocked, replaced or over is refused as at a till. A code that is nobody's counts as a wrong try of the
 kiosk (``throttle``), once for each key; a locked one looks at none. Vouchers, slips and booking codes are for other
@@ -34,11 +35,11 @@ from ledger.scheme import acts, throttle
 from ledger.scheme.answers import Answers
 from ledger.scheme.attendances import Presence, come, decline_full, leave, locked, state_of
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.codes import pass_age
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import first_name
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sessions import Period

@@ -23,8 +23,8 @@ import asyncpg
 from ledger.journal.entries import Entry, Kind, Posted, entry_id
 from ledger.journal.posting import post
 from ledger.scheme import outbox
+from ledger.scheme.callers import SCHEME
 from ledger.scheme.chart import CHART
-from ledger.scheme.keys import SCHEME
 from ledger.scheme.outbox import Event, Topic
 
 # Posted within some 20 ms, for which everybody else who posts has to wait.

@@ -52,7 +52,9 @@ class Why(StrEnum):
     ON_HOLD = "on_hold"
     """Put aside for a visit; no longer `is_open` once it came back. [venue, offer, visit_at, is_open]"""
     CANCELLED = "cancelled"
-    """Back from hold: the visit was cancelled or changed. [venue, offer, visit_at]"""
+    """Back from hold: the visit was cancelled. [venue, offer, visit_at]"""
+    CHANGED = "changed"
+    """Back from hold: another booking took its place. [venue, offer, visit_at]"""
     LAPSED = "lapsed"
     """Back from hold: its time ran out. [venue, offer, visit_at]"""
     REST = "rest"
@@ -198,6 +200,7 @@ def _why(line: reading.Line, row: asyncpg.Record) -> Why:
         Why.OPENING: (Why.NOTE, line.other == NOTES),
         Why.ON_HOLD: (Why.SPENT, is_taken),
         Why.GIFT_OFFERED: (Why.GIFT_GIVEN, is_taken),
+        Why.CANCELLED: (Why.CHANGED, line.reference == "changed"),
         Why.GIFT_DECLINED: (Why.GIFT_TAKEN_BACK, line.reference == "taken_back"),
         Why.TO_POT: (Why.CLOSED, line.reference == "erasure"),
     }

@@ -23,9 +23,9 @@ from ledger.journal.posting import post
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal, settled
 

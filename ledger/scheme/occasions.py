@@ -25,9 +25,9 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.offers import TIMED, visible
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal

@@ -26,9 +26,9 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.scheme import acts, rules
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import LONDON, Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.states import Publication
 from ledger.scheme.terms import Kind, Reach, Terms, faults
@@ -76,6 +76,13 @@ class Quota(Struct, frozen=True, kw_only=True):
     quota: int | None
     used: int
     left: int | None
+
+
+class Lacks(Struct, frozen=True, kw_only=True):
+    """What nobody can go by, or show a card at, where the offer is given: an open site, a till."""
+
+    site: bool
+    till: bool
 
 
 class _Made(Struct, frozen=True):
@@ -175,6 +182,16 @@ class Offers:
                 await acts.by_staff(raw, caller, f"offer_{status}", id_, self._clock())
             return _offer(await raw.fetchrow(_BY_ID, id_))
 
+    async def lacks(self, caller: Caller, id_: UUID) -> Lacks:
+        """What is missing where it is given, to the venue and the scheme. It may be published so: one is online."""
+        async with self._database.reading() as connection:
+            raw = driver(connection)
+            offer, own = await visible(raw, caller, id_)
+            if not own:
+                raise Declined(Refusal.NOT_FOUND)
+            site, till = (await raw.fetch(_LACKS, offer.venue, offer.site))[0]
+        return Lacks(site=site, till=till)
+
     async def quota(self, caller: Caller, id_: UUID, month: str | None) -> Quota:
         """How much of a month's quota is used, for the venue and the scheme; ``month`` as 2026-11, or the present."""
         month = month or self._clock().astimezone(LONDON).strftime("%Y-%m")
@@ -248,4 +265,14 @@ _BY_ID = _SELECT + "WHERE o.id = $1"
 _OF_VENUE = _SELECT + ("WHERE o.venue = $1 AND (o.title, o.id) > ($2::text, $3::uuid) ORDER BY o.title, o.id LIMIT $4")
 # Closing it waits until the offer stands.
 _OPEN_SITE = "SELECT id FROM scheme.site WHERE id = $1 AND venue = $2 AND closed_at IS NULL FOR SHARE"
+_LACKS = """
+SELECT
+    NOT EXISTS (
+        SELECT FROM scheme.site WHERE venue = $1 AND closed_at IS NULL AND ($2::uuid IS NULL OR id = $2)
+    ),
+    NOT EXISTS (
+        SELECT FROM scheme.device
+        WHERE venue = $1 AND status <> 'revoked' AND ($2::uuid IS NULL OR site IS NULL OR site = $2)
+    )
+"""
 _HAS_OCCASIONS = "SELECT EXISTS (SELECT FROM scheme.occasion WHERE offer = $1)"

@@ -29,9 +29,9 @@ from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import make_known
 from ledger.scheme.refusals import Declined, Refusal

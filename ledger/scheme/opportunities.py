@@ -23,8 +23,8 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.states import Participation, Publication

@@ -36,10 +36,10 @@ from ledger.journal.entries import Entry, Transfer, entry_id, new_key
 from ledger.journal.posting import post
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import SCHEME, Caller
 from ledger.scheme.chart import CHART, COMMUNITY, account
 from ledger.scheme.clock import Clock, day_of, end_of
 from ledger.scheme.codes import code_for, code_hash, secret_of
-from ledger.scheme.keys import SCHEME, Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.pots import check_may_look
 from ledger.scheme.refusals import Declined, Refusal, settled

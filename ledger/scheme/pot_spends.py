@@ -33,8 +33,8 @@ from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_people
 from ledger.scheme.bookings import Wanted, book
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.pots import check_may_look
 from ledger.scheme.refusals import Declined, Refusal

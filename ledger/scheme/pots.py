@@ -25,9 +25,9 @@ from ledger.journal.entries import Entry, Transfer, entry_id
 from ledger.scheme import acts, outbox
 from ledger.scheme.answers import Answers, post_new
 from ledger.scheme.awards import lock_people
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import COMMUNITY, account
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 

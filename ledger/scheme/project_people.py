@@ -30,9 +30,11 @@ from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.credentials import CARDS_MAX, Status
 from ledger.scheme.lines import Line, lines_of
-from ledger.scheme.people import make_known
+from ledger.scheme.namesakes import NameKnown, Namesake
+from ledger.scheme.people import is_known_to, make_known
 from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.sheets import Sheets
 
 # As long as contacts are kept (rule 28): who has been away for longer is found by the scheme's staff.
 LATELY: Final = timedelta(days=730)
@@ -92,6 +94,7 @@ class ProjectPeople:
         self._database = database
         self._clock = clock
         self._answers = Answers(database, clock)
+        self._sheets = Sheets(database, clock)
 
     async def named(
         self, caller: Caller, project: UUID, begins: str, *, after: tuple[str, UUID] | None, limit: int
@@ -124,14 +127,19 @@ class ProjectPeople:
             raise Declined(Refusal.NOT_FOUND)
         return found[0]
 
-    async def welcome(self, caller: Caller, key: str, project: UUID, name: str, session: UUID) -> tuple[Welcomed, bool]:
-        """Make somebody new known and expect them at a session of the project's; and whether this is a replay."""
+    async def welcome(
+        self, caller: Caller, key: str, project: UUID, name: str, session: UUID, *, another: bool
+    ) -> tuple[Welcomed, bool]:
+        """Make somebody new known and expect them at a session of the project's; and whether this is a replay.
+
+        Not ``another``: declines with `NameKnown` where the project knows somebody by that name, as a register does.
+        """
+        known = [] if another else await self._namesakes(caller, project, name)
 
         async def work(raw: asyncpg.Connection, now: datetime) -> Welcomed:
-            await need_project(raw, caller, project)
-            row = await locked(raw, session)
-            if row["project"] != project:
-                raise Declined(Refusal.NOT_FOUND)
+            row = await _session(raw, caller, project, session)
+            if known:
+                raise NameKnown(known)
             ((person, holder),) = await make_known(raw, [name], now)
             await acts.by_staff(raw, caller, "person_added", None, now, holder=holder)
             await lock_holders(raw, [holder])
@@ -140,6 +148,21 @@ class ProjectPeople:
 
         asked = _Welcome(project=project, name=name, session=session)
         return await self._answers.once(caller, key, asked, work, Welcomed)
+
+    async def expect(self, caller: Caller, project: UUID, person: UUID, session: UUID) -> None:
+        """Expect somebody whom the project knows at a session of its own; where they are on its list, they are."""
+        async with self._database.transaction() as connection:
+            raw = driver(connection)
+            row = await _session(raw, caller, project, session)
+            holder = await raw.fetchval("SELECT id FROM scheme.holder WHERE person = $1", person)
+            if holder is None or not await is_known_to(raw, holder, project):
+                raise Declined(Refusal.NOT_FOUND)
+            await lock_holders(raw, [holder])
+            await expect(raw, caller, row, holder, self._clock())
+
+    async def _namesakes(self, caller: Caller, project: UUID, name: str) -> Sequence[Namesake]:
+        (found,), _people = await self._sheets.find(caller, project, [name])
+        return [Namesake(person=each.person, name=each.name, last_at=each.last_at) for each in found]
 
     async def slip(self, caller: Caller, project: UUID, person: UUID) -> Slip:
         """What somebody has who gave hours here, or ``not_found``; it is recorded."""
@@ -162,6 +185,15 @@ class ProjectPeople:
             at=now,
             lines=[_discreet(line, row["alias"]) for line in lines],
         )
+
+
+async def _session(raw: asyncpg.Connection, caller: Caller, project: UUID, session: UUID) -> asyncpg.Record:
+    """The project's session, as ``expect`` takes it."""
+    await need_project(raw, caller, project)
+    row = await locked(raw, session)
+    if row["project"] != project:
+        raise Declined(Refusal.NOT_FOUND)
+    return row
 
 
 def _discreet(line: Line, alias: str) -> Line:

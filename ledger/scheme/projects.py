@@ -22,9 +22,9 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.scheme import acts, devices
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.keys import Caller
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.states import Participation

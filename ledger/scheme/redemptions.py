@@ -33,15 +33,15 @@ from ledger.journal.entries import KEPT, Entry, Kind, Outcome, Posted, Reason, R
 from ledger.journal.posting import lock, post
 from ledger.scheme import acts, paper
 from ledger.scheme.awards import lock_open
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import first_name
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.rules import Rules, in_force
 from ledger.scheme.spending import credits_of, give_back, take
-from ledger.scheme.terms import No, Offer
+from ledger.scheme.terms import No, Offer, in_credits
 from ledger.scheme.venues import belongs
 from ledger.scheme.visits import in_words
 
@@ -211,7 +211,7 @@ class Redemptions:
             captured = 0 if taken is None else credits_of(taken.transfers, "redeemed")
             left = captured - sum(_refunded(entry) for entry in done)
             back = minutes or left
-            no = _against_refund(caller, rules, taken, back, now) if is_open else _NOBODYS
+            no = _against_refund(caller, rules, taken, back, left, now) if is_open else _NOBODYS
             target = id_ if taken is None else taken.id
             entry = self._entry(caller, key, Kind.REFUND, id_, target, _Refund(id_, minutes), no)
             if taken is not None and no is None:
@@ -315,14 +315,18 @@ def against_booking(caller: Caller, booked: asyncpg.Record, now: datetime) -> No
     return None
 
 
-def _against_refund(caller: Caller, rules: Rules, taken: Posted | None, back: int, now: datetime) -> No | None:
-    """Why this caller can't refund so many minutes of what was taken."""
+def _against_refund(  # noqa: PLR0917  # each has its own type
+    caller: Caller, rules: Rules, taken: Posted | None, back: int, left: int, now: datetime
+) -> No | None:
+    """Why this caller can't refund so many minutes of what was taken, of which so many are left."""
     if taken is None:
         return No(reason=Refusal.NOT_CAPTURED, detail="")
     if back == 0:
         return No(reason=Refusal.ALREADY_REFUNDED, detail="")
     days = (now.astimezone(LONDON).date() - taken.recorded_at.astimezone(LONDON).date()).days
     if days <= (rules.refund_days if caller.scope is Scope.SCHEME else rules.device_refund_days):
+        if 0 < left < back:
+            return No(reason=Refusal.EXCEEDS_CAPTURE, detail=f"You can give back {in_credits(left)} at most.")
         return None
     if caller.scope is Scope.SCHEME:
         return No(reason=Refusal.WRONG_STATE, detail=f"A visit can be refunded for {rules.refund_days} days after it.")

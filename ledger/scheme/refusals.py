@@ -2,7 +2,8 @@
 
 The table gives each its HTTP status, a sentence for the staff, a sentence for the visitor, and whether sending the same
 again can help; by that alone the command line tells its exit codes 1 and 3 apart. Doors only render. No sentence blames
-anybody, or tells of a balance, a project or another person's affairs.
+anybody, or tells of a balance, a project or another person's affairs. What is known of the very case stands in the
+exception; ``to_visitor`` says what of it the visitor hears, so that nobody is told to ask what the screen shows.
 
 The journal's own reasons come in through ``settled``, failures of the database through ``OUTAGES``.
 """
@@ -315,6 +316,16 @@ TABLE: Final[Mapping[Refusal, Row]] = MappingProxyType(
         ),
     }
 )
+
+
+# What is said of the very case says the visitor more than the table does, and nothing that isn't for them: when it
+# opens, that it is a slip for hours, at which site. The others' sentences may tell of a rule or of a till's work.
+_FOR_THE_VISITOR_TOO: Final = frozenset({Refusal.OFFER_CLOSED_NOW, Refusal.CODE_UNKNOWN, Refusal.DEVICE_NOT_ALLOWED})
+
+
+def to_visitor(reason: Refusal, detail: str) -> str:
+    """What the visitor is told: of this very case, where what the staff are told of it is for them as well."""
+    return detail if detail and reason in _FOR_THE_VISITOR_TOO else TABLE[reason].visitor
 
 
 class Declined(Exception):  # noqa: N818  # "raise Declined(...)": an expected answer, not an error of ours

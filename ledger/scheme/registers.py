@@ -33,6 +33,7 @@ from ledger.journal.entries import entry_id
 from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import Due, award, lock_people, without_consent
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.codes import code_for, code_hash, secret_of
 from ledger.scheme.hours import (
@@ -47,7 +48,6 @@ from ledger.scheme.hours import (
     rounded,
     weigh,
 )
-from ledger.scheme.keys import Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import make_known
 from ledger.scheme.projects import need_project

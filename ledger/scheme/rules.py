@@ -22,8 +22,8 @@ from msgspec import Meta, Struct
 
 from ledger.database import Database, driver
 from ledger.scheme import acts
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
 
 Value = int | bool | str
@@ -279,6 +279,10 @@ class Rulebook:
         async with self._database.reading() as connection:
             return await in_force(driver(connection))
 
+    async def check(self, values: Mapping[str, Value]) -> None:
+        """Decline what `change` would decline as the rules stand now; nothing is changed."""
+        _changed((await self.in_force()).rules, values)
+
     async def change(self, caller: Caller, values: Mapping[str, Value]) -> InForce:
         """The rules with these values, each of its field's type and within its bounds, in force from now on.
 
@@ -289,12 +293,9 @@ class Rulebook:
             raw = driver(connection)
             await raw.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             before = await in_force(raw)
-            rules = msgspec.convert({**msgspec.structs.asdict(before.rules), **values}, Rules)
-            changed = [change.name for change in _differences(before.rules, rules)]
-            if not changed:
+            rules = _changed(before.rules, values)
+            if rules == before.rules:
                 return before
-            if faults := (*_not_yet(changed), *_faults(rules)):
-                raise Declined(Refusal.WRONG_VALUES, fields=faults)
             kept = {change.name: change.after for change in _differences(Rules(), rules)}
             after = InForce(before.version + 1, rules)
             now = self._clock()
@@ -319,6 +320,15 @@ class Rulebook:
 
 def _read(changes: str) -> Rules:
     return msgspec.json.decode(changes, type=Rules)
+
+
+def _changed(before: Rules, values: Mapping[str, Value]) -> Rules:
+    """The rules with these values; declines what can't be changed yet, and what doesn't go together."""
+    rules = msgspec.convert({**msgspec.structs.asdict(before), **values}, Rules)
+    changed = [change.name for change in _differences(before, rules)]
+    if changed and (faults := (*_not_yet(changed), *_faults(rules))):
+        raise Declined(Refusal.WRONG_VALUES, fields=faults)
+    return rules
 
 
 def _differences(before: Rules, after: Rules) -> list[RuleChange]:

@@ -26,9 +26,9 @@ from ledger.scheme import acts, outbox, rules
 from ledger.scheme.answers import Answers
 from ledger.scheme.attendances import Stay, close
 from ledger.scheme.awards import lock_open
+from ledger.scheme.callers import SCHEME, Caller
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.hours import SESSION_MAX
-from ledger.scheme.keys import SCHEME, Caller
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.projects import need_project
 from ledger.scheme.refusals import Declined, Refusal

@@ -26,11 +26,12 @@ from ledger.scheme.attendances import Presence
 from ledger.scheme.callers import Caller
 from ledger.scheme.clock import LONDON, Clock, day_of, end_of
 from ledger.scheme.codes import code_for, secret_of
-from ledger.scheme.hours import Exceptional, State, explained, of_period, period_faults
+from ledger.scheme.hours import State, of_period, period_faults, reasons
 from ledger.scheme.letters import WRITTEN_TO
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.registers import VOUCHER
 from ledger.scheme.rules import InForce
+from ledger.scheme.standing import OVERLAPPING
 
 # What two screens of a phone show; nobody runs more a day.
 TODAY_MAX: Final = 20
@@ -49,7 +50,7 @@ _LONGEST: Final = timedelta(hours=24)
 
 
 class DaySession(Struct, frozen=True, kw_only=True):
-    """A session with the names of who is expected and of who is here; ``told`` are those whose hours are known."""
+    """A session with the names of who is expected and of who is here; ``told`` counts the people of `Recorded`."""
 
     id: UUID
     title: str | None
@@ -81,11 +82,11 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """Somebody whom the project knows, and when they last came to it."""
+    """Somebody whom the project knows, and when they last came to it; they may be but expected, and have never been."""
 
     person: UUID
     name: str
-    last_at: datetime
+    last_at: datetime | None
 
 
 class Listed(Struct, frozen=True, kw_only=True):
@@ -162,7 +163,10 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Recorded(Struct, frozen=True, kw_only=True):
-    """What is recorded of a session; ``tea`` are those who came and gave no time."""
+    """What is recorded of a session; ``tea`` are those who came and gave no time. ``people`` counts both.
+
+    A slip is somebody, too, and hours that were taken back whole are nobody's any more.
+    """
 
     project: UUID
     alias: str
@@ -170,6 +174,7 @@ class Recorded(Struct, frozen=True, kw_only=True):
     title: str | None
     started_at: datetime
     ended_at: datetime
+    people: int
     lines: Sequence[Told]
     tea: Sequence[str]
 
@@ -282,6 +287,7 @@ class Sheets:
             title=planned["title"],
             started_at=planned["started_at"],
             ended_at=planned["ended_at"],
+            people=await raw.fetchval(_PEOPLE_TOLD, session),
             lines=[self._told(row, force) for row in rows],
             tea=[row["name"] for row in tea],
         )
@@ -296,7 +302,7 @@ class Sheets:
             state=state,
             is_awarded=row["is_awarded"],
             consent_needed=state is State.APPROVED and not row["is_awarded"],
-            explained=[explained(force.rules, Exceptional(each)) for each in row["exceptions"]] if waits else (),
+            explained=reasons(force.rules, row["exceptions"], overlapping=row["overlapping"]) if waits else (),
             is_slip=row["is_slip"],
             code=code_for(self._secret, VOUCHER, row["id"]) if row["is_open"] else None,
         )
@@ -379,18 +385,21 @@ def _known(row: asyncpg.Record) -> Known:
     return Known(person=row["person"], name=row["name"], last_at=row["last_at"])
 
 
-_DAY = """
+# Who came and gave no time, of an attendance `t`.
+_IS_TEA = "t.state IN ('confirmed', 'checked_out') AND t.minutes = 0"
+_DAY = f"""
 SELECT s.id, o.title, s.started_at, s.ended_at, o.places,
-    coalesce(array_agg(p.name ORDER BY lower(p.name), p.id) FILTER (WHERE a.state = 'expected'), '{}') AS expected,
-    coalesce(array_agg(p.name ORDER BY lower(p.name), p.id) FILTER (WHERE a.state = 'checked_in'), '{}') AS here,
-    count(a.holder) FILTER (WHERE a.state IN ('checked_out', 'auto_closed', 'confirmed')) AS told
+    coalesce(array_agg(p.name ORDER BY lower(p.name), p.id) FILTER (WHERE a.state = 'expected'), '{{}}') AS expected,
+    coalesce(array_agg(p.name ORDER BY lower(p.name), p.id) FILTER (WHERE a.state = 'checked_in'), '{{}}') AS here,
+    (SELECT count(*) FROM scheme.counted n WHERE n.session = s.id)
+        + (SELECT count(*) FROM scheme.attendance t WHERE t.session = s.id AND {_IS_TEA}) AS told
 FROM scheme.session s
 LEFT JOIN scheme.opportunity o ON o.id = s.opportunity
 LEFT JOIN scheme.attendance a ON a.session = s.id
 LEFT JOIN scheme.holder h ON h.id = a.holder
 LEFT JOIN scheme.person p ON p.id = h.person
 WHERE s.project = $1 AND s.cancelled_at IS NULL
-"""
+"""  # noqa: S608  # a piece of our own
 # None is longer than a day, so what began the day before yesterday is passed over by index.
 _TODAY = _DAY + (
     "AND s.started_at > $3::timestamptz - interval '24 hours' AND s.started_at < $4"
@@ -445,30 +454,31 @@ SELECT id FROM scheme.session
 WHERE project = $1 AND cancelled_at IS NULL AND started_at > $4 AND started_at < $3 AND ended_at > $2
 ORDER BY (started_at, ended_at) = ($2, $3) DESC, started_at, id LIMIT 1
 """
-# When each of these people last came to the project, or was expected there; nobody of whom it knows nothing.
+# Whoever came to the project or was expected there; not who is known to it by nothing. Only who came was there.
+_LAST_AT = "max(s.started_at) FILTER (WHERE a.state NOT IN ('expected', 'absent')) AS last_at"
 _LAST = """
 JOIN scheme.holder h ON h.person = p.id
 JOIN scheme.attendance a ON a.holder = h.id
 JOIN scheme.session s ON s.id = a.session AND s.project = $1
 """
 _NAMED = f"""
-SELECT n.number, p.id AS person, p.name, max(s.started_at) AS last_at
+SELECT n.number, p.id AS person, p.name, {_LAST_AT}
 FROM unnest($2::text[]) WITH ORDINALITY n (name, number)
 JOIN scheme.person p ON lower(p.name) = lower(n.name)
 {_LAST}
-GROUP BY n.number, p.id ORDER BY n.number, last_at DESC, p.id
+GROUP BY n.number, p.id ORDER BY n.number, last_at DESC NULLS LAST, p.id
 """  # noqa: S608  # both are our own
 _KNOWN = f"""
-SELECT p.id AS person, p.name, max(s.started_at) AS last_at
+SELECT p.id AS person, p.name, {_LAST_AT}
 FROM scheme.person p
 {_LAST}
 WHERE p.id = ANY($2::uuid[]) GROUP BY p.id
 """  # noqa: S608  # likewise
 # A slip is open while nobody claimed it and its hours weren't rejected.
-_TOLD = """
+_TOLD = f"""
 SELECT c.id, coalesce(p.name, v.label) AS name, n.minutes, c.state, c.exceptions, v.claim IS NOT NULL AS is_slip,
     v.claim IS NOT NULL AND v.claimed_at IS NULL AS is_open,
-    EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS is_awarded
+    EXISTS (SELECT FROM journal.entry e WHERE e.id = c.id) AS is_awarded, {OVERLAPPING} AS overlapping
 FROM scheme.claim c
 JOIN scheme.counted n ON n.id = c.id
 LEFT JOIN scheme.voucher v ON v.claim = c.id
@@ -476,10 +486,14 @@ LEFT JOIN scheme.holder h ON h.id = c.holder
 LEFT JOIN scheme.person p ON p.id = h.person
 WHERE c.session = $1
 ORDER BY lower(coalesce(p.name, v.label)), c.id LIMIT $2
-"""
-_TEA = """
+"""  # noqa: S608  # likewise
+_TEA = f"""
 SELECT p.name
-FROM scheme.attendance a JOIN scheme.holder h ON h.id = a.holder JOIN scheme.person p ON p.id = h.person
-WHERE a.session = $1 AND a.state IN ('confirmed', 'checked_out') AND a.minutes = 0
+FROM scheme.attendance t JOIN scheme.holder h ON h.id = t.holder JOIN scheme.person p ON p.id = h.person
+WHERE t.session = $1 AND {_IS_TEA}
 ORDER BY lower(p.name), p.id LIMIT $2
-"""
+"""  # noqa: S608  # likewise
+_PEOPLE_TOLD = f"""
+SELECT (SELECT count(*) FROM scheme.counted WHERE session = $1)
+    + (SELECT count(*) FROM scheme.attendance t WHERE t.session = $1 AND {_IS_TEA})
+"""  # noqa: S608  # likewise

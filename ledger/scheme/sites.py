@@ -21,9 +21,9 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.districts import Latitude, Longitude, postcode
-from ledger.scheme.keys import Caller
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.venues import belongs
 

@@ -124,6 +124,7 @@ def weigh(
         _not_offered(offer)
         or _not_for(offer.terms, party, visitor)
         or _not_together(offer.terms, rules, party, charge)
+        or (_not_along(party, visitor) if booked else None)
         or _not_then(offer, rules, visit_at, charge, booked=booked)
         or _too_much(offer.terms, rules, charge)
         or charge
@@ -214,6 +215,14 @@ def _not_together(terms: Terms, rules: Rules, party: Party, charge: Charge) -> N
     else:
         return None
     return No(reason=Refusal.PARTY_RULE, detail=why)
+
+
+def _not_along(party: Party, visitor: Visitor) -> No | None:
+    """Who books comes; at a till a card may pay for the children alone, for whoever shows it stands there."""
+    if party.adults or _YEARS[visitor.age_band] < _GROWN_UP:
+        return None
+    detail = "Whoever it is for comes too: please count one adult at least."
+    return No(reason=Refusal.PARTY_RULE, detail=detail)
 
 
 def _not_then(offer: Offer, rules: Rules, visit_at: datetime, charge: Charge, *, booked: bool) -> No | None:

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from ledger.journal.entries import new_key
 from ledger.scheme import outbox
-from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -59,15 +59,16 @@ _GIFT = _("About a gift of credits")
 _CANCELLED = _("Something that you planned is cancelled")
 _BACK = _("The credits for it are back where they came from. All that you booked stands on your page of bookings.")
 
-_CARD = Letter(
-    Weight.SAFETY,
-    _("Your card or pass has changed"),
-    (
-        _("Something has changed with your card or your phone pass: it was stopped, replaced, or works again."),
-        _("Your credits are safe. To see it, sign in to Time Credits and look at your pass."),
-        _ASK,
-    ),
-)
+
+def _card(happened: str) -> Letter:
+    """What is written of somebody's card or pass; which of the two, they see on their page."""
+    return Letter(
+        Weight.SAFETY,
+        _("Your card or pass has changed"),
+        (happened, _("Your credits are safe. To see it, sign in to Time Credits and look at your pass."), _ASK),
+    )
+
+
 _PAGE: Final = "who did it saw what came of it, and it stands on their page"
 _OFFICE: Final = "the office's page shows it"
 
@@ -280,10 +281,10 @@ TABLE: Final[Mapping[Topic, Letter | str]] = {
     Topic.CONTACT_REMOVED: "there is no address any more",
     # --- cards, and ways to sign in
     Topic.CREDENTIAL_ISSUED: _PAGE,
-    Topic.CREDENTIAL_REPLACED: _CARD,
-    Topic.CREDENTIAL_BLOCKED: _CARD,
-    Topic.CREDENTIAL_UNBLOCKED: _CARD,
-    Topic.CREDENTIAL_REVOKED: _CARD,
+    Topic.CREDENTIAL_REPLACED: _card(_("Your card or phone pass was replaced. The old one does not work any more.")),
+    Topic.CREDENTIAL_BLOCKED: _card(_("Your card or phone pass was stopped. Nobody can use it for now.")),
+    Topic.CREDENTIAL_UNBLOCKED: _card(_("Your card or phone pass was stopped before. It works again.")),
+    Topic.CREDENTIAL_REVOKED: _card(_("Your card or phone pass has ended. Nobody can use it any more.")),
     Topic.WRONG_CODES: _OFFICE,
     Topic.PASSKEY_ADDED: Letter(
         Weight.SAFETY, _SIGN_IN, (_("There is a new passkey with which you can sign in to Time Credits."), _ASK)

@@ -29,11 +29,11 @@ from ledger.journal.posting import post
 from ledger.scheme import lapses, paper, throttle
 from ledger.scheme.awards import lock_open
 from ledger.scheme.booking_codes import for_now
+from ledger.scheme.callers import Caller
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.codes import Pass, code_hash, pass_age, read_typed
 from ledger.scheme.directory import Directory, Found, Shown
-from ledger.scheme.keys import Caller
 from ledger.scheme.people import first_name
 from ledger.scheme.redemptions import (
     BOOKED,
@@ -44,7 +44,7 @@ from ledger.scheme.redemptions import (
     posted_or,
     redemption_of,
 )
-from ledger.scheme.refusals import TABLE, Declined, Refusal, settled
+from ledger.scheme.refusals import TABLE, Declined, Refusal, settled, to_visitor
 from ledger.scheme.spending import Limit, card_limit, pass_limit, spend, take
 from ledger.scheme.terms import Charge, No, Offer, Party, open_from, weigh
 
@@ -467,7 +467,7 @@ def _no(no: No, offer: UUID | None) -> Quote:
         offer=offer,
         reason=no.reason,
         detail=no.detail or row.staff + ".",
-        visitor=row.visitor,
+        visitor=to_visitor(no.reason, no.detail),
         works_at=no.works_at,
     )
 

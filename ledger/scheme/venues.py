@@ -19,8 +19,8 @@ from msgspec import Struct
 from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.answers import Answers
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.states import Participation
 

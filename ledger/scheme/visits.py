@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from ledger.scheme.clock import LONDON
 from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.rules import Rules
 from ledger.scheme.spending import Places
-from ledger.scheme.terms import Kind, Offer
+from ledger.scheme.terms import Kind, Offer, open_from
 
 AHEAD_MAX: Final = timedelta(days=366)
 # A term of two evenings a week; a transaction of some 20 ms.
@@ -35,6 +36,7 @@ class Visit(Struct, frozen=True):
 async def visits_of(
     raw: asyncpg.Connection,
     offer: Offer,
+    rules: Rules,
     *,
     at: datetime | None,
     occasion: UUID | None,
@@ -57,12 +59,12 @@ async def visits_of(
             raise wrong("occasion", "must be one of this show's")
         if row["cancelled_at"] is not None:
             raise Declined(Refusal.OFFER_CLOSED_NOW, "This occasion was cancelled; another may suit.")
-        _check_ahead("occasion", row["starts_at"], ahead, now)
+        _check_ahead("occasion", row["starts_at"], offer, rules, ahead, now)
         return [_visit(row)]
     _absent("occasion", occasion, "this offer has none: say when in `visit_at`")
     if at is None:
         raise wrong("visit_at", "must say when the visit is")
-    _check_ahead("visit_at", at, ahead, now)
+    _check_ahead("visit_at", at, offer, rules, ahead, now)
     return [Visit(at)]
 
 
@@ -85,12 +87,15 @@ def _visit(row: asyncpg.Record) -> Visit:
     return Visit(row["starts_at"], row["id"], places)
 
 
-def _check_ahead(field: str, at: datetime, ahead: int, now: datetime) -> None:
-    """Decline what is too soon or too far to be booked."""
+def _check_ahead(  # noqa: PLR0917  # each has its own type
+    field: str, at: datetime, offer: Offer, rules: Rules, ahead: int, now: datetime
+) -> None:
+    """Decline what is too soon or too far to be booked; of what is too soon, when it is open from then on."""
     if at <= now:
         raise wrong(field, "must lie ahead")
     soonest = now + timedelta(minutes=ahead)
     if at < soonest:
+        soonest = open_from(offer, rules, soonest) or soonest
         raise wrong(field, f"must be at least {_span(ahead)} ahead: {in_words(soonest)} or later")
     if at > now + AHEAD_MAX:
         raise wrong(field, f"must be at most {AHEAD_MAX.days} days ahead")

@@ -28,12 +28,12 @@ from ledger.journal.posting import post
 from ledger.scheme import acts, outbox, paper, rules, throttle
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders, without_consent
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import code_hash, read_code, secret_of
 from ledger.scheme.helping import May, may_act
 from ledger.scheme.hours import Exceptional, State, crosses_week_note, weigh
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.refusals import Declined, Refusal, settled
 from ledger.scheme.standing import Given, standing

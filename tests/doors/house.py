@@ -17,9 +17,9 @@ import msgspec
 from ledger.app import serving
 from ledger.database import Database
 from ledger.journal import log
-from ledger.scheme.callers import OPERATOR
+from ledger.scheme.callers import OPERATOR, Scope
 from ledger.scheme.clock import LONDON, Clock
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.settings import Settings
 from tests.daytime import daytime

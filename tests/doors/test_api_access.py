@@ -11,10 +11,9 @@ import asyncpg
 import httpx
 import pytest
 
-from ledger.scheme.callers import OPERATOR
+from ledger.scheme.callers import OPERATOR, Scope
 from ledger.scheme.codes import code_for
 from ledger.scheme.helping import May
-from ledger.scheme.keys import Scope
 from ledger.scheme.roles import OF_PROJECT, Grant, Role
 from tests.doors.contract.service import NOW
 from tests.doors.house import Api, sign, written

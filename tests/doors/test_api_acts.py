@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from ledger.scheme.keys import SCHEME
+from ledger.scheme.callers import SCHEME
 from tests.conftest import Postgres
 from tests.daytime import daytime
 from tests.doors.house import Api

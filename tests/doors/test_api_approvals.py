@@ -55,8 +55,8 @@ async def test_each_claim_of_a_bulk_has_its_outcome_in_order(shed: Shed) -> None
     async def claim(number: int, minutes: int = 60, **more: Any) -> str:  # noqa: ANN401  # whatever a claim may have
         return str((await shed.claim(minutes, at=TUESDAY - days(number), **more))["id"])
 
-    plain, long, own = await claim(1), await claim(2, 375), await claim(3, token=shed.as_carol)
-    overlapping, rejected, withdrawn = await claim(1), await claim(4), await claim(5)
+    plain, long, own = await claim(11), await claim(2, 375), await claim(3, token=shed.as_carol)
+    earlier, overlapping, rejected, withdrawn = await claim(1), await claim(1), await claim(4), await claim(5)
     draft, elsewhere, asked = await claim(6, draft=True), await claim(7, project=other), await claim(8)
     approved, halfway, nobodys = await claim(9), await claim(10, 375), str(uuid4())
     await shed.act(rejected, "reject", {"text": "We were closed."})
@@ -68,6 +68,7 @@ async def test_each_claim_of_a_bulk_has_its_outcome_in_order(shed: Shed) -> None
         (plain, "awarded", "awarded", "nothing stands against it"),
         (long, "has_exceptions", "waiting_for_second", "rule 8: above 6 h, so a second person decides too"),
         (own, "own_hours", "own_hours", "rule 7: never one's own"),
+        (earlier, "has_exceptions", "awarded", "rule 6: somebody looks first, whichever came first"),
         (overlapping, "has_exceptions", "awarded", "rule 6: somebody looks first"),
         (rejected, "already_decided", "already_decided", "it was decided the other way"),
         (withdrawn, "withdrawn", "withdrawn", "it was taken back"),
@@ -87,8 +88,8 @@ async def test_each_claim_of_a_bulk_has_its_outcome_in_order(shed: Shed) -> None
     assert before == (120, 0)
     despite = await shed.approve(*claims, despite_exceptions=True)
     assert [*zip(despite, [why for *_, why in table], strict=True)] == [(outcome, why) for _, _, outcome, why in table]
-    assert await shed.api.balance(shed.ann) == (240, 0)
-    assert len(await entries(shed)) == 4
+    assert await shed.api.balance(shed.ann) == (300, 0)
+    assert len(await entries(shed)) == 5
 
 
 @pytest.mark.parametrize(
@@ -322,9 +323,9 @@ async def test_a_thousand_in_one_call_and_no_more(shed: Shed, owner: asyncpg.Con
         """
         INSERT INTO scheme.claim (id, project, holder, started_at, ended_at, day, minutes, source, state, exceptions,
             second_needed, rules, by, created_at, changed_at)
-        SELECT gen_random_uuid(), project, holder, started_at, ended_at, day, 15, source, state, exceptions,
-            second_needed, rules, by, created_at, changed_at
-        FROM scheme.claim, generate_series(1, 1000) WHERE id = $1 RETURNING id
+        SELECT gen_random_uuid(), project, holder, started_at - n * interval '1 day', ended_at - n * interval '1 day',
+            day - n, 15, source, state, exceptions, second_needed, rules, by, created_at, changed_at
+        FROM scheme.claim, generate_series(1, 1000) n WHERE id = $1 RETURNING id
         """,
         template,
     )

@@ -55,6 +55,7 @@ async def test_without_minutes_it_is_the_time_from_start_to_end_rounded(shed: Sh
         (-120, 90, 7, "minutes", "must be 15 to 1440, in steps of 15", "rule 2: less than a step"),
         (-120, 60, 75, "minutes", "must be at most 60", "more than there was time for"),
         (-120, 121, None, "ended_at", "must not lie in the future", "rule 5: no future"),
+        (60, 60, None, "started_at", "must not lie in the future", "nor does it begin there"),
         (-120, 0, None, "ended_at", "must be after started_at", "no length"),
         (-120, -60, None, "ended_at", "must be after started_at", "ends before it starts"),
         (-1800, 1500, None, "ended_at", "at most 24 hours", "25 hours long"),

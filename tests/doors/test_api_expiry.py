@@ -10,9 +10,10 @@ import pytest
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Posted, Transfer
 from ledger.journal.posting import post
+from ledger.scheme.callers import SCHEME, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.expiry import expire
-from ledger.scheme.keys import SCHEME, Keys, Scope
+from ledger.scheme.keys import Keys
 from tests.doors.house import Api
 
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.guardians import GUARDIANS_MAX, LAPSES_MAX, award_waiting, lapse
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from tests.daytime import daytime
 from tests.doors.house import Api, register
 from tests.journal.conftest import audit

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from ledger.database import Database, driver
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.helping import HELPERS_MAX, May, may_act
-from ledger.scheme.keys import Caller, Scope
 from tests.doors.house import Api
 
 

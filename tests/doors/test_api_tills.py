@@ -106,6 +106,8 @@ async def test_the_till_is_told_why_not_and_from_when_and_nothing_moves(lido: Li
     assert (answer.status_code, said["code"]) == (409, case.reason)
     assert said["detail"]
     assert said["visitor"]
+    assert "ask when" not in said["visitor"], "what is known is said"
+    assert (said["visitor"] == said["detail"]) == (case.reason == "offer_closed_now")
     assert "345" not in said["detail"] + said["visitor"], "a till never learns a balance"
     works_at = said.get("works_at")
     if case.works_at is not None:

@@ -39,6 +39,17 @@ async def test_a_slips_code_puts_its_minutes_into_a_wallet_once(api: Api, owner:
     assert await owner.fetchval("SELECT count(*) FROM scheme.outbox WHERE topic = 'voucher_claimed'") == 1
 
 
+async def test_at_a_till_it_is_told_apart_from_a_code_that_is_nobodys(api: Api) -> None:
+    """To the staff and to whoever shows it alike: nobody looks at a code once more that is read well."""
+    slip, venue = await printed(api, await api.project()), await api.venue()
+    offer, till = await api.offer(venue), await api.till(venue)
+    said = "This is a slip for hours: it goes into an account first, and is spent there."
+    quoted = await api.made("/v1/quotes", {"offer": offer, "code": slip["code"]}, token=till)
+    assert (quoted["reason"], quoted["detail"], quoted["visitor"]) == ("code_unknown", said, said)
+    refused = (await api.post("/v1/redemptions", {"offer": offer, "code": slip["code"]}, till)).json()
+    assert (refused["code"], refused["detail"], refused["visitor"]) == ("code_unknown", said, said)
+
+
 async def test_its_hours_count_from_then_on_for_whoever_claimed_it(api: Api) -> None:
     sam, project = await api.person("Sam"), await api.project()
     slip = await printed(api, project, minutes=300)

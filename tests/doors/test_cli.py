@@ -26,9 +26,10 @@ from ledger.doors.cli.answers import Verb, credits_text
 from ledger.doors.cli.scheme import read_register
 from ledger.journal.checkpoint import Signer, Verifier
 from ledger.journal.receipt import Receipt
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.clock import system_clock
 from ledger.scheme.credentials import Credentials
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from ledger.database import Database, Embedded, migrate
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.clock import system_clock
 from ledger.scheme.codes import read_code
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.people import NewPerson, People
 from tests.doors.test_cli import Scheme
 

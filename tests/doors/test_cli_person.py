@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from ledger.database import Database, Embedded, migrate
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.clock import system_clock
 from ledger.scheme.copies import Copy
 from ledger.scheme.credentials import Credentials
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import NewPerson, People
 from ledger.scheme.projects import NewProject, Projects

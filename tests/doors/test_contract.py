@@ -26,7 +26,8 @@ import pytest
 
 from ledger.database import Database
 from ledger.journal.verifying import Verified, verify_journal
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.callers import Scope
+from ledger.scheme.keys import Keys
 from tests.doors.contract.links import add_links, operations
 from tests.doors.contract.service import NOW, Scheme, answering
 from tests.journal.conftest import audit

@@ -12,11 +12,11 @@ import pytest
 
 from ledger.database import Database
 from ledger.journal.batcher import Batcher
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.chart import CHART
 from ledger.scheme.codes import code_for, enrolment_code
 from ledger.scheme.devices import Devices, Kind, NewDevice, Status
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.redemptions import Redemptions, State
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import Present, SignIns, Strength

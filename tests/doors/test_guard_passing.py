@@ -32,7 +32,9 @@ async def test_every_answer_carries_the_security_headers(method: str, path: str,
         >= {
             "x-content-type-options": "nosniff",
             "cache-control": "no-store",
-            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+            "content-security-policy": (
+                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            ),
             "referrer-policy": "no-referrer",
         }.items()
     )

@@ -13,8 +13,8 @@ import asyncpg
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Kind, Transfer
 from ledger.journal.posting import post
+from ledger.scheme.callers import Scope
 from ledger.scheme.chart import CHART, account
-from ledger.scheme.keys import Scope
 from tests.daytime import daytime
 from tests.doors.house import Api, register
 

@@ -20,9 +20,9 @@ import httpx
 import pytest
 
 from ledger.database import Database, Embedded, migrate
-from ledger.scheme.callers import OPERATOR
+from ledger.scheme.callers import OPERATOR, SCHEME, Caller, Scope
 from ledger.scheme.clock import system_clock
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.roles import Grant, Role, Roles
 from ledger.scheme.rules import Rulebook
 from tests.conftest import temporary_server

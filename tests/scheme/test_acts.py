@@ -9,7 +9,8 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme import acts
 from ledger.scheme.acts import is_own
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.callers import SCHEME, Caller, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.people import NewPerson, People, Person
 from tests.daytime import daytime
 

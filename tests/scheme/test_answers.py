@@ -12,8 +12,8 @@ from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Reason, Refused, Transfer, entry_id
 from ledger.journal.posting import post
 from ledger.scheme.answers import Answers, Work
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.refusals import Declined, Refusal
 from tests.journal.conftest import audit
 

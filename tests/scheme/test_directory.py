@@ -8,10 +8,11 @@ import pytest
 
 from ledger.database import Database
 from ledger.journal.batcher import Unavailable
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.codes import Pass, code_hash, read_typed
 from ledger.scheme.credentials import Credentials
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.offers import Details, NewOffer, Offers
 from ledger.scheme.people import AgeBand, NewPerson, People
 from ledger.scheme.rules import Rulebook

@@ -16,11 +16,11 @@ from ledger.journal import reading
 from ledger.journal.entries import Entry, Kind, Posted, Transfer
 from ledger.journal.posting import post
 from ledger.scheme import expiry, outbox
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.erasure import Erasure, GiveTo
 from ledger.scheme.expiry import Ending, Expiry, expire
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.outbox import Topic
 from ledger.scheme.periodic import Job, Periodic
 from ledger.scheme.rules import Rulebook

@@ -137,10 +137,10 @@ async def visits(town: Town, ann: Person) -> None:
     await api.made(f"/v1/redemptions/{at_once['id']}/refund", {"minutes": 20}, token=lido.till)
     on_hold = await api.made("/v1/redemptions", {**shown, "capture": False}, token=lido.till)
     await api.made(f"/v1/redemptions/{on_hold['id']}/capture", {"minutes": 45}, token=lido.till)
-    for days in (0, 1, 2):
-        booked = await lido.book(ann, swim, SATURDAY + days * DAY)
-        if days == 1:
-            assert (await lido.cancel(booked["id"], ann["key"])).status_code in {200, 201}
+    booked = [(await lido.book(ann, swim, SATURDAY + days * DAY))["id"] for days in (0, 1)]
+    assert (await lido.cancel(booked[1], ann["key"])).status_code in {200, 201}
+    late, sooner = await lido.book(ann, swim, SATURDAY + 3 * DAY), {"visit_at": (SATURDAY + 2 * DAY).isoformat()}
+    await api.made(f"/v1/bookings/{late['id']}/change", sooner, token=ann["key"])
 
 
 async def test_each_line_says_why(town: Town) -> None:
@@ -186,6 +186,8 @@ async def test_each_line_says_why(town: Town) -> None:
         (Why.ON_HOLD, -60, (*swim, SATURDAY)),
         (Why.ON_HOLD, -60, (*swim, SATURDAY + DAY)),
         (Why.CANCELLED, 60, (*swim, SATURDAY + DAY)),
+        (Why.ON_HOLD, -60, (*swim, SATURDAY + 3 * DAY)),
+        (Why.CHANGED, 60, (*swim, SATURDAY + 3 * DAY)),
         (Why.ON_HOLD, -60, (*swim, SATURDAY + 2 * DAY)),
         (Why.GOODWILL, 5, ()),
         (Why.LAPSED, 60, (*swim, SATURDAY + 2 * DAY)),

@@ -192,7 +192,7 @@ def test_a_week_is_noted_when_it_comes_above_the_soft_cap(*, before: int, after:
         (timedelta(hours=-24), timedelta(), [], "a day is as long as it gets"),
         (timedelta(days=-60, seconds=-1), timedelta(days=-59, hours=-23), ["started_at"], "more than 60 days ago"),
         (timedelta(hours=-1), timedelta(seconds=1), ["ended_at"], "in the future"),
-        (timedelta(hours=1), timedelta(hours=2), ["ended_at"], "wholly in the future"),
+        (timedelta(hours=1), timedelta(hours=2), ["started_at"], "wholly in the future: so is its day"),
         (timedelta(hours=-1), timedelta(hours=-1), ["ended_at"], "no length"),
         (timedelta(hours=-1), timedelta(hours=-2), ["ended_at"], "ends before it starts"),
         (timedelta(hours=-25), timedelta(), ["ended_at"], "longer than a day"),

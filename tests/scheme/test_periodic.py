@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ledger.database import Database, driver
 from ledger.scheme import periodic, retention
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.periodic import JOBS, Job, Outcome, Periodic, Verb
 from ledger.scheme.retention import remove_contacts
 from ledger.scheme.rules import Rulebook

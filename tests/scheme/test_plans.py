@@ -172,6 +172,7 @@ def read_whole(plan: Mapping[str, Any], leading: Mapping[str, str]) -> set[str]:
         found.add(plan["Relation Name"])
     elif "Index Name" in plan:
         compared = re.sub(r"\b\w+\.", "", plan.get("Index Cond", ""))  # without the tables' names
+        compared = re.sub(r"\((\w+)\)(?=::)", r"\1", compared)  # and as an index of an expression is written
         column = leading[plan["Index Name"]]
         if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", compared) is None:
             found.add(plan["Index Name"])

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ledger.database import Database
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.refusals import Declined
 from ledger.scheme.rules import Rulebook, RuleChange, Rules, Value, table
 from tests.daytime import daytime

@@ -172,6 +172,26 @@ async def test_names_are_found_in_any_case_among_those_whom_the_project_knows(hu
     assert list(known) == [ann]
 
 
+async def test_a_day_on_which_nobody_came_is_not_when_they_were_last_here(hut: Hut, owner: asyncpg.Connection) -> None:
+    ann, bob = await hut.person("Ann"), await hut.person("Bob")
+    await hut.came(NOW - 7 * DAY, ann)
+    missed, coming = await hut.session(NOW - 2 * DAY), await hut.session(NOW + 5 * DAY)
+    for person in (ann, bob):
+        await hut.expect(coming, person)
+    await owner.execute(
+        """
+        INSERT INTO scheme.attendance (session, holder, state, changed_at, by)
+        SELECT $1, holder, 'absent', changed_at, by FROM scheme.attendance WHERE session = $2
+        """,
+        missed,
+        coming,
+    )
+    ((found,), (expected,)), known = await hut.sheets.find(hut.caller, hut.project, ["Ann", "Bob"], [ann, bob])
+    assert (found.person, found.last_at) == (ann, NOW - 7 * DAY)
+    assert (expected.person, expected.last_at) == (bob, None), "they are expected, and so are known"
+    assert known == {ann: found, bob: expected}
+
+
 # --- what is recorded ---------------------------------------------------------------------------------------
 
 
@@ -199,6 +219,31 @@ async def test_what_is_recorded_is_told_with_the_codes_of_slips_which_is_an_act(
     again = await hut.sheets.recorded(hut.caller, hut.project, session)
     assert [each.code for each in again.lines] == [None] * 3
     assert len((await hut.api.get("/v1/acts", verb="codes_read")).json()["acts"]) == 1
+
+
+async def test_the_day_counts_those_who_are_recorded_as_the_register_does(hut: Hut) -> None:
+    ann, bob = await hut.person("Ann"), await hut.person("Bob")
+    session = await hut.session(NOW - 10 * HOUR, hours=2)
+    await hut.record(
+        session,
+        {"person": str(ann), "minutes": 60},
+        {"person": str(bob), "minutes": 60},
+        {"voucher": "A visitor", "minutes": 30},
+        {"name": "Zoe", "minutes": 0},
+    )
+
+    async def counted() -> tuple[int, int, int]:
+        found = await hut.sheets.recorded(hut.caller, hut.project, session)
+        day = await hut.sheets.day(hut.caller, hut.project)
+        (told,) = [each.told for each in (*day.today, *day.lately) if each.id == session][:1]
+        return told, found.people, len(found.lines) + len(found.tea)
+
+    assert await counted() == (4, 4, 4), "a slip and a cup of tea are somebody, too"
+    claim = next(
+        each.claim for each in (await hut.sheets.recorded(hut.caller, hut.project, session)).lines if each.name == "Bob"
+    )
+    await hut.api.made(f"/v1/claims/{claim}/corrections", {"minutes": 0, "reason": "He was ill."})
+    assert await counted() == (3, 3, 3)
 
 
 # --- the check of a register --------------------------------------------------------------------------------

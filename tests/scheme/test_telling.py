@@ -193,6 +193,14 @@ def test_every_topic_says_what_is_written_or_why_nothing_is() -> None:
     assert not any("{" in each for each in subjects), "a subject says neither where nor when"
 
 
+def test_what_happened_is_told_apart_in_its_letter() -> None:
+    said: dict[tuple[str, ...], list[str]] = {}
+    for topic, row in TABLE.items():
+        if isinstance(row, Letter):
+            said.setdefault(tuple(row.paragraphs), []).append(topic.value)
+    assert [topics for topics in said.values() if len(topics) > 1] == []
+
+
 async def test_each_topic_is_told_by_one_letter_to_whom_it_concerns_or_by_none(office: Office) -> None:
     ann, bob = await office.person("Ann"), await office.person("Bob", role="staff")
     cas, dee = await office.person("Cas", role="coordinator"), await office.person("Dee")

@@ -201,6 +201,28 @@ def test_a_party_fits_the_offer(
     assert said(weigh(offer(**terms), RULES, party, Visitor(), NOON)) == expected, why
 
 
+@pytest.mark.parametrize(
+    ("band", "party", "booked", "fits", "why"),
+    [
+        (None, Party(adults=0, children=2), True, False, "whoever it is for comes too, and is taken for grown up"),
+        ("18_and_over", Party(adults=0, young=1), True, False, "a grown-up"),
+        ("16_to_17", Party(adults=0, children=1), True, False, "for a party grown up from 16 on"),
+        ("8_to_15", Party(adults=0, children=2), True, True, "a child is one of the children"),
+        ("under_8", Party(adults=0, young=1), True, True, "or of those under 8, where no adult is asked for"),
+        (None, Party(adults=1, children=2), True, True, "counted among the adults"),
+        (None, Party(adults=0, children=2), False, True, "at a till they stand there, and pay for the children"),
+    ],
+)
+def test_whoever_books_is_one_of_those_who_come(
+    *, band: str | None, party: Party, booked: bool, fits: bool, why: str
+) -> None:
+    swim, visitor = offer(young_per_adult=False), Visitor(age_band=band)
+    answer = weigh(swim, RULES, party, visitor, NOON, booked=booked)
+    assert isinstance(answer, Charge) == fits, why
+    if isinstance(answer, No):
+        assert answer.reason is Refusal.PARTY_RULE
+
+
 def test_how_many_young_children_come_with_an_adult_is_the_schemes_to_say() -> None:
     three = Party(adults=1, young=3)
     assert isinstance(weigh(offer(), Rules(young_per_adult=3), three, Visitor(), NOON), Charge)

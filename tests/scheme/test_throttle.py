@@ -12,8 +12,9 @@ import pytest
 
 from ledger.database import Database, driver
 from ledger.scheme import throttle
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.throttle import forget, may_type, wrong, wrong_enrolment, wrong_slip
 from tests.daytime import daytime

@@ -18,8 +18,8 @@ from typing import Any, Final
 from litestar import Request
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Caller, Scope
 
 CallerRequest = Request[Caller, str, Any]
 """A request that was admitted: `user` is who asks, `auth` the token they sent."""

@@ -21,7 +21,7 @@ from ledger.doors.api.problems import HANDLERS as OF_REQUESTS
 from ledger.doors.api.problems import KINDS as OF_REQUESTS_KINDS
 from ledger.doors.api.problems import MEDIA_TYPE, Kind, Problem, problem
 from ledger.doors.fields import Fault
-from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
+from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal, to_visitor
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
@@ -98,7 +98,7 @@ def _rendered(
         code=refusal.value,
         fields=[Fault(field, message) for field, message in fields],
         retry_after=row.retry_after,
-        visitor=row.visitor,
+        visitor=to_visitor(refusal, detail),
         works_at=None if works_at is None else works_at.astimezone(UTC),
     )
 

@@ -12,9 +12,9 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import Identifier
 from ledger.scheme.approvals import CLAIMS_MAX, Approvals, Approve, Approved
+from ledger.scheme.callers import Scope
 from ledger.scheme.claims import ClaimStep
 from ledger.scheme.corrections import Correct, Correction, Corrections
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["hours"]
 _Words = Annotated[str, Meta(min_length=1, max_length=2_000, description="Read by whoever gave the hours.")]
@@ -51,10 +51,11 @@ def routes(access: Access, approvals: Approvals, corrections: Corrections) -> li
         before_request=whoever_decides,
         summary="Approve claims",
         description=(
-            "Each claim has its outcome, in order. What has exceptions is left alone unless it is named singly or"
-            " `despite_exceptions`. Hours of one's own are never approved, and those that need a second approver wait"
-            " for another person: both then need keys that say whose they are (`person_needed`). Of one claim alone,"
-            " why not is a refusal."
+            "Each claim has its outcome, in order. What has exceptions is left alone (`has_exceptions`) unless it is"
+            " named singly or `despite_exceptions`; so is what overlaps other hours of the same person by now, awarded"
+            " or waiting, whichever came first. Hours of one's own are never approved, and those that need a second"
+            " approver wait for another person: both then need keys that say whose they are (`person_needed`). Of one"
+            " claim alone, why not is a refusal."
         ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,

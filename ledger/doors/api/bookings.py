@@ -20,8 +20,8 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.bookings import Booked, Bookings, Change, Returned, Wanted
+from ledger.scheme.callers import Scope
 from ledger.scheme.diary import Booking, Diary, Expected
-from ledger.scheme.keys import Scope
 from ledger.scheme.terms import Party
 
 _TAG: Final = ["bookings"]

@@ -12,10 +12,10 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import Identifier
+from ledger.scheme.callers import Scope
 from ledger.scheme.copies import Copies, Copy
 from ledger.scheme.erasure import Erased, Erasure, GiveTo
 from ledger.scheme.guardians import Consent, Given, Guardian, Guardians
-from ledger.scheme.keys import Scope
 
 _GUARDIANS: Final = ["guardians"]
 _PEOPLE: Final = ["people"]

@@ -15,10 +15,10 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Moment, Text
+from ledger.scheme.callers import Scope
 from ledger.scheme.claiming import Change, Checked, Claiming, NewClaim
 from ledger.scheme.claims import Claim, ClaimInFull, Claims, ClaimStep, Place
 from ledger.scheme.hours import State
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["hours"]
 _MinutesOfDay = Annotated[int, Meta(ge=1, le=1440)]

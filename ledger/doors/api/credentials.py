@@ -14,8 +14,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Moment
+from ledger.scheme.callers import Scope
 from ledger.scheme.credentials import CardCode, Credential, Credentials, IssuedCredential, ShownPass
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["cards and passes"]
 

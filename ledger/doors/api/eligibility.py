@@ -13,8 +13,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import refused
 from ledger.doors.api.inputs import Input
 from ledger.doors.fields import WORD_PATTERN, Identifier, Moment
+from ledger.scheme.callers import Scope
 from ledger.scheme.eligibility import Eligibility, Eligible
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["people"]
 _WORD: Final = "/v1/people/{person:uuid}/eligibility/{word:str}"

@@ -10,8 +10,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import IdempotencyKey
 from ledger.doors.fields import Identifier
+from ledger.scheme.callers import Scope
 from ledger.scheme.expiry import Endings, Expiry, Reinstated
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["people"]
 

@@ -14,8 +14,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import ADDRESS_PATTERN, Identifier, Minutes
+from ledger.scheme.callers import Scope
 from ledger.scheme.gifts import Gift, Gifts, GiftStep, GivenToPot, NewGift, Offered, Side, ToPot
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["gifts"]
 _Words = Annotated[

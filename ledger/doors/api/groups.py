@@ -14,8 +14,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Name
+from ledger.scheme.callers import Scope
 from ledger.scheme.groups import Group, Groups, Member, Membership, NewGroup
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["groups"]
 

@@ -12,8 +12,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import Identifier
+from ledger.scheme.callers import Scope
 from ledger.scheme.helping import Grant, Helper, Helpers, May
-from ledger.scheme.keys import Scope
 
 _TAG: Final = ["people"]
 

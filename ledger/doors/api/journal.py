@@ -18,7 +18,7 @@ from ledger.doors.api.inputs import page_size
 from ledger.doors.fields import Identifier
 from ledger.journal import reading
 from ledger.journal.entries import Kind, Moved, Posted
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 
 _TAG: Final = ["journal"]
 

@@ -14,7 +14,8 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Input
 from ledger.doors.fields import Identifier, Moment, Name
-from ledger.scheme.keys import Key, Keys, Scope
+from ledger.scheme.callers import Scope
+from ledger.scheme.keys import Key, Keys
 
 _TAG: Final = ["keys"]
 

@@ -16,8 +16,8 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.days import DAY_PATTERN, day
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Moment
+from ledger.scheme.callers import Scope
 from ledger.scheme.clock import LONDON
-from ledger.scheme.keys import Scope
 from ledger.scheme.occasions import OCCASIONS_MAX, NewOccasions, Occasion, Occasions, Times
 
 _TAG: Final = ["offers"]

@@ -15,8 +15,8 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.days import DAY_PATTERN, day
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import MONTH_PATTERN, NEAR_PATTERN, Identifier, Minutes, Name
+from ledger.scheme.callers import Scope
 from ledger.scheme.finding import Finding, Found, Wanted
-from ledger.scheme.keys import Scope
 from ledger.scheme.offers import Details, NewOffer, Offer, Offers, Quota
 from ledger.scheme.states import Publication
 from ledger.scheme.terms import Kind, Reach, Terms

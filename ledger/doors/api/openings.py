@@ -12,7 +12,7 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.guard import KIB, Allowance
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import TAG_PATTERN, Identifier, Name
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.openings import LINES_MAX, MINUTES_MAX, Opened, Opening, OpeningLine, Openings
 
 _TAG: Final = ["people"]

@@ -14,7 +14,7 @@ from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import DISTRICT_PATTERN, TAG_PATTERN, Identifier, Name, Text
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.opportunities import (
     USUAL_TAGS,
     Details,

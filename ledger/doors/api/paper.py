@@ -15,7 +15,7 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Minutes, Name
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.paper import COUNT_MAX, Batch, BatchCodes, BatchCount, Paper, Printing, Voided
 
 _TAG: Final = ["vouchers"]

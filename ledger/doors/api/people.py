@@ -20,7 +20,7 @@ from ledger.doors.fields import ADDRESS_PATTERN, EMAIL_PATTERN, PHONE_PATTERN, P
 from ledger.journal.entries import Kind
 from ledger.journal.reading import Line
 from ledger.scheme.acts import Act
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.people import AgeBand, Balance, Changes, Channel, NewPerson, People, Person, Reach
 
 _TAG: Final = ["people"]
@@ -174,7 +174,8 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         "/v1/people/{person:uuid}",
         before_request=access.only(Scope.PERSON, Scope.SCHEME),
         summary="Change a person",
-        description="Only what is given changes; null clears it. How old somebody is, is for staff to say.",
+        description="Only what is given changes; null clears it. How old somebody is, and the email by which they sign"
+        " in, are for staff to say.",
         responses=refused(400, 401, 403, 404, 413, 422, 503),
         tags=_TAG,
     )
@@ -204,7 +205,7 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         "/v1/people/{person:uuid}/statement",
         before_request=access.only(Scope.PERSON, Scope.SCHEME),
         summary="Read a statement",
-        description="Newest first. Give `next` as `cursor` to go on.",
+        description="By `recorded_at`, newest first. Give `next` as `cursor` to go on.",
         responses=refused(400, 401, 403, 404),
         dependencies={"page_size": Provide(page_size, sync_to_thread=False)},
         tags=_TAG,
@@ -226,8 +227,8 @@ def routes(access: Access, people: People, cursor_secret: bytes) -> list[HTTPRou
         summary="Read who did what for somebody",
         description=(
             "What helpers did for the person and what staff changed about them, newest first; and who read their"
-            " contact or a copy, or, of helpers and projects, looked at what they have. Give `next` as `cursor` to go"
-            " on."
+            " contact or a copy, or, of helpers and projects, looked at what they have. What a project's kiosk did (its"
+            " `device`) was by a card or pass of theirs. Give `next` as `cursor` to go on."
         ),
         responses=refused(400, 401, 403, 404),
         dependencies={"page_size": Provide(page_size, sync_to_thread=False)},

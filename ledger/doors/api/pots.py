@@ -17,7 +17,7 @@ from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.api.people import Statement
 from ledger.doors.fields import TAG_PATTERN, Identifier, Minutes, Moment
 from ledger.scheme.bookings import Wanted
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.pot_spends import Decide, PotSpend, PotSpends, PotSpendStep, Propose
 from ledger.scheme.pots import CommunityPot, PassedOn, PassOn, Pot, Pots
 from ledger.scheme.terms import Party

@@ -15,7 +15,7 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Name
 from ledger.scheme.allocations import Allocation, Allocations, Allot, Allotted, Grant
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.projects import NewProject, Project, Projects
 from ledger.scheme.states import Participation
 

@@ -17,7 +17,7 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import refused
 from ledger.doors.fields import Identifier
 from ledger.journal import log
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.receipts import Receipts
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -17,8 +17,8 @@ from ledger.doors.api.guard import ASGIApp
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.api.lane import Lane
 from ledger.doors.fields import Identifier, Minutes
+from ledger.scheme.callers import Scope
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Scope
 from ledger.scheme.redemptions import Redemption, Redemptions, Step
 from ledger.scheme.terms import Party
 from ledger.scheme.tills import Quote, Tills, Wanted

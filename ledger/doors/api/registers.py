@@ -13,7 +13,7 @@ from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.guard import KIB, Allowance
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import Identifier, Moment, Name
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.registers import LINES_MAX, Line, Recorded, Register, Registers
 
 _TAG: Final = ["hours"]

@@ -13,7 +13,7 @@ from ledger.doors import cursors
 from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import refused
 from ledger.doors.api.inputs import Cursor, Input, page_size
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.rules import InForce, Rulebook, Rules, RulesVersion, Setting
 
 _TAG: Final = ["rules"]

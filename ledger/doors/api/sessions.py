@@ -17,7 +17,7 @@ from ledger.doors.api.days import DAY_PATTERN, day
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import Identifier, Moment
 from ledger.scheme.attendances import Attendance, Attendances
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.sessions import REPEAT_MAX, Period, Plan, Session, Sessions
 
 _TAG: Final = ["sessions"]

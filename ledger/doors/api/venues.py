@@ -14,8 +14,8 @@ from ledger.doors.api.access import TAKING_PART, Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import Cursor, IdempotencyKey, Input, page_size
 from ledger.doors.fields import POSTCODE_PATTERN, Identifier, Name
+from ledger.scheme.callers import Scope
 from ledger.scheme.districts import Latitude, Longitude
-from ledger.scheme.keys import Scope
 from ledger.scheme.sites import NewSite, Place, Site, Sites
 from ledger.scheme.states import Participation
 from ledger.scheme.venues import NewVenue, Venue, Venues

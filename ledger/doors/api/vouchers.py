@@ -11,7 +11,7 @@ from ledger.doors.api.access import Access, CallerRequest
 from ledger.doors.api.answers import Created, refused
 from ledger.doors.api.inputs import IdempotencyKey, Input
 from ledger.doors.fields import Identifier
-from ledger.scheme.keys import Scope
+from ledger.scheme.callers import Scope
 from ledger.scheme.vouchers import Claimed, Vouchers
 
 _TAG: Final = ["hours"]

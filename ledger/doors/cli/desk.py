@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ledger.database import Database
-    from ledger.scheme.keys import Caller
+    from ledger.scheme.callers import Caller
 
 _again = click.option(
     "--key",

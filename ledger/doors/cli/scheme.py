@@ -20,8 +20,9 @@ from rich.table import Table
 from ledger.doors.cli.answers import Answer, Verb, credits_text
 from ledger.doors.cli.lists import LABEL_MAX, is_label, read_list
 from ledger.doors.cli.server import settings, with_database
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.clock import system_clock
-from ledger.scheme.keys import LIFETIME_MAX, SCHEME, Caller, Keys, Scope
+from ledger.scheme.keys import LIFETIME_MAX, Keys
 from ledger.scheme.people import People
 from ledger.scheme.registers import LINES_MAX, Line, Recorded, Register, Registers
 

@@ -41,7 +41,9 @@ def serve(
     """Run the service until Ctrl-C. A first start makes the database; a kill -9 is recovered from at the next."""
     of = settings()
     of = msgspec.structs.replace(of, host=host or of.host, data=data or of.data)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    from ledger.app.remarks import handler  # noqa: PLC0415  # half a second that only this command needs
+
+    logging.basicConfig(level=logging.WARNING, handlers=[handler()])
     # Whatever comes from here on, also what comes from uvicorn after its own end, leaves by the same door as Ctrl-C.
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -84,7 +86,7 @@ async def _has_cast(of: Settings, dsn: str) -> bool:
 
 def _server(of: Settings, dsn: str, shown: demo.Demo | None, *, has_door: bool) -> uvicorn.Server:
     """One process: the journal has one writer, and what it saves in memory is shared by all requests."""
-    import uvicorn  # noqa: PLC0415  # half a second that only this command needs
+    import uvicorn  # noqa: PLC0415  # the same
 
     from ledger.app import create_app, settle_memory  # noqa: PLC0415  # the same
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from ledger.database import Database
+    from ledger.scheme.callers import Caller
     from ledger.scheme.directory import Found
-    from ledger.scheme.keys import Caller
     from ledger.scheme.tills import Code, Quote
 
 _PEOPLE_MAX: Final = 100

@@ -3,6 +3,7 @@
     who is signed in? -> may they, here? -> a `Caller` for the verb: exactly what an API key of that scope would be
 
     nobody is       -> to the sign-in page, and back; a form that was sent is kept on the page that says so
+                       where only a till or a kiosk may: that it has to be set up again, for nobody signs in at one
     not theirs      -> 404 where the address names somebody's object, 403 where it is a part of the house
     not sure enough -> roles other than a volunteer's take a passkey or the organisation's sign-in
     too long ago    -> what weighs most (`freshly`) takes one of these within `sign_ins.FRESH`; what was typed is kept
@@ -19,6 +20,12 @@ their right, is to be easy, and harms nobody else; a helper can spend no more th
 their page, and ended there at once.
 
 Somebody who helps another, or a guardian, opens that person's pages as themselves: the verb looks whether they may.
+
+**A browser that is a till or a kiosk stays one**, whoever stands at it: until the device is taken out of use, or a code
+of another is typed in (`enrol`), which only whoever looks after a venue or a project, or the office, is told. Nobody
+signs in or out at one, by whatever way: such a page (`not_at_devices`) says so before any of it is done. So no link,
+code or challenge is used up there, and the device's cookie is left alone; the start page there is the device's own.
+Only the demo lets whoever is there become anybody.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -33,7 +40,7 @@ from litestar.exceptions import NotFoundException, PermissionDeniedException
 
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import LANGUAGE_COOKIE, Visit
-from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.roles import Role
 from ledger.scheme.sign_ins import Present, SignIns, Strength
 
@@ -43,6 +50,8 @@ PageRequest = Request[Visit, Any, Any]
 _STRONG: Final = frozenset({Strength.PASSKEY, Strength.ORGANISATION})
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _YEAR_SECONDS: Final = 365 * 24 * 3600
+# As long as somebody reads four lines with help; whoever comes to a shared computer next isn't told of it.
+_FAREWELL_SECONDS: Final = 120
 
 
 class Who(StrEnum):
@@ -68,6 +77,18 @@ class SignInNeeded(Exception):  # noqa: N818  # not an error: nobody is signed i
         self.form = form
 
 
+class EnrolmentNeeded(Exception):  # noqa: N818  # likewise
+    """The page is a till's or a kiosk's (``kind``), and this browser is none, or is none any more."""
+
+    def __init__(self, kind: Who) -> None:
+        super().__init__()
+        self.kind = kind
+
+
+class AtDevice(Exception):  # noqa: N818  # likewise
+    """The page is for somebody's own browser, and this one is a till or a kiosk."""
+
+
 class PasskeyNeeded(Exception):  # noqa: N818  # likewise
     """The page takes a stronger sign-in than the one that there is, or a fresh one (``again``); ``form`` likewise."""
 
@@ -81,10 +102,11 @@ Admit = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 
 
 class Rule(NamedTuple):
-    """Who may, in this order of capacity; and whether they have to have signed in just now."""
+    """Who may, in this order of capacity; whether they have to have signed in just now; and if not at a device."""
 
     who: tuple[Who, ...]
     freshly: bool
+    not_at_devices: bool
 
 
 ADMITTED: Final[MutableMapping[Admit, Rule]] = WeakKeyDictionary()
@@ -110,13 +132,17 @@ class Access:
         self.browser_cookie = prefix + "browser"
         self.next_cookie = prefix + "next"
         self.turn_cookie = prefix + "turn"
+        self.erased_cookie = prefix + "erased"
         self.language_cookie = prefix + LANGUAGE_COOKIE
 
-    def only(self, *who: Who, freshly: bool = False) -> Admit:
-        """Return what admits these to a route, in this order of capacity; ``freshly``: if they signed in just now."""
+    def only(self, *who: Who, freshly: bool = False, not_at_devices: bool = False) -> Admit:
+        """Return what admits these to a route, in this order of capacity.
+
+        ``freshly``: if they signed in just now; ``not_at_devices``: in a browser that is no till or kiosk.
+        """
         assert who, "a page says who may open it"
         assert not (freshly and _WEAK & set(who)), "whoever came by a link may have nothing else to show"
-        rule = Rule(who, freshly)
+        rule = Rule(who, freshly, not_at_devices)
 
         async def admit(request: Request[Any, Any, Any]) -> None:
             await self._admit(request, rule)
@@ -131,9 +157,13 @@ class Access:
         present = await self._present(request)
         request.scope["user"] = Visit(present, None)
         if present is None:
+            if _DEVICES.issuperset(rule.who):
+                raise EnrolmentNeeded(rule.who[0])
             if Who.ANYBODY not in rule.who:
                 raise SignInNeeded(await _kept(request))
             return
+        if rule.not_at_devices and present.device is not None:
+            raise AtDevice
         caller, is_weak = self._caller(request, present, rule.who)
         if is_weak:
             raise PasskeyNeeded(await _kept(request))
@@ -163,6 +193,10 @@ class Access:
     def turn(self, key: str) -> Cookie:
         """Return the cookie of whose turn it is at a kiosk: the key of the form that the next person will send."""
         return self._made(self.turn_cookie, key, _YEAR_SECONDS)
+
+    def erased(self) -> Cookie:
+        """Return the cookie of a browser in which somebody has just been erased, for the page that says so to them."""
+        return self._made(self.erased_cookie, "yes", _FAREWELL_SECONDS)
 
     def language(self, chosen: str) -> Cookie:
         """Return the cookie of the language that was chosen here."""
@@ -207,6 +241,15 @@ class Access:
         )
 
 
+def start_of(present: Present | None) -> str | None:
+    """The page where somebody, a till or a kiosk begins; nobody's is the public one."""
+    if present is None:
+        return None
+    if present.device is not None:
+        return "/kiosk" if present.venue is None else "/till"
+    return f"/people/{present.person}"
+
+
 def is_strong(present: Present) -> bool:
     """Whether they signed in with more than a link: with what roles other than a volunteer's take."""
     return present.strength in _STRONG
@@ -214,6 +257,11 @@ def is_strong(present: Present) -> bool:
 
 # What a link by mail, or a device, is enough for.
 _WEAK: Final = frozenset({Who.ANYBODY, Who.PERSON, Who.TILL, Who.KIOSK})
+
+
+# That it was a device is told by the page, which nobody else can open. Of the browser nothing is known: a revoked
+# device's cookie counts as none, one that was cleared isn't there, and a tablet may be somebody's own by now.
+_DEVICES: Final = frozenset({Who.TILL, Who.KIOSK})
 
 
 def _as(who: Who, present: Present, address: dict[str, Any]) -> Caller | None:

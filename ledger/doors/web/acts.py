@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger.doors.web.pages import _
+from ledger.scheme.acts import Act
 from ledger.scheme.callers import Scope
 
 LOOKS: Final[Mapping[str, str]] = {
@@ -21,8 +22,8 @@ LOOKS: Final[Mapping[str, str]] = {
     "eligibility_read": _("Looked at permissions"),
     "contact_read": _("Looked at address, phone or email"),
     "copy_read": _("Read a copy of everything"),
-    "card_code_read": _("Printed the same card again"),
-    "codes_read": _("Printed voucher codes again"),
+    "card_code_read": _("Opened a card to print it"),
+    "codes_read": _("Opened voucher codes to print them"),
     "pass_shown": _("Showed the phone pass"),
     "people_of_sensitive_project": _("Looked at who helps at a project"),
 }
@@ -155,3 +156,13 @@ BY: Final[Mapping[Scope, str]] = {
     Scope.AUDITOR: _("The auditor"),
 }
 """Who did it, as the person whom it concerns is told: in what capacity, and not by name."""
+# What a kiosk does it does for whoever shows a card there: most often the person themselves.
+AT_KIOSK: Final = _("Your card, shown at a kiosk")
+AT_KIOSK_TO_OTHERS: Final = _("Their card, shown at a kiosk")
+
+
+def as_what(act: Act, *, own: bool = False) -> str:
+    """In what capacity it was done, to be translated; ``own``: as the person whom it concerns is told."""
+    if act.device is not None and act.scope is Scope.PROJECT:
+        return AT_KIOSK if own else AT_KIOSK_TO_OTHERS
+    return BY[act.scope]

@@ -22,8 +22,9 @@ from msgspec import Meta, Struct
 
 from ledger.database import Database, driver
 from ledger.doors import cursors
+from ledger.doors.fields import NUMBER_PATTERN
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.acts import BY, LOOKS, OTHER, SAYS
+from ledger.doors.web.acts import LOOKS, OTHER, SAYS, as_what
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, page
 from ledger.journal import log, reading
@@ -39,6 +40,8 @@ ACTS: Final = 50
 ENTRIES: Final = 25
 # The choice among verbs that stands for each look there is.
 ANY_LOOK: Final = "looked"
+# Has done nothing, and nothing was done about them.
+_NOBODY: Final = UUID(int=0)
 _POSITION_PATTERN: Final = r"^[1-9][0-9]{0,17}$(?!\n)"
 
 # What each kind of account is, for whoever reads the books.
@@ -66,11 +69,15 @@ _KINDS: Final = {
 }
 
 
-class Filter(Struct, frozen=True):
-    """Which acts."""
+_Number = Annotated[str, Meta(pattern=NUMBER_PATTERN)]
+_SHOWN: Final = 8
 
-    by: UUID | None = None
-    holder: UUID | None = None
+
+class Filter(Struct, frozen=True):
+    """Which acts; of a number, the digits that are shown are enough."""
+
+    by: _Number | None = None
+    holder: _Number | None = None
     verb: Annotated[str, Meta(max_length=48, pattern=r"^[a-z_]*$")] = ""
     since: date | None = None
     until: date | None = None
@@ -96,13 +103,16 @@ def routes(access: Access, database: Database, acts: Acts, secret: bytes) -> lis
         wanted = form.take(Filter)
         found: Sequence[Any] = []
         older = None
-        if wanted is not None:
-            place = f"audit/{wanted.by}/{wanted.holder}/{wanted.verb}/{wanted.since}/{wanted.until}"
+        if wanted is not None and wanted.since and wanted.until and wanted.until < wanted.since:
+            form.fault("until", _("must be the first day or one after it"))
+        who = await _whom(form, "by", acts), await _whom(form, "holder", acts)
+        if wanted is not None and not form.failed:
+            place = f"audit/{who}/{wanted.verb}/{wanted.since}/{wanted.until}"
             before = cursors.read_id(secret, place, request.query_params.get("before"))
             looks = wanted.verb == ANY_LOOK
             only = Wanted(
-                by=wanted.by,
-                holder=wanted.holder,
+                by=who[0],
+                holder=who[1],
                 verb=None if looks else wanted.verb or None,
                 verbs=list(LOOKS) if looks else None,
                 since=wanted.since,
@@ -178,6 +188,17 @@ def routes(access: Access, database: Database, acts: Acts, secret: bytes) -> lis
     return [trail, books, entries, entry]
 
 
+async def _whom(form: Form, name: str, acts: Acts) -> UUID | None:
+    """Who is meant by the number in that field; None if it is empty, or wrong, with a sentence."""
+    typed = form.value(name)
+    if not typed or name in form.faults:
+        return None
+    found = await acts.ending(typed) if len(typed) == _SHOWN else [UUID(typed)]
+    if len(found) > 1:
+        form.fault(name, _("is the end of more than one number: please type the whole one"))
+    return next(iter(found), _NOBODY)
+
+
 def _by_day(acts: Sequence[Act], said: Callable[[str], str]) -> list[list[tuple[Act, str, str]]]:
     """The acts of each day in London, each with what was done and as what, in words."""
     told = [(act, said(SAYS.get(act.verb, OTHER)), said(_as_what(act))) for act in acts]
@@ -187,7 +208,7 @@ def _by_day(acts: Sequence[Act], said: Callable[[str], str]) -> list[list[tuple[
 def _as_what(act: Act) -> str:
     if act.by == SCHEME:
         return _("Whoever runs the service")
-    return _("A program of the office") if act.by == act.key and act.scope is Scope.SCHEME else BY[act.scope]
+    return _("A program of the office") if act.by == act.key and act.scope is Scope.SCHEME else as_what(act)
 
 
 def _row(kind: Total) -> Row:

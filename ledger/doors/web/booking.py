@@ -3,8 +3,9 @@
     choose -> what goes on hold, and until when it can be cancelled (nothing is written) -> booked, with its code
 
 The first two are one form, sent to one address: without `sure` it is looked at, with it done, and with `again` it is
-shown once more as it was filled in. Both take the same road
-through the rules, so what is looked at is refused by the same words as what is done. A helper books for whom they help.
+shown once more as it was filled in. A change is looked at likewise where it comes to another amount. Both take the
+same road through the rules, so what is looked at is refused by the same words as what is done. A helper books for whom
+they help.
 """
 
 from datetime import datetime
@@ -116,16 +117,16 @@ def _choosing(access: Access, bookings: Bookings, finding: Finding, helpers: Hel
                     booked, _ = await bookings.book(request.user.caller, form.key, wanted)
                     return go(f"/people/{person}/bookings/{booked.id}", "booked")
                 checked = await bookings.check(request.user.caller, wanted)
-                kept = {name: form.value(name) for name in form.names() if form.value(name)}
                 return page(
                     request,
                     "booking/check.html",
                     offer=shown,
+                    booking=None,
                     checked=checked,
                     party=wanted.party,
                     name=await name_of(request, helpers, person),
                     form=form.to_confirm(),
-                    kept=kept,
+                    kept=_kept(form),
                 )
             except Declined as declined:
                 if declined.reason is Refusal.NOT_FOUND:
@@ -171,7 +172,7 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
 
     @get("/people/{person:uuid}/bookings/{booking:uuid}", before_request=access.only(Who.PERSON))
     async def one(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
-        found = await _theirs(request, diary, person, booking)
+        found = await theirs(request, diary, person, booking)
         return page(
             request,
             "booking/booking.html",
@@ -183,7 +184,7 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
 
     @get("/people/{person:uuid}/bookings/{booking:uuid}/cancel", before_request=access.only(Who.PERSON))
     async def leave(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
-        found = await _theirs(request, diary, person, booking)
+        found = await theirs(request, diary, person, booking)
         return page(request, "booking/cancel.html", booking=found, form=Form.blank(course=found.course is not None))
 
     @post(
@@ -195,12 +196,12 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
         with form.heeding():
             await bookings.cancel(request.user.caller, form.key, booking, course=choice.course)
             return go(f"/people/{person}/bookings/{booking}", "cancelled")
-        found = await _theirs(request, diary, person, booking)
+        found = await theirs(request, diary, person, booking)
         return page(request, "booking/cancel.html", status=form.status, booking=found, form=form)
 
     @get("/people/{person:uuid}/bookings/{booking:uuid}/change", before_request=access.only(Who.PERSON))
     async def other(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
-        found = await _theirs(request, diary, person, booking)
+        found = await theirs(request, diary, person, booking)
         return page(
             request,
             "booking/change.html",
@@ -214,14 +215,29 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
     )
     async def change(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
-        choice = form.take(Choice)
-        found = await _theirs(request, diary, person, booking)
+        choice = None if form.value("again") else form.take(Choice)
+        found = await theirs(request, diary, person, booking)
         if choice is not None:
             # What stays as it was needs no notice.
             at = None if choice.visit_at == found.visit_at else choice.visit_at
             occasion = None if choice.occasion == found.occasion else choice.occasion
             asked = Change(booking=booking, visit_at=at, occasion=occasion, party=choice.party)
             try:
+                # What was changed already isn't looked at: sent again, it has its answer by its key.
+                if not form.value("sure") and found.status is State.AUTHORISED:
+                    checked = await bookings.check_change(request.user.caller, asked)
+                    if checked.minutes != found.minutes:
+                        return page(
+                            request,
+                            "booking/check.html",
+                            offer=await finding.show(found.offer),
+                            booking=found,
+                            checked=checked,
+                            party=choice.party,
+                            name=await name_of(request, helpers, person),
+                            form=form.to_confirm(),
+                            kept=_kept(form),
+                        )
                 changed, _ = await bookings.change(request.user.caller, form.key, asked)
                 return go(f"/people/{person}/bookings/{changed.id}", "changed")
             except Declined as declined:
@@ -238,7 +254,7 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
     return [listed, one, leave, cancel, other, change]
 
 
-async def _theirs(request: PageRequest, diary: Diary, person: UUID, booking: UUID) -> Booking:
+async def theirs(request: PageRequest, diary: Diary, person: UUID, booking: UUID) -> Booking:
     """The booking, at its person's address only."""
     found = await diary.read(request.user.caller, booking)
     if found.person != person:
@@ -249,6 +265,11 @@ async def _theirs(request: PageRequest, diary: Diary, person: UUID, booking: UUI
 async def _others(request: PageRequest, helpers: Helpers) -> list[Known]:
     """For whom else they may book."""
     return [each for each in await helpers.helped(request.user.caller) if May.BOOK in each.may]
+
+
+def _kept(form: Form) -> dict[str, str]:
+    """What was chosen, for the page that asks whether it is right."""
+    return {name: form.value(name) for name in form.names() if form.value(name)}
 
 
 def _self(request: PageRequest) -> str:

@@ -2,8 +2,8 @@
 
     tell -> what it counts, and who looks first (nothing is written) -> sent, or kept as a draft
 
-As with bookings, the first two are one form: without `sure` it is looked at, with `again`
-shown once more as it was filled in. A helper tells for whom they help.
+As with bookings, the first two are one form: without `sure` it is looked at, with `again` shown once more as it was
+filled in. A helper tells for whom they help.
 """
 
 from datetime import datetime, timedelta

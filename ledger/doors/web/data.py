@@ -3,10 +3,11 @@
     what we keep · who looked -> a copy, as a file -> erase me: what then happens, a tick and a button -> goodbye
 
 Erasing is for good and asks for one tick; nothing has to be typed, and no reason given. Whoever was erased is signed
-out in every browser, and the page that says so is anybody's.
+out in every browser. The page that says so is for the one in which they did it, and for a short time: anybody else, and
+whoever is signed in, goes on to the start page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from msgspec import UNSET, Struct
 
 from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.acts import BY, OTHER, SAYS
+from ledger.doors.web.acts import OTHER, SAYS, as_what
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page
+from ledger.scheme.acts import Act
 from ledger.scheme.copies import Copies
 from ledger.scheme.erasure import Erasure, GiveTo
 from ledger.scheme.people import AgeBand, Channel, People, Person
@@ -28,7 +30,7 @@ from ledger.scheme.people import AgeBand, Channel, People, Person
 ACTS: Final = 25
 # The newest few are shown beside what we keep: most people have none, and a helper's come in dozens.
 ACTS_NEWEST: Final = 5
-_AGES: Final[Mapping[AgeBand, str]] = {
+AGES: Final[Mapping[AgeBand, str]] = {
     AgeBand.UNDER_8: _("Under 8"),
     AgeBand.FROM_8: _("8 to 15"),
     AgeBand.FROM_16: _("16 or 17"),
@@ -62,7 +64,7 @@ def routes(access: Access, people: People, copies: Copies, erasure: Erasure, sec
             "data/kept.html",
             person=person,
             known=_known(known, request),
-            acts=[(act, *_said(act.verb, act.scope)) for act in acts],
+            acts=_told(acts),
         )
 
     @get("/people/{person:uuid}/data/acts", before_request=access.only(Who.PERSON))
@@ -75,7 +77,7 @@ def routes(access: Access, people: People, copies: Copies, erasure: Erasure, sec
             request,
             "data/acts.html",
             person=person,
-            acts=[(act, *_said(act.verb, act.scope)) for act in shown],
+            acts=_told(shown),
             older=older,
             newest=before is None,
         )
@@ -122,6 +124,7 @@ def routes(access: Access, people: People, copies: Copies, erasure: Erasure, sec
                 await erasure.erase(request.user.caller, form.key, person, typed.give_to)
                 answer = go("/goodbye")
                 answer.set_cookie(access.signed_out())
+                answer.set_cookie(access.erased())
                 answer.headers["clear-site-data"] = '"cache"'
                 return answer
         await people.read(request.user.caller, person)
@@ -129,14 +132,16 @@ def routes(access: Access, people: People, copies: Copies, erasure: Erasure, sec
 
     @get("/goodbye", before_request=access.only(Who.ANYBODY))
     async def goodbye(request: PageRequest) -> Response[Any]:
+        if request.user.present is not None or access.erased_cookie not in request.cookies:
+            return go("/")
         return page(request, "data/goodbye.html")
 
     return [kept, looked, copy, ask, erase, goodbye]
 
 
-def _said(verb: str, scope: Any) -> tuple[str, str]:  # noqa: ANN401  # a Scope
-    """What was done, and in what capacity; the template translates both."""
-    return SAYS.get(verb, OTHER), BY[scope]
+def _told(acts: Sequence[Act]) -> list[tuple[Act, str, str]]:
+    """Each with what was done, and in what capacity; the template translates both."""
+    return [(act, SAYS.get(act.verb, OTHER), as_what(act, own=True)) for act in acts]
 
 
 def _known(known: Person, request: PageRequest) -> list[tuple[str, str]]:
@@ -144,7 +149,7 @@ def _known(known: Person, request: PageRequest) -> list[tuple[str, str]]:
     said = gettext(request)
     rows = [(said(_("Name")), known.name)]
     if known.age_band is not UNSET and known.age_band is not None:
-        rows.append((said(_("Age")), said(_AGES[known.age_band])))
+        rows.append((said(_("Age")), said(AGES[known.age_band])))
     if known.contact is not UNSET and known.contact is not None:
         contact = known.contact
         rows += [

@@ -2,6 +2,8 @@
 
 `demo` is the environment that nobody has set: a scheme that began in it, empty, with people of its own, has no such
 door. It also shows the letters that would have been sent, for in a demo nobody has a mailbox.
+
+Whoever came in as a till or a kiosk may become somebody else here, as nowhere else (`access`): it is a button away.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

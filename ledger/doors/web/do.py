@@ -4,20 +4,20 @@ Nobody needs to be known to look. Who is signed in comes with one press and stay
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ledger.doors import cursors
-from ledger.doors.fields import NEAR_PATTERN
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _ as marked
 from ledger.doors.web.pages import gettext, go, page
+from ledger.doors.web.searching import SHOWN, Near, Words, found_page
 from ledger.doors.web.trusted import name_of
 from ledger.scheme.attendances import Attendances
 from ledger.scheme.helping import Helpers, May
@@ -25,8 +25,6 @@ from ledger.scheme.opportunities import USUAL_TAGS
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.seeking import Found, Seeking, Wanted
 
-# What a phone shows in five screens.
-OPPORTUNITIES: Final = 12
 # On a card.
 TAGS_SHOWN: Final = 4
 
@@ -52,8 +50,8 @@ assert set(TAGS) == set(USUAL_TAGS), "a tag that everybody knows has words"
 class Search(Struct, frozen=True):
     """What somebody seeks."""
 
-    near: Annotated[str, Meta(max_length=10, pattern=NEAR_PATTERN)] | None = None
-    words: Annotated[str, Meta(max_length=60)] | None = None
+    near: Near | None = None
+    words: Words | None = None
     anywhere: bool = False
     short: bool = False
     low_talk: bool = False
@@ -101,21 +99,18 @@ def _finding(
             with form.heeding():
                 place = "/do?" + repr(search)
                 after = cursors.read_named(secret, place, form.value("after") or None)
-                all_ = await seeking.search(wanted, after=after, limit=OPPORTUNITIES + 1)
-                shown, more = cursors.page_named(secret, place, all_, OPPORTUNITIES, lambda one: one.order)
+                all_ = await seeking.search(wanted, after=after, limit=SHOWN + 1)
+                shown, more = cursors.page_named(secret, place, all_, SHOWN, lambda one: one.order)
                 found = list(shown)
-        return page(
+        return found_page(
             request,
             "do/search.html",
-            status=form.status,
-            form=form,
-            found=found,
+            Search,
+            form,
+            found,
+            more,
             labels={one.id: labels(request, one.tags[:TAGS_SHOWN]) for one in found},
             boxes=list(zip(_ASKED, labels(request, _ASKED), strict=True)),
-            more=more and form.query(Search, after=more),
-            query=form.query(Search),
-            is_filtered=any(form.value(name) for name in Search.__struct_fields__ if name != "near"),
-            public=True,
         )
 
     @get("/do/{opportunity:uuid}", before_request=access.only(Who.PERSON, Who.ANYBODY))

@@ -1,7 +1,8 @@
 """Enrolling a till or kiosk: its code is typed in at it, once, and from then on the browser is that device.
 
 The code is read out at the venue's or project's own page, or by staff. Whoever was signed in here before is signed out:
-a browser is one device or one person.
+a browser is one device or one person. A device that types in another's code becomes that one; without a code nobody
+makes it anything else (`access`).
 """
 
 from typing import Annotated, Any

@@ -53,8 +53,10 @@ class Entering:
 
     async def begun(self, request: PageRequest, entered: Entered) -> Response[Any]:
         """Signed in from here on, and on the way; the sign-in before, if any, ends."""
-        if request.user.present is not None:
-            await self._sign_ins.end(request.user.present.sign_in)
+        present = request.user.present
+        if present is not None:
+            assert present.device is None, "a till or a kiosk stays one: see `access`"
+            await self._sign_ins.end(present.sign_in)
         answer = go(plain_path(unquote(request.cookies.get(self._access.next_cookie, "/"))))
         answer.set_cookie(self._access.signed_in(entered.token, shared=entered.shared))
         answer.set_cookie(self._access.next(""))

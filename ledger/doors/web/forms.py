@@ -23,7 +23,7 @@ form without its key) raises a 400: no page of ours sends it.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_origin
@@ -39,6 +39,7 @@ from ledger.doors.web.pages import _ as marked
 from ledger.doors.web.pages import is_at_work
 from ledger.journal.entries import new_key
 from ledger.scheme.clock import LONDON
+from ledger.scheme.hours import in_words as as_length
 from ledger.scheme.refusals import TABLE, Declined, Refusal
 
 # A register of 100 people has 500; a page of preferences 20.
@@ -48,6 +49,7 @@ _KEY_SHARED_MAX: Final = 100  # leaves room for two ids and a word
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # The end of a key that isn't a form's first. A dot, for a kiosk's turn is what stands before the first one.
 _FOLLOWS: Final = re.compile(r"\.(\d{1,3})$")
+_BOUND: Final = re.compile(r"must be at (least|most) (\d+)")
 _MISSING: Final = marked("is needed")
 _SENT_BEFORE: Final = marked(
     "You sent this before, and that counts. Nothing is done twice. To send something else, open the page anew."
@@ -185,6 +187,13 @@ class Form:
         self.refuse(says, TABLE[declined.reason].status)
         self.go_on(declined)
 
+    def say_at(self, fields: Mapping[str, str]) -> None:
+        """Say what is wrong with what a verb takes at the fields from which it was made, by their names."""
+        for name, field in fields.items():
+            if fault := self.faults.pop(name, ""):
+                self.fault(field, fault)
+                self.said = ""
+
     def go_on(self, declined: Declined) -> None:
         """Take the next key, if nothing was done under this one and nothing ever will be."""
         if declined.used_up:
@@ -228,7 +237,7 @@ class Form:
             day = date.fromisoformat(self.value(f"{name}_day"))
             at = time.fromisoformat(self.value(f"{name}_time"))
         except ValueError:
-            self.fault(name, marked("must be a day and a time, such as 22 November 2026 and 14:30"))
+            self.fault(name, marked("must be a day, and a time such as 14:30"))
             return None
         return datetime.combine(day, at.replace(tzinfo=None), LONDON)
 
@@ -239,7 +248,7 @@ class Form:
             if is_empty and not field.required:
                 return UNSET
             minutes = self.minutes(name)
-            return None if minutes is None else self._typed_as(field, minutes)
+            return None if minutes is None else self._typed_as(field, minutes, says=_of_minutes)
         if f"{name}_time" in self._typed:
             return self.moment(name)
         if bool in kinds:
@@ -249,13 +258,18 @@ class Form:
             return UNSET if not field.required else None
         return self._typed_as(field, value)
 
-    def _typed_as(self, field: msgspec.structs.FieldInfo, value: str | list[str] | int) -> Any:  # noqa: ANN401  # its own
-        """The value as the field's type takes it, or a fault at the field."""
+    def _typed_as(
+        self,
+        field: msgspec.structs.FieldInfo,
+        value: str | list[str] | int,
+        says: Callable[[str], str] = str,
+    ) -> Any:  # noqa: ANN401  # its own
+        """The value as the field's type takes it, or a fault at the field; ``says`` it in the field's own words."""
         try:
             return msgspec.convert(value, field.type, strict=False)
         except msgspec.ValidationError as error:
             is_missing = value in ("", [])
-            self.fault(field.name, _MISSING if is_missing else _for_people(in_plain_words(str(error))[1].message))
+            self.fault(field.name, _MISSING if is_missing else says(_for_people(in_plain_words(str(error))[1].message)))
             return UNSET
 
 
@@ -287,6 +301,15 @@ def in_words(declined: Declined, *, at_work: bool) -> str:
 def _for_people(message: str) -> str:
     """Without what only programs send: "must be a whole number or null, not text"."""
     return message.partition(", not ")[0].replace(" or null", "")
+
+
+def _of_minutes(message: str) -> str:
+    """The bound of a length, or of credits, as one: a number alone says nothing to who typed hours and minutes."""
+    found = _BOUND.fullmatch(message)
+    if found is None:
+        return message
+    length = as_length(int(found[2]))
+    return f"must be at least {length}" if found[1] == "least" else f"must be at most {length}"
 
 
 def _plain(value: str) -> str:

@@ -127,7 +127,6 @@ def _giving(access: Access, gifts: Gifts, acquaintances: Acquaintances) -> list[
                     kept=kept,
                     name=_named(to, giving),
                     is_pot=to.startswith(_POT) or to == _COMMUNITY,
-                    giving=giving,
                 )
             except Declined as declined:
                 _kindly(request, form, declined)

@@ -5,7 +5,6 @@
 Who keeps a pot is for the verbs to say; to anybody else there is none.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from msgspec import Meta, Struct
 
 from ledger.doors import cursors
 from ledger.doors.web.access import Access, PageRequest, Who
-from ledger.doors.web.booking import Count
+from ledger.doors.web.booking import Choice
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page
 from ledger.scheme.bookings import Wanted
@@ -25,7 +24,7 @@ from ledger.scheme.finding import Wanted as Sought
 from ledger.scheme.group_pots import GroupPot, GroupPots, Why
 from ledger.scheme.pot_spends import Decide, PotSpends, Propose, State
 from ledger.scheme.refusals import Declined, Refusal
-from ledger.scheme.terms import Kind, Party
+from ledger.scheme.terms import Kind
 
 OFFERS: Final = 20
 _WHY: Final = {
@@ -46,16 +45,10 @@ _STATES: Final = {
 _DONE: Final = {State.BOOKED: "pot_booked", State.PROPOSED: "pot_proposed", State.DECLINED: "pot_declined"}
 
 
-class Visit(Struct, frozen=True):
-    """Who goes, when, and with whom: of a show an occasion, of a course nothing, else a day and a time."""
+class Visit(Choice, frozen=True, kw_only=True):
+    """What somebody chose, as of any booking, and who of the group goes."""
 
     person: UUID
-    occasion: UUID | None = None
-    visit_at: datetime | None = None
-    adults: Count = 1
-    children: Count = 0
-    young: Count = 0
-    companion: bool = False
 
 
 class Search(Struct, frozen=True):
@@ -123,7 +116,7 @@ def routes(
                 offer=offer,
                 visit_at=visit.visit_at,
                 occasion=visit.occasion,
-                party=Party(adults=visit.adults, children=visit.children, young=visit.young, companion=visit.companion),
+                party=visit.party,
             )
             with form.heeding():
                 asked = Propose(group=group, keyholder=_me(request), wanted=wanted)

@@ -22,6 +22,7 @@ _SAYS: Final[Mapping[Why, str]] = {
     Why.SPENT: _("%(offer)s at %(venue)s"),
     Why.ON_HOLD: _("On hold for %(offer)s"),
     Why.CANCELLED: _("Back again: %(offer)s was cancelled"),
+    Why.CHANGED: _("Back again: %(offer)s was changed"),
     Why.LAPSED: _("Back again: %(offer)s was not used"),
     Why.REST: _("Back again: %(offer)s came to less"),
     Why.REFUND: _("%(venue)s gave it back"),

@@ -2,10 +2,10 @@
 
     begin -> the organisation's page -> back here with a code -> finish: who it was, as the organisation signed it
 
-Believed is only an ID token that is signed by a key which the issuer publishes (asymmetric algorithms only), from that
-issuer, for this client, not over, and with the nonce of this very sign-in; it began in the same browser, and ends once
-(``vouching``). An address counts if the organisation says that it is verified; where the token doesn't tell one, the
-user-info endpoint is asked, for the same subject.
+Believed is only an ID token that is signed by a key which the issuer publishes (asymmetric algorithms only; RSA below
+`_RSA_BITS_MIN` counts as not published), from that issuer, for this client, not over, and with the nonce of this very
+sign-in; it began in the same browser, and ends once (``vouching``). An address counts if the organisation says that it
+is verified; where the token doesn't tell one, the user-info endpoint is asked, for the same subject.
 
 An organisation knows people for as long as it likes: so it is asked to have them show who they are now, unless they did
 within `FRESH` (``max_age``). What is fresh here was therefore shown to it within twice that. A token that tells of
@@ -37,6 +37,7 @@ from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError
 from joserfc.jwk import KeySet
+from joserfc.util import base64_to_int
 from msgspec import Struct
 
 from ledger.scheme.clock import Clock
@@ -51,6 +52,7 @@ KEPT: Final = timedelta(hours=1)
 _AGAIN: Final = timedelta(minutes=1)
 # No HMAC, which whoever knows a public key could make, and not "none".
 _ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+_RSA_BITS_MIN: Final = 2048
 _SKEW_SECONDS: Final = 60
 _CODE_MAX: Final = 2048
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -224,7 +226,7 @@ class Oidc:
         published = await self._call(_Keys, "GET", metadata.jwks_uri)
         signing = [each for each in published.keys if each.get("use", "sig") == "sig" and each.get("kty") != "oct"]
         try:
-            keys = KeySet.import_key_set({"keys": signing})
+            keys = KeySet.import_key_set({"keys": [each for each in signing if not _is_short(each)]})
         except Exception as error:  # noqa: BLE001  # of data from outside, which breaks it in more ways than it names
             raise _Away(f"the provider's keys can't be read: {type(error).__name__}") from None
         return _Fetched(now, metadata, keys)
@@ -294,6 +296,11 @@ class Oidc:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _is_short(key: Mapping[str, Any]) -> bool:
+    """Whether it is one of RSA by which others could sign, for it can be broken (NIST SP 800-131A)."""
+    return key.get("kty") == "RSA" and base64_to_int(key["n"]).bit_length() < _RSA_BITS_MIN
 
 
 def _is_private(address: str) -> bool:

@@ -17,7 +17,7 @@ from datetime import date, datetime, time
 from functools import cache, lru_cache
 from pathlib import Path
 from types import BuiltinMethodType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
@@ -34,10 +34,10 @@ from litestar.exceptions import NotFoundException
 from markupsafe import Markup
 
 from ledger.doors.web.places import navigation
-from ledger.doors.web.sentences import Sentences
+from ledger.doors.web.sentences import Sentences, together, unparted
 from ledger.doors.web.times import opening
+from ledger.scheme.callers import Scope
 from ledger.scheme.clock import LONDON, day_of
-from ledger.scheme.keys import Scope
 from ledger.scheme.sign_ins import Present
 from ledger.scheme.windows import Window
 
@@ -80,9 +80,9 @@ def page(
     **context: object,
 ) -> Response[bytes]:
     """Return a filled-in template as an answer. ``public`` pages can be left quickly, whoever is signed in."""
-    visit: Visit = request.scope.get("user") or Visit(None, None)
+    visit = _visit(request)
     present = visit.present
-    language = language_of(request, present)
+    language = language_of(request)
     said = SAID.get(request.query_params.get("done", "")) if _is_from_here(request) else None
     environment = _environment(language)
     html = environment.get_template(template).render(
@@ -91,6 +91,7 @@ def page(
         language=language,
         is_translated=_is_translated(language),
         large_print=bool(present and present.large_print),
+        mails=sends_mail(request),
         public=public or present is None,
         static=static_url,
         path=request.scope["path"],
@@ -135,11 +136,17 @@ def _return_to(request: Request[Any, Any, Any]) -> str:
     return f"{request.scope['path']}?{urlencode(asked)}" if asked else str(request.scope["path"])
 
 
-def language_of(request: Request[Any, Any, Any], present: Present | None) -> str:
+def _visit(request: Request[Any, Any, Any]) -> Visit:
+    """Whose request it is; nobody's, if it was refused before anybody asked."""
+    return request.scope.get("user") or Visit(None, None)
+
+
+def language_of(request: Request[Any, Any, Any]) -> str:
     """The reader's language: as they chose here, as they prefer, or as their browser asks."""
     chosen = request.cookies.get(f"__Host-{LANGUAGE_COOKIE}") or request.cookies.get(LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return str(chosen)
+    present = _visit(request).present
     if present is not None:
         return present.language
     asked = request.headers.get("accept-language", "")[:100].lower()
@@ -148,26 +155,34 @@ def language_of(request: Request[Any, Any, Any], present: Present | None) -> str
 
 def is_at_work(request: Request[Any, Any, Any]) -> bool:
     """Whether the page is for somebody who is there for others, and not for a volunteer, or at a kiosk for one."""
-    caller = (request.scope.get("user") or Visit(None, None)).caller
+    caller = _visit(request).caller
     if caller is None or caller.scope is Scope.PERSON:
         return False
     return caller.device is None or caller.scope is not Scope.PROJECT
 
 
+def sends_mail(request: Request[Any, Any, Any]) -> bool:
+    """Whether mail goes out from here: where it doesn't, no page says that somebody gets an email.
+
+    What was refused before it came to the application doesn't know, and promises nothing.
+    """
+    application = cast("Mapping[str, Any]", request.scope).get("litestar_app")
+    return application is not None and bool(application.state.get("sends_mail"))
+
+
 def gettext(request: Request[Any, Any, Any]) -> Callable[[str], str]:
     """Return what translates a sentence for this reader, for words that are made outside a template."""
-    present = (request.scope.get("user") or Visit(None, None)).present
-    return translations(language_of(request, present)).gettext
+    return translations(language_of(request)).gettext
 
 
 def sentence_in(request: Request[Any, Any, Any]) -> Callable[[str], str]:
     """Return what says a finished sentence of the scheme for this reader; of templates, the filter `sentence`."""
-    return _sentences(language_of(request, (request.scope.get("user") or Visit(None, None)).present)).say
+    return _sentences(language_of(request)).say
 
 
 def said_in(request: Request[Any, Any, Any]) -> "Said":
     """Return what says minutes and moments in this reader's language, for what is printed."""
-    language = language_of(request, (request.scope.get("user") or Visit(None, None)).present)
+    language = language_of(request)
     return Said(translations(language), LOCALES[language])
 
 
@@ -299,9 +314,11 @@ def _environment(language: str) -> Environment:
     environment.globals["_"] = _saying(words.gettext)
     environment.globals["drawn_of"] = _Drawn()
     said = Said(words, LOCALES[language])
-    for name in ("credits", "duration", "day", "dated", "month", "clock", "moment", "opening", "period"):
+    for name in ("credits", "duration", "day", "dated", "month", "days", "clock", "moment", "opening", "period"):
         environment.filters[name] = getattr(said, name)
     environment.filters["sentence"] = _sentences(language).say
+    environment.filters["miles"] = in_miles
+    environment.filters["together"] = together
     return environment
 
 
@@ -328,7 +345,7 @@ def _saying(gettext: Callable[[str], str]) -> Callable[..., Markup]:
 
     @lru_cache(4096)  # more than there are sentences
     def marked(sentence: str) -> Markup:
-        return Markup(gettext(sentence))  # noqa: S704  # our own words; what is put in is escaped
+        return Markup(unparted(gettext(sentence)))  # noqa: S704  # our own words; what is put in is escaped
 
     @lru_cache(4096)
     def alone(sentence: str) -> Markup:
@@ -400,7 +417,7 @@ class Said:
             )
         if rest:
             parts.append(self._minutes(rest))
-        return ("\u2212" if minutes < 0 else "") + " ".join(parts)
+        return together(("\u2212" if minutes < 0 else "") + " ".join(parts))
 
     def duration(self, minutes: int) -> str:
         """Minutes of time: "2 hours 45 minutes"."""
@@ -410,7 +427,11 @@ class Said:
             parts.append(self._words.ngettext("%(number)s hour", "%(number)s hours", whole) % {"number": f"{whole:,}"})
         if rest or not whole:
             parts.append(self._minutes(rest))
-        return " ".join(parts)
+        return together(" ".join(parts))
+
+    def days(self, number: int) -> str:
+        """Such as "3 days"."""
+        return together(self._words.ngettext("%(number)s day", "%(number)s days", number) % {"number": f"{number:,}"})
 
     def day(self, moment: datetime | date) -> str:
         """Such as "Sunday 22 November"."""
@@ -446,6 +467,15 @@ class Said:
         return self._words.ngettext("%(number)s minute", "%(number)s minutes", number) % {"number": number}
 
 
+def in_miles(km: int) -> int:
+    """Return whole kilometres, as the scheme has them, in the miles that people here read; 0 is less than one."""
+    metres = 1000 * km
+    return (metres + _MILE // 2) // _MILE if metres >= _MILE else 0
+
+
+_MILE: Final = 1609  # metres
+
+
 def _local(moment: datetime | date) -> date:
     return moment.astimezone(LONDON).date() if isinstance(moment, datetime) else moment
 
@@ -464,7 +494,8 @@ class _File(NamedTuple):
     media_type: str
 
 
-_TYPES: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+# Litestar adds the charset to text, and to nothing else.
+_TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml; charset=utf-8"}
 
 
 @cache

@@ -83,13 +83,15 @@ def routes(access: Access, entering: Entering, passkeys: Passkeys, *, by_organis
         entering.remembered(answer, browser)
         return answer
 
-    @get("/sign-in/passkey", before_request=access.only(Who.ANYBODY))
+    newcomer = access.only(Who.ANYBODY, not_at_devices=True)
+
+    @get("/sign-in/passkey", before_request=newcomer)
     async def show(request: PageRequest) -> Response[Any]:
         answer = await ask(request, Form.blank())
         entering.going(request, answer)
         return answer
 
-    @post("/sign-in/passkey", before_request=access.only(Who.ANYBODY), status_code=303)
+    @post("/sign-in/passkey", before_request=newcomer, status_code=303)
     async def sign_in(request: PageRequest) -> Response[Any]:
         form = await Form.sent(request)
         with form.heeding():

@@ -22,8 +22,6 @@ from ledger.scheme.people import first_name
 
 # What a phone shows in two screens.
 LINES: Final = 25
-
-
 # Half a year of endings; those behind them are unfolded.
 ENDINGS: Final = 6
 

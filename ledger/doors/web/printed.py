@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from litestar import Request
 
 from ledger.doors.web.lines import why
-from ledger.doors.web.pages import Visit, gettext, language_of, said_in
+from ledger.doors.web.pages import gettext, language_of, said_in
 from ledger.doors.web.paper import (
     BalanceSlip,
     BalanceWords,
@@ -32,7 +32,7 @@ _Request = Request[Any, Any, Any]
 def cards(request: _Request, named: Iterable[tuple[str, str]], size: CardSize) -> Cards:
     """Cards of these names and codes."""
     return Cards(
-        language=_language(request),
+        language=language_of(request),
         words=translated(CardWords, gettext(request)),
         cards=[Card(name=name, code=code) for name, code in named],
         size=size,
@@ -71,7 +71,7 @@ def balance_slip(request: _Request, owner: Owner, *, at: datetime, lines: Sequen
     """A slip with what somebody has."""
     said, translate = said_in(request), gettext(request)
     return BalanceSlip(
-        language=_language(request),
+        language=language_of(request),
         words=translated(BalanceWords, translate),
         large=owner.large_print,
         name=owner.name,
@@ -93,7 +93,7 @@ def certificate(request: _Request, reader: Reader, *, hours: int, on: date) -> C
     """A certificate of so many hours, reached on that day."""
     said = said_in(request)
     return Certificate(
-        language=_language(request),
+        language=language_of(request),
         words=translated(CertificateWords, gettext(request)),
         large=reader.large_print,
         name=reader.name,
@@ -106,12 +106,8 @@ def batch(request: _Request, codes: BatchCodes) -> Vouchers:
     """The vouchers of a batch that can still be used."""
     said = said_in(request)
     return Vouchers(
-        language=_language(request),
+        language=language_of(request),
         words=translated(VoucherWords, gettext(request)),
         vouchers=[Voucher(code=each.code, worth=said.credits(codes.minutes)) for each in codes.vouchers],
         last_day=said.dated(codes.last_day),
     )
-
-
-def _language(request: _Request) -> str:
-    return language_of(request, (request.scope.get("user") or Visit(None, None)).present)

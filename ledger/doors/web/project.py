@@ -36,7 +36,6 @@ OFFERED_MAX: Final = 50
 _QUARTERS: Final = 8
 _MONTHS: Final = 3
 
-
 TimeOfDay = Annotated[str, Meta(pattern=OPENS_PATTERN)]
 
 
@@ -85,7 +84,8 @@ def routes(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
         found = await sheets.day(request.user.caller, project)
         kept = await pots.kept(request.user.caller)
         leads = _leads(request, project)
-        return page(request, "project/day.html", found=found, leads=leads, kept=kept, today=day_of(clock()))
+        now = clock()
+        return page(request, "project/day.html", found=found, leads=leads, kept=kept, now=now, today=day_of(now))
 
     @get("/projects/{project:uuid}/sessions/new", before_request=only)
     async def new(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
@@ -104,7 +104,7 @@ def routes(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
             with form.heeding():
                 made, _replayed = await sessions.plan(request.user.caller, form.key, asked)
                 return go(f"/projects/{project}/sessions/{made[0].id}", "planned" if len(made) == 1 else "planned_all")
-            _say_times(form)
+            form.say_at(_OF_TIMES)
         return await planning(request, project, form)
 
     async def planning(request: PageRequest, project: UUID, form: Form) -> Response[Any]:
@@ -214,12 +214,8 @@ def _moments(typed: PlanForm) -> tuple[datetime, datetime]:
     return began.astimezone(UTC), (ended if ended > began else ended + timedelta(days=1)).astimezone(UTC)
 
 
-def _say_times(form: Form) -> None:
-    """What the verb says of the moments, at the fields that were typed."""
-    for name, field in (("started_at", "day"), ("ended_at", "ends")):
-        if fault := form.faults.pop(name, ""):
-            form.fault(field, fault)
-            form.said = ""
+# The moments that a verb takes, and the fields that they are typed in.
+_OF_TIMES: Final = {"started_at": "day", "ended_at": "ends"}
 
 
 def _quarters(today: date) -> list[date]:

@@ -1,7 +1,8 @@
 """Hours of a project: what waits for approval, each claim by itself, and putting right what was awarded.
 
-What somebody should look at stands on top, with why; the rest is ticked and approved at once. What came of that is told
-on the page behind it: the figures stand signed in its address, so that nobody is sent a page that says what isn't so.
+What somebody should look at stands on top, with why, and with the other hours where it overlaps any; the rest is ticked
+and approved at once. What came of that is told on the page behind it: the figures stand signed in its address, so that
+nobody is sent a page that says what isn't so.
 
 Approvers and coordinators see the same; nobody is offered to approve their own hours, or what they approved before.
 """
@@ -29,7 +30,6 @@ WAITING: Final = 50
 LISTED: Final = 25
 _Words = Annotated[str, Meta(min_length=1, max_length=2_000)]
 _WHY: Final = {
-    Exceptional.OVERLAPPING: _("They gave other hours at the same time."),
     Exceptional.ABOVE_DAILY_CAP: _("It was a long day, so two people approve it."),
     Exceptional.ABOVE_SECOND_APPROVAL: _("It is long for one time, so two people approve it."),
     Exceptional.OWN_HOURS: _("Whoever filled in the register gave these hours."),
@@ -38,7 +38,7 @@ _WHY: Final = {
 _STATES: Final = {
     State.APPROVED: _("Approved"),
     State.SUBMITTED: _("Waiting"),
-    State.QUERIED: _("A question was asked"),
+    State.QUERIED: _("Asked about, or overlapping"),
     State.REJECTED: _("Not approved"),
     State.WITHDRAWN: _("Taken back"),
     State.DRAFT: _("Not sent yet"),
@@ -189,7 +189,7 @@ def routes(
             forms={**blank, doing: form} if form else blank,
             doing=doing,
             why=_WHY,
-            says=_STATES[claim.state],
+            says=_says(claim),
             own=_is_own(request, claim),
             **around(request, project),
         )
@@ -269,7 +269,15 @@ _DONE: Final = {
 
 def _is_ready(claim: Waiting) -> bool:
     """Whether nothing about it is unusual, so that it can be approved with others."""
-    return claim.outcome is Outcome.AWARDED and claim.state is State.SUBMITTED and not claim.exceptions
+    is_usual = not claim.exceptions and not claim.overlapping
+    return claim.outcome is Outcome.AWARDED and claim.state is State.SUBMITTED and is_usual
+
+
+def _says(claim: ClaimInFull) -> str:
+    """How it stands, in a word or two; what is queried without a question waits for the project itself."""
+    if claim.state is State.QUERIED:
+        return _("A question was asked") if claim.asked else _STATES[State.SUBMITTED]
+    return _STATES[claim.state]
 
 
 def _is_own(request: PageRequest, claim: ClaimInFull) -> bool:

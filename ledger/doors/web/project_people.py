@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from ledger.doors import cursors
 from ledger.doors.fields import Name
-from ledger.doors.web import printed
+from ledger.doors.web import namesakes, printed
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, go, page, pdf
@@ -28,6 +28,7 @@ from ledger.doors.web.paper import CardSize, Press
 from ledger.doors.web.project_hours import around
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.credentials import Credentials
+from ledger.scheme.namesakes import NameKnown
 from ledger.scheme.project_people import CHOSEN_MAX, ProjectPeople
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sessions import Period, Session, Sessions
@@ -46,10 +47,11 @@ _SIZES: Final = {
 
 
 class New(Struct, frozen=True):
-    """Somebody new, and when they come."""
+    """Somebody new, and when they come; `who` answers which of that name it is, once that was asked."""
 
     name: Name
     session: UUID
+    who: str = ""
 
 
 class Held(Struct, frozen=True):
@@ -118,13 +120,22 @@ def routes(  # noqa: PLR0917  # each has its own type
 
     @post("/projects/{project:uuid}/people/new", before_request=coordinator, status_code=303)
     async def welcome(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
-        form = await Form.sent(request)
-        typed = form.take(New)
+        form, caller = await Form.sent(request), request.user.caller
+        typed = None if form.value("step") == "change" else form.take(New)
         if typed is not None:
+            another = typed.who == namesakes.new(typed.name)
             with form.heeding():
-                welcomed, _replayed = await people.welcome(
-                    request.user.caller, form.key, project, typed.name, typed.session
-                )
+                try:
+                    welcomed, _replayed = await people.welcome(
+                        caller, form.key, project, typed.name, typed.session, another=another
+                    )
+                except NameKnown as known:
+                    same = next((each.person for each in known.people if str(each.person) == typed.who), None)
+                    if same is None:
+                        action = f"/projects/{project}/people/new"
+                        return namesakes.asked(request, form, known, action, **around(request, project))
+                    await people.expect(caller, project, same, typed.session)
+                    return go(f"/projects/{project}/people/{same}", "on_the_list")
                 return go(f"/projects/{project}/people/{welcomed.person}", "welcomed")
         return await new_page(request, project, form)
 

@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from ledger.doors.web.about import About
-from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.access import Access, PageRequest, Who, start_of
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import LANGUAGES, go, page, static_file
 from ledger.doors.web.refused import plain_path
@@ -19,9 +19,9 @@ def routes(access: Access, about: About, rulebook: Rulebook) -> list[HTTPRouteHa
 
     @get("/", before_request=access.only(Who.ANYBODY))
     async def home(request: PageRequest) -> Response[Any]:
-        present = request.user.present
-        if present is not None and present.person is not None:
-            return go(f"/people/{present.person}")
+        start = start_of(request.user.present)
+        if start is not None:
+            return go(start)
         return page(request, "public/home.html", public=True)
 
     @get("/how-it-works", before_request=access.only(Who.ANYBODY))

@@ -9,7 +9,7 @@ that they wrote down before.
 from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Meta, Struct
@@ -67,7 +67,7 @@ def routes(access: Access, receipts: Receipts, verifier: str) -> list[HTTPRouteH
         # Plain text, for whoever keeps it opens it and copies it; programs don't look at the name.
         return Response(
             text.encode(),
-            media_type="text/plain; charset=utf-8",
+            media_type=MediaType.TEXT,
             headers={
                 "cache-control": "no-store",
                 "content-disposition": f'attachment; filename="receipt-{entry}.txt"',

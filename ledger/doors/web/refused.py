@@ -16,9 +16,9 @@ from structlog.contextvars import get_contextvars
 
 from ledger.doors.application import in_allow
 from ledger.doors.cursors import WrongCursor
-from ledger.doors.web.access import PasskeyNeeded, SignInNeeded
+from ledger.doors.web.access import AtDevice, EnrolmentNeeded, PasskeyNeeded, SignInNeeded, Who
 from ledger.doors.web.forms import in_words
-from ledger.doors.web.pages import HTML, is_at_work, page
+from ledger.doors.web.pages import HTML, go, is_at_work, page
 from ledger.doors.web.pages import _ as marked
 from ledger.scheme.refusals import OUTAGES, TABLE, Declined, Refusal
 
@@ -95,6 +95,22 @@ def _on_sign_in_needed(request: _Request, exc: SignInNeeded | PasskeyNeeded) -> 
     )
 
 
+def _on_enrolment_needed(request: _Request, exc: EnrolmentNeeded) -> Response[bytes]:
+    """That the tablet has to be set up again. A form that was sent isn't kept: in it is the code of who stood there."""
+    return page(
+        request,
+        "till/ended.html",
+        status=HTTPStatus.UNAUTHORIZED,
+        is_till=exc.kind is Who.TILL,
+        was_sent=request.method == "POST",
+    )
+
+
+def _on_device(request: _Request, _exc: AtDevice) -> Response[bytes]:
+    """That nobody signs in or out at a till or a kiosk, and where to do so instead."""
+    return page(request, "sign_in/device.html", status=HTTPStatus.FORBIDDEN)
+
+
 def go_with_next(path: str, next_: str) -> Response[None]:
     """Return a redirect that says where to go on afterwards."""
     return Response(None, status_code=303, headers={"location": f"{path}?next={quote(next_)}"})
@@ -117,14 +133,33 @@ def _on_outage(request: _Request, exc: Exception) -> Response[bytes]:
     return _shown(request, row.status, f"{row.staff}.", {"retry-after": str(row.retry_after or 1)})
 
 
-def _on_http(request: _Request, exc: HTTPException) -> Response[bytes]:
+def _on_http(request: _Request, exc: HTTPException) -> Response[Any]:
     status = exc.status_code
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+        return go(_page_above(request))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _on_failure(request, exc)
     headers = {name.lower(): value for name, value in (exc.headers or {}).items()}
     if "allow" in headers:
         headers["allow"] = in_allow(headers["allow"].split(", "))
     return _shown(request, status, exc.detail, headers)
+
+
+def _page_above(request: _Request) -> str:
+    """Where an address leads that only takes forms: the nearest page above it, which sees who may.
+
+    Whoever loads the answer to a form anew, or a telephone that has let go of it, asks for such an address.
+    """
+    parts = [part for part in request.scope["path"].split("/") if part]
+    while parts:
+        parts.pop()
+        above = "/" + "/".join(parts)
+        try:
+            request.app.asgi_router.handle_routing(path=above, method="GET")
+        except HTTPException:
+            continue
+        return quote(above)
+    return "/"
 
 
 def _on_wrong_cursor(request: _Request, _: WrongCursor) -> Response[bytes]:
@@ -141,6 +176,8 @@ def _on_failure(request: _Request, exc: Exception) -> Response[bytes]:
 HANDLERS: Final[dict[type[Exception] | int, Callable[[_Request, Any], Any]]] = {
     SignInNeeded: _on_sign_in_needed,
     PasskeyNeeded: _on_sign_in_needed,
+    EnrolmentNeeded: _on_enrolment_needed,
+    AtDevice: _on_device,
     Declined: _on_declined,
     WrongCursor: _on_wrong_cursor,
     HTTPException: _on_http,

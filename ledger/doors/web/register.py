@@ -6,10 +6,10 @@
 The grid lists who is likely (see ``sheets``) and has empty rows for others: a name that the project knows is that
 person, another is somebody new. Where it is known more than once, or meant somebody else, the row asks who it is.
 
-One address takes the grid, the check and the sending, told apart by the button (`step`), as is "Everybody came"; each
-form carries all that was typed, so nothing is lost by going back, by an error, or by a sign-in that ran out. What is
-sent is what the check showed: a name that was looked up is sent with whom it was found to be, so that sending again
-says the same.
+One address takes the grid, the check and the sending, told apart by the button (`step`), as are "Everybody came" and
+"Change the day or time"; each form carries all that was typed, so nothing is lost by going back, by an error, or by a
+sign-in that ran out. Where the time is changed, who was there for the `whole` of it still is. What is sent is what the
+check showed: a name that was looked up is sent with whom it was found to be, so that sending again says the same.
 
 At most `ROWS_MAX` people a page: a register of more is posted by the API.
 """
@@ -25,12 +25,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from msgspec import Struct
 
+from ledger.doors.web import namesakes
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import _, gettext, go, page, pdf, said_in, sentence_in
 from ledger.doors.web.paper import Press, RegisterSheet, RegisterWords, SlipWords, Voucher, Vouchers, translated
 from ledger.scheme.clock import LONDON, Clock, day_of
 from ledger.scheme.hours import rounded
+from ledger.scheme.namesakes import Namesake
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.registers import Line, Register, Registers
 from ledger.scheme.sheets import Known, Listed, Recorded, Sheet, Sheets, Told
@@ -45,8 +47,11 @@ _NIGHT_MAX: Final = timedelta(hours=14)
 _ONE_KNOWN: Final = 2
 
 _ROW: Final = re.compile(r"(?:person|name)_([0-9]{1,3})")
+_STAY: Final = re.compile(r"hours_([0-9]{1,3})")
 _LINE: Final = re.compile(r"lines\[([0-9]+)\](?:\.\w+)?")
 _NUMBER: Final = re.compile(r"[0-9]{0,4}")
+# How long the session was as the form was shown, in minutes.
+_WHOLE_TIME: Final = "whole"
 
 # What is wrong with a row, after the name that stands in it.
 _TIME_NEEDED: Final = _("needs a time, or Just tea")
@@ -123,18 +128,16 @@ def routes(access: Access, registers: Registers, sheets: Sheets, press: Press, c
             with form.heeding():
                 sheet = await sheets.of_time(request.user.caller, project, when.started_at, when.ended_at)
                 return desk.blank(request, sheet, when)
-        _say_when(form)
-        return page(request, "project/register_when.html", status=form.status, form=form, project=project)
+        return _asked_when(request, project, form)
 
     @post("/projects/{project:uuid}/register/new", before_request=only, status_code=303)
     async def send_new(request: PageRequest, project: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
-        if (when := _when(form)) is not None:
+        if form.value("step") != "when" and (when := _when(form)) is not None:
             with form.heeding():
                 sheet = await sheets.of_time(request.user.caller, project, when.started_at, when.ended_at)
                 return await desk.take(request, form, sheet, when)
-        _say_when(form)
-        return page(request, "project/register_when.html", status=form.status, form=form, project=project)
+        return _asked_when(request, project, form)
 
     @get("/projects/{project:uuid}/sessions/{session:uuid}/recorded", before_request=only)
     async def recorded(request: PageRequest, project: FromPath[UUID], session: FromPath[UUID]) -> Response[Any]:
@@ -207,6 +210,7 @@ class _Desk:
         if step in {"change", "all"}:
             form.faults.clear()
             form.status = 200
+            form = _stretched(form, sheet.minutes)
             if step == "all":
                 came = {f"state_{row.key}": ["came"] for row in rows if row.person is not None}
                 form = _with(Form(form.key, came), {name: form.value(name) for name in form.names()})
@@ -255,7 +259,7 @@ class _Desk:
             if minutes:
                 fixed |= _stay(row.key, minutes, "came")
             if row.person is None:
-                fixed[f"who_{row.key}"] = str(row.line.person or _new(row.name))
+                fixed[f"who_{row.key}"] = str(row.line.person or namesakes.new(row.name))
                 fixed[f"another_{row.key}"] = "yes" if row.line.another else ""
         kept = [(name, fixed.get(name, form.value(name))) for name in form.names() if name not in fixed]
         kept += [(name, value) for name, value in fixed.items() if name != "step"]
@@ -318,8 +322,7 @@ class _Desk:
             form=form,
             sheet=sheet,
             when=said_in(request).period(sheet.started_at, sheet.ended_at),
-            again=f"/projects/{sheet.project}/register/new" + ("" if when is None else "#day"),
-            times=() if when is None else when.fields,
+            times=() if when is None else (*when.fields, (_WHOLE_TIME, str(sheet.minutes))),
             told=[each for each in sheet.listed if each.is_told],
             sent_before=form.said == _SENT_BEFORE,
             people=[
@@ -382,7 +385,7 @@ def _line(request: PageRequest, form: Form, row: Entry, sheet: Sheet, minutes: i
         row.says = said(_("gets a slip with a code"))
         return Line(minutes=minutes, voucher=row.name)
     # Said of another name, which was typed over, it says nothing of this one.
-    possible = {*(value for value, _says in row.choices), _new(row.name)}
+    possible = {*(value for value, _says in row.choices), namesakes.new(row.name)}
     who = form.value(f"who_{row.key}")
     who = who if who in possible else ""
     if not who and len(row.choices) == _ONE_KNOWN:
@@ -402,11 +405,6 @@ def _line(request: PageRequest, form: Form, row: Entry, sheet: Sheet, minutes: i
 def _place(row: Entry) -> str:
     """The field at which something is said of a whole row."""
     return f"name_{row.key}" if row.person is None else f"state_{row.key}"
-
-
-def _new(name: str) -> str:
-    """The choice of somebody new of that name; by the name, so that it isn't kept where another is typed."""
-    return f"new {name}"
 
 
 def _when(form: Form) -> When | None:
@@ -433,15 +431,8 @@ def _when(form: Form) -> When | None:
     return When(**typed, started_at=began.astimezone(UTC), ended_at=ended.astimezone(UTC))
 
 
+# The moments that a verb takes, and the fields that they are typed in.
 _OF_TIMES: Final = {"started_at": "day", "ended_at": "ends"}
-
-
-def _say_when(form: Form) -> None:
-    """What the verb says of the moments, at the fields that were typed."""
-    for name, field in _OF_TIMES.items():
-        if fault := form.faults.pop(name, ""):
-            form.fault(field, fault)
-            form.said = ""
 
 
 def _heed(request: PageRequest, form: Form, declined: Declined, sheet: Sheet, lines: Sequence[Entry]) -> None:
@@ -493,6 +484,27 @@ def _with(form: Form, values: Mapping[str, str]) -> Form:
     return fuller
 
 
+def _stretched(form: Form, minutes: int) -> Form:
+    """The same form, in which who stayed the whole of the time before stays the whole of this one."""
+    before = form.value(_WHOLE_TIME)
+    if not before or not _NUMBER.fullmatch(before) or int(before) == minutes:
+        return form
+    whole: dict[str, list[str]] = {}
+    for key in (found[1] for name in form.names() if (found := _STAY.fullmatch(name))):
+        typed = [form.value(f"{part}_{key}") for part in ("hours", "minutes")]
+        if all(map(_NUMBER.fullmatch, typed)) and int(typed[0] or 0) * 60 + int(typed[1] or 0) == int(before):
+            whole |= {name: [value] for name, value in _stay(key, minutes, form.value(f"state_{key}")).items()}
+    return _with(Form(form.key, whole), {name: form.value(name) for name in form.names()})
+
+
+def _asked_when(request: PageRequest, project: UUID, form: Form) -> Response[Any]:
+    """Ask when it was; what a register has so far stays in the form."""
+    form.say_at(_OF_TIMES)
+    of_times = {"day", "begins", "ends", "step"}
+    kept = [(name, form.value(name)) for name in form.names() if name not in of_times]
+    return page(request, "project/register_when.html", status=form.status, form=form, project=project, kept=kept)
+
+
 def _note(request: PageRequest, each: Listed) -> str:
     said = gettext(request)
     if each.came_at is not None:
@@ -504,11 +516,9 @@ def _choices(request: PageRequest, name: str, found: Sequence[Known]) -> Sequenc
     """Whom a name may be, if it is that of anybody."""
     if not found:
         return ()
-    said, days = gettext(request), said_in(request)
-    last = said(_("%(name)s, last here on %(day)s"))
-    people = [(str(each.person), last % {"name": each.name, "day": days.dated(each.last_at)}) for each in found]
-    nobody = [("", said(_("Please choose")))] if len(found) > 1 else []
-    return (*nobody, *people, (_new(name), said(_("Somebody new of that name"))))
+    people = [Namesake(person=each.person, name=each.name, last_at=each.last_at) for each in found]
+    nobody = [("", gettext(request)(_("Please choose")))] if len(found) > 1 else []
+    return (*nobody, *namesakes.choices(request, name, people))
 
 
 def _suggested(sheet: Sheet) -> list[str]:
@@ -528,13 +538,12 @@ def _recorded(request: PageRequest, found: Recorded) -> Response[Any]:
         "project/recorded.html",
         recorded=found,
         when=said_in(request).period(found.started_at, found.ended_at),
-        people=len(found.lines) + len(found.tea),
         given=sum(each.minutes for each in found.lines if each.is_awarded),
         waiting=sum(each.minutes for each, _reason in waits),
         awarded=[each for each in found.lines if each.is_awarded],
         slips=[each for each in found.lines if each.code is not None],
         waits=[
-            {"name": each.name, "minutes": each.minutes, "reason": " ".join(map(said, reasons))}
+            {"claim": each.claim, "name": each.name, "minutes": each.minutes, "reason": " ".join(map(said, reasons))}
             for each, reasons in waits
         ],
     )
@@ -543,4 +552,4 @@ def _recorded(request: PageRequest, found: Recorded) -> Response[Any]:
 def _reason(each: Told) -> Sequence[str]:
     if each.consent_needed:
         return [_("A guardian says yes first.")]
-    return each.explained or [_("Somebody at the project has a look first.")]
+    return each.explained or [_("Somebody has a look first.")]

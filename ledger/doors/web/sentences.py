@@ -14,7 +14,7 @@ stays as it is. English costs nothing; of another language, some hundred pattern
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from babel import Locale
 from babel.messages.catalog import Catalog
@@ -30,6 +30,24 @@ _LENGTH: Final = re.compile(r"(\d+) hours?(?: (\d+))?|(\d+) minutes?")
 _DAYS: Final = re.compile(r"(\d+) days?")
 _MOMENT: Final = re.compile(r"(at )?(\d\d:\d\d)(?: on (\w+ \d+ \w+(?: \d{4})?))?")
 _ENGLISH: Final = Locale("en", "GB")
+# A number and what it counts, where a line's end may part them.
+_PARTED: Final = re.compile(r"(?<=\d) (?=[^\W\d])")
+_COUNTED: Final = re.compile(r"(?<=\d) (?=(?:credit|minute|hour|day|month|year)s?\b)")
+_NO_BREAK: Final = "\u00a0"
+_Text = TypeVar("_Text", bound=str)
+
+
+def together(words: _Text) -> _Text:
+    """Return an amount or a length with each number on one line with its unit: "2 hours 45 minutes".
+
+    For pages and paper. Whoever reads it aloud, searches it or copies it has the same words.
+    """
+    return type(words)(_PARTED.sub(_NO_BREAK, words))
+
+
+def unparted(sentence: str) -> str:
+    """Return a whole sentence, such as "It ends after 30 minutes.", likewise; not English, as it is."""
+    return _COUNTED.sub(_NO_BREAK, sentence)
 
 
 class _Pattern(NamedTuple):
@@ -62,7 +80,10 @@ class Sentences:
         }
 
     def say(self, english: str) -> str:
-        """Return the sentence in this language; as it is, where it isn't translated."""
+        """Return the sentence in this language; as it is, where it isn't translated. Numbers stay with their units."""
+        return unparted(self._said(english))
+
+    def _said(self, english: str) -> str:
         translated = self._gettext(english) if english else ""
         if translated != english:
             return translated
@@ -80,7 +101,7 @@ class Sentences:
             return self._duration(60 * int(found[1] or 0) + int(found[2] or found[3] or 0))
         if found := _DAYS.fullmatch(english):
             number = int(found[1])
-            return self._ngettext("%(number)s day", "%(number)s days", number) % {"number": number}
+            return together(self._ngettext("%(number)s day", "%(number)s days", number) % {"number": number})
         if found := _MOMENT.fullmatch(english):
             return self._moment(*found.groups())
         return self.say(english)

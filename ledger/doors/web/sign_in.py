@@ -18,7 +18,7 @@ from ledger.doors.fields import EMAIL_PATTERN
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.entering import Entering
 from ledger.doors.web.forms import Form
-from ledger.doors.web.pages import go, page
+from ledger.doors.web.pages import go, page, sends_mail
 from ledger.doors.web.passkey import Invitations
 from ledger.doors.web.sign_ins import signed_out
 from ledger.scheme.one_time import OneTime, Purpose
@@ -52,14 +52,15 @@ def routes(  # noqa: PLR0917  # each has its own type
 
     ``url`` is the service's public address; ``by_organisation``: whether there is that way, too.
     """
+    newcomer = access.only(Who.ANYBODY, not_at_devices=True)
 
-    @get("/sign-in", before_request=access.only(Who.ANYBODY))
+    @get("/sign-in", before_request=newcomer)
     async def ask(request: PageRequest) -> Response[Any]:
         answer = page(request, "sign_in/ask.html", form=Form.blank(), by_organisation=by_organisation)
         entering.going(request, answer, otherwise="/")
         return answer
 
-    @post("/sign-in", before_request=access.only(Who.ANYBODY), status_code=303)
+    @post("/sign-in", before_request=newcomer, status_code=303)
     async def send(request: PageRequest) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(Asked)
@@ -71,11 +72,13 @@ def routes(  # noqa: PLR0917  # each has its own type
         entering.remembered(answer, browser)
         return answer
 
-    @get("/sign-in/code", before_request=access.only(Who.ANYBODY))
+    @get("/sign-in/code", before_request=newcomer)
     async def code(request: PageRequest) -> Response[Any]:
+        if not sends_mail(request):
+            return go("/sign-in")  # which says so; here they would wait for a letter
         return page(request, "sign_in/code.html", form=Form.blank())
 
-    @post("/sign-in/code", before_request=access.only(Who.ANYBODY), status_code=303)
+    @post("/sign-in/code", before_request=newcomer, status_code=303)
     async def use_code(request: PageRequest) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(Typed)
@@ -85,7 +88,7 @@ def routes(  # noqa: PLR0917  # each has its own type
                 return await entering.begun(request, entered)
         return page(request, "sign_in/code.html", status=form.status, form=form)
 
-    @get("/sign-in/{link:str}", before_request=access.only(Who.ANYBODY))
+    @get("/sign-in/{link:str}", before_request=newcomer)
     async def link(request: PageRequest, link: FromPath[str]) -> Response[Any]:
         good = await one_time.look(link, entering.browser(request))
         if good is not None and good.purpose is Purpose.PASSKEY:
@@ -93,7 +96,7 @@ def routes(  # noqa: PLR0917  # each has its own type
         status = 200 if good is not None else 410
         return page(request, "sign_in/link.html", status=status, good=good is not None, form=Form.blank())
 
-    @post("/sign-in/{link:str}", before_request=access.only(Who.ANYBODY), status_code=303)
+    @post("/sign-in/{link:str}", before_request=newcomer, status_code=303)
     async def use_link(request: PageRequest, link: FromPath[str]) -> Response[Any]:
         form = await Form.sent(request)
         browser = entering.browser(request)
@@ -105,7 +108,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             return await entering.begun(request, await one_time.use_link(link, browser, shared=shared))
         return page(request, "sign_in/link.html", status=form.status, good=False, form=form)
 
-    @post("/sign-out", before_request=access.only(Who.ANYBODY), status_code=303)
+    @post("/sign-out", before_request=newcomer, status_code=303)
     async def out(request: PageRequest) -> Response[Any]:
         present = request.user.present
         if present is not None:

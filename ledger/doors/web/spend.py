@@ -1,31 +1,24 @@
 """Finding somewhere to spend, for everybody: by place, day and need; and one offer with all that is to know of it.
 
-What is looked for stands in the address, so a search can be kept, sent to somebody and gone back to. Nothing of it is
-written down.
+Nothing of what is looked for is written down.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any
 from uuid import UUID
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ledger.doors import cursors
-from ledger.doors.fields import NEAR_PATTERN
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import page
+from ledger.doors.web.searching import SHOWN, Near, Words, found_page
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.finding import Finding, Found, Wanted
 from ledger.scheme.terms import Reach
-
-# What a phone shows in five screens.
-OFFERS: Final = 12
-
-Near = Annotated[str, Meta(max_length=10, pattern=NEAR_PATTERN)]
-Words = Annotated[str, Meta(max_length=60)]
 
 
 class Search(Struct, frozen=True):
@@ -62,20 +55,10 @@ def routes(access: Access, finding: Finding, clock: Clock, secret: bytes) -> lis
             with form.heeding():
                 place = "/spend?" + repr(search)
                 after = cursors.read_named(secret, place, form.value("after") or None)
-                all_ = await finding.search(wanted, after=after, limit=OFFERS + 1)
-                shown, more = cursors.page_named(secret, place, all_, OFFERS, lambda one: one.place)
+                all_ = await finding.search(wanted, after=after, limit=SHOWN + 1)
+                shown, more = cursors.page_named(secret, place, all_, SHOWN, lambda one: one.place)
                 found = list(shown)
-        return page(
-            request,
-            "spend/search.html",
-            status=form.status,
-            form=form,
-            found=found,
-            more=more and form.query(Search, after=more),
-            query=form.query(Search),
-            is_filtered=any(form.value(name) for name in Search.__struct_fields__ if name != "near"),
-            public=True,
-        )
+        return found_page(request, "spend/search.html", Search, form, found, more)
 
     @get("/spend/{offer:uuid}", before_request=access.only(Who.ANYBODY))
     async def offer(request: PageRequest, offer: FromPath[UUID]) -> Response[Any]:

@@ -44,7 +44,7 @@ _FAULTS: Final = {
     "price": "must be in steps of 15 minutes",
     "project": "is closed for now",
     "minutes": "must be a time below 24 hours",
-    "starts": "must be a day and a time, such as 22 November 2026 and 14:30",
+    "starts": "must be a day, and a time such as 14:30",
     "answer": "is needed",
     "needs": "must be one of these at most",
     "large": "is needed",

@@ -26,13 +26,14 @@ from ledger.doors import cursors
 from ledger.doors.fields import Minutes
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
+from ledger.doors.web.pages import _ as marked
 from ledger.doors.web.pages import go, page
 from ledger.doors.web.qr import TEXT_MAX
 from ledger.scheme.bookings import Bookings
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.diary import Diary
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Caller
 from ledger.scheme.offers import Offer, Offers
 from ledger.scheme.redemptions import Redemption, Redemptions
 from ledger.scheme.refusals import TABLE, Declined
@@ -45,6 +46,8 @@ OFFERS_MAX: Final = 100
 # What a tablet shows in three screens; more of either goes on on the next page.
 TAKINGS: Final = 30
 BOOKINGS_MAX: Final = 100
+
+_CHOOSE: Final = marked("Please choose one. Only the code of a booking needs none.")
 
 _Count = Annotated[int, Meta(ge=0, le=100)]
 
@@ -107,6 +110,8 @@ def _redeeming(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
         if shown is not None:
             with form.heeding():
                 return await _answer(request, verbs, offers, form, shown)
+        elif not form.value("offer"):
+            form.fault("offer", _CHOOSE)  # with what else is wrong, and not after it
         return _asking(request, verbs, offers, form)
 
     @get("/till/take", before_request=access.only(Who.TILL))
@@ -209,6 +214,9 @@ async def _answer(
             wanted = msgspec.structs.replace(wanted, offer=None)
         quote = await verbs.tills.quote(caller, wanted, code, found)
     except Declined as declined:
+        if wanted.offer is None and any(field == "offer" for field, _ in declined.fields):
+            form.fault("offer", _CHOOSE)  # the scheme's words are for programs
+            return _asking(request, verbs, offers, form)
         if declined.fields:
             raise
         return _verdict(request, offers, form, refused(declined, wanted.offer))

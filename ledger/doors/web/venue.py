@@ -128,7 +128,9 @@ def _tills(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
     async def tills(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
         return await listed(request, venue, Form.blank())
 
-    @post("/venues/{venue:uuid}/tills", before_request=access.only(Who.MANAGER, Who.STAFF), status_code=200)
+    @post(
+        "/venues/{venue:uuid}/tills", before_request=access.only(Who.MANAGER, Who.STAFF, freshly=True), status_code=200
+    )
     async def make(request: PageRequest, venue: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         new = form.take(Till)
@@ -176,7 +178,7 @@ def _before(first: date) -> date:
 
 def _thank_you(request: PageRequest, month: VenueMonth) -> paper.ThankYou:
     """The month's statement for paper: what was visited. What was only given back isn't on it."""
-    said, language = said_in(request), language_of(request, request.user.present)
+    said, language = said_in(request), language_of(request)
     return paper.ThankYou(
         language=language,
         venue=month.name,

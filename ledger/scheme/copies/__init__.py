@@ -23,6 +23,7 @@ from ledger.database import Database, driver
 from ledger.journal import reading
 from ledger.scheme import acts
 from ledger.scheme.acts import is_own
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import account
 from ledger.scheme.clock import Clock
 from ledger.scheme.copies import access, credit, hours, people
@@ -49,7 +50,6 @@ from ledger.scheme.copies.people import (
     HeldPerson,
     HeldPreference,
 )
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.people import holder_of
 from ledger.scheme.refusals import Declined, Refusal
 

@@ -35,6 +35,7 @@ from ledger.scheme import acts, outbox
 from ledger.scheme.acts import is_own
 from ledger.scheme.answers import Answers
 from ledger.scheme.awards import lock_holders
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.clock import Clock
 from ledger.scheme.codes import PASS_BITS, code_for, code_hash, pass_code, pass_step, secret_of, step_ends
 from ledger.scheme.credentials.rows import (
@@ -51,7 +52,6 @@ from ledger.scheme.credentials.rows import (
     working,
 )
 from ledger.scheme.helping import May, may_act
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.outbox import Event, Topic
 from ledger.scheme.people import holder_of, is_known_to
 from ledger.scheme.refusals import Declined, Refusal

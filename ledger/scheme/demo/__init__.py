@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from ledger.database import Database, driver
 from ledger.journal.batcher import Batcher
+from ledger.scheme.callers import SCHEME, Scope
 from ledger.scheme.chart import CHART
 from ledger.scheme.clock import Clock
 from ledger.scheme.demo import county, history, names, waiting
@@ -47,7 +48,7 @@ from ledger.scheme.demo.plan import (
 )
 from ledger.scheme.directory import Directory
 from ledger.scheme.districts import District, Districts
-from ledger.scheme.keys import SCHEME, Keys, Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.offers import NewOffer, Offer
 from ledger.scheme.people import AgeBand, Channel, NewPerson, Person, Reach
 from ledger.scheme.projects import NewProject, Project

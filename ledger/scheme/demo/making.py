@@ -22,6 +22,7 @@ from ledger.scheme.approvals import Approvals, Approve
 from ledger.scheme.attendances import Attendances, Presence
 from ledger.scheme.bookings import Bookings, occasion_cancelled
 from ledger.scheme.bookings import Wanted as Visit
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.claiming import Claiming, NewClaim
 from ledger.scheme.corrections import Correct, Corrections
 from ledger.scheme.credentials import Credentials
@@ -32,7 +33,6 @@ from ledger.scheme.gifts import Gifts, NewGift, ToPot
 from ledger.scheme.groups import Groups, NewGroup
 from ledger.scheme.guardians import Guardians
 from ledger.scheme.helping import Grant, Helpers, May
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.notes import Bring, Note, Notes
 from ledger.scheme.occasions import NewOccasions, Occasions
 from ledger.scheme.occasions import Times as OccasionTimes

@@ -11,7 +11,7 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.bookings import Wanted, book
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.lapses import lapse_due
 from tests.doors.bookings.lido import NOW, SATURDAY, Lido, refusal
 
@@ -151,6 +151,10 @@ async def test_too_late_to_be_booked_it_says_from_when_it_would_work(lido: Lido)
     answer = await lido.ask(ann, swim, NOW + timedelta(days=1))
     (fault,) = answer.json()["fields"]
     assert fault["message"] == "must be at least 2 days ahead: 12:00 on Wednesday 18 November 2026 or later"
+
+    late = await lido.offer(booking_needed=True, ahead_minutes=2880, windows=EVENINGS)
+    (fault,) = (await lido.ask(ann, late, NOW + timedelta(days=1))).json()["fields"]
+    assert fault["message"].endswith("19:00 on Wednesday 18 November 2026 or later"), "when it is open, and no sooner"
 
 
 EVENINGS = [{"days": ["mon", "wed"], "opens": "19:00", "closes": "21:00"}]

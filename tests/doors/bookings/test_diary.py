@@ -10,7 +10,7 @@ import pytest
 from ledger.database import Database, driver
 from ledger.scheme.awards import lock_holders
 from ledger.scheme.bookings import Wanted, book
-from ledger.scheme.keys import SCHEME, Caller, Scope
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from tests.doors.bookings.lido import NOW, SATURDAY, Lido, refusal
 
 HOUR = timedelta(hours=1)

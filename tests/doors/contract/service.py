@@ -15,7 +15,8 @@ import uvicorn
 
 from ledger.app import serving
 from ledger.database import Database
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.callers import Scope
+from ledger.scheme.keys import Keys
 from tests.doors.contract.known import Known
 from tests.doors.house import settings_for
 

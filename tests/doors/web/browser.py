@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +19,7 @@ import uvicorn
 from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, Request, async_playwright
 
+from tests.doors.web.checks import said
 from tests.doors.web.client import cookie_at
 
 ARGUMENTS: Final = (
@@ -44,7 +45,6 @@ SHAPES: Final = tuple(
 )
 
 _AXE: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-_SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _LEFT_OUT: Final = (
     "LEFT OUT: there is no Chromium (apt-get install chromium, or set CHROMIUM), so no page was looked at"
 )
@@ -209,6 +209,11 @@ class Window:
             "a[href]", "links => links.map(link => link.getAttribute('href'))"
         )
         return found
+
+
+async def words_of(page: Page, selector: str = "main") -> str:
+    """What is read there, with single spaces, as of a `client.Page`: that a space doesn't break, nobody reads."""
+    return said(await page.inner_text(selector))
 
 
 async def axe(page: Page, *rules: str) -> list[str]:

@@ -260,6 +260,10 @@ class Pages:
         """Type an address into the browser."""
         return await self._go("GET", path, status=status, site="none")
 
+    async def links(self, path: str) -> Iterable[str]:
+        """Where the links of that page lead."""
+        return (await self.get(path)).links.values()
+
     async def click(self, words: str, *, status: int = 200) -> Page:
         """Follow the link of these words, on the page before the eyes."""
         return await self._go("GET", self._here(self._shown.link(words)), status=status)

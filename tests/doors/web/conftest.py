@@ -53,6 +53,13 @@ def entrance(database: Database) -> Entrance:
     return Entrance(database, daytime)
 
 
+@pytest.fixture
+async def office(pages: Pages, entrance: Entrance) -> Pages:
+    """A browser in which somebody of the staff is signed in."""
+    pages.sign_in(await entrance.staff())
+    return pages
+
+
 @pytest.fixture(scope="session")
 async def _chromium() -> AsyncIterator[Browser | None]:
     """One for all tests of this process: it takes a second to start."""

@@ -48,15 +48,12 @@ async def read(
 ) -> client.Page:
     """The same, in a browser without script; `say` is how the language of its pages has the words of a button."""
 
-    async def links(path: str) -> Iterable[str]:
-        return (await pages.get(path)).links.values()
-
     async def here() -> Iterable[str]:
         assert pages.page is not None
         return pages.page.links.values()
 
-    old = await _old(scene, links)
-    page = await pages.get(await address(_place(scene), known, links), status=scene.status)
+    old = await _old(scene, pages.links)
+    page = await pages.get(await address(_place(scene), known, pages.links), status=scene.status)
     for number, step in enumerate(scene.steps, 1):
         if step.opens:
             page = await pages.get(step.opens.format_map(known))

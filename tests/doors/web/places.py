@@ -108,7 +108,6 @@ PLACES: Final = (
     Place("/accessibility", "anybody"),
     Place("/privacy", "anybody"),
     Place("/verify", "anybody", press="Check it"),
-    Place("/goodbye", "anybody"),
     Place("/style", "anybody", dark=True),
     Place("/demo", "anybody"),
     Place("/demo/letters", "anybody"),
@@ -311,11 +310,12 @@ FILES: Final = frozenset(
 # Refuses, whatever it is asked: its pages are scenes.
 REFUSING: Final = frozenset({"/style/{status:int}"})
 
-# Good once, for whom it was sent to: its pages are scenes.
-ONCE: Final = frozenset({"/sign-in/{link:str}"})
+# Good once, for whom it was sent to: its pages are scenes, or stand in `ELSEWHERE`.
+ONCE: Final = frozenset({"/sign-in/{link:str}", "/goodbye"})
 
-# Shown only where an organisation's sign-in is set up, as the county has none: looked at in `test_organisation`.
-ELSEWHERE: Final = frozenset({"sign_in/organisation.html"})
+# Shown only where an organisation's sign-in is set up, as the county has none, and only to whom was just erased, as
+# nobody of the county is to be: looked at in `test_organisation` and `test_data`.
+ELSEWHERE: Final = frozenset({"sign_in/organisation.html", "data/goodbye.html"})
 
 # Whatever can be opened for somebody new, at a project and a venue that have nothing yet but long names.
 BARE: Final = tuple(
@@ -359,6 +359,10 @@ SCENES: Final = (
         ),
         "Sign in",
     ),
+    Scene("till-sign-in", "till", "/sign-in", (), "This is a till", status=403),
+    Scene("kiosk-sign-in", "kiosk", "/sign-in", (), "This is a kiosk", status=403),
+    Scene("till-ended", "anybody", "/till", (), "This till has to be set up again", status=401),
+    Scene("kiosk-ended", "anybody", "/kiosk", (), "This kiosk has to be set up again", status=401),
     Scene("sign-in-link-over", "anybody", "/sign-in/6q4vGa-NwefUj9vTg3tTjA", (), "This link is over", status=410),
     Scene(
         "sign-in-code-wrong",
@@ -400,6 +404,13 @@ SCENES: Final = (
             Step("Invite to make a passkey", status=409),
         ),
         "That did not work",
+    ),
+    Scene(
+        "staff-people-new-asked",
+        "staff",
+        "/staff/people/new",
+        (Step("Add them", {"name": "Ann Fletcher"}),),
+        "Who is it?",
     ),
     # what was typed is shown once more before it is done
     Scene(

@@ -11,7 +11,6 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
-from uuid import UUID
 
 import asyncpg
 import httpx
@@ -25,17 +24,12 @@ from ledger.doors.web import is_page
 from ledger.doors.web.access import ADMITTED, Who
 from ledger.journal import log
 from ledger.journal.entries import new_key
-from ledger.scheme.callers import OPERATOR, Scope
-from ledger.scheme.devices import Devices
-from ledger.scheme.leaving import Leaving
-from ledger.scheme.refusals import Declined
-from ledger.scheme.roles import Role, Roles
 from ledger.scheme.sign_ins import FRESH, SignIns, Strength
 from tests.conftest import Postgres
 from tests.daytime import daytime
 from tests.doors.house import Api, settings_for, written
 from tests.doors.web import checks
-from tests.doors.web.client import URL, Pages, cookie_at
+from tests.doors.web.client import URL, cookie_at
 from tests.doors.web.entrance import Entrance
 
 OURS: Final[Mapping[str, str]] = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "origin": URL}
@@ -73,12 +67,16 @@ HELPS: Final[Mapping[str, frozenset[str]]] = {
 
 
 class Route(NamedTuple):
-    """A page's address, how it is asked, whom it names, None if it names nobody; and if they sign in for it anew."""
+    """A page's address, how it is asked, whom it names, None if it names nobody; if they sign in for it anew.
+
+    And whether it is refused at a till and a kiosk, whoever else may open it.
+    """
 
     method: str
     path: str
     who: tuple[Who, ...] | None
     freshly: bool = False
+    not_at_devices: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -128,6 +126,8 @@ def expected(route: Route, visitor: Visitor, ids: Mapping[str, str]) -> tuple[Sa
     here = {name: ids[name] for name in route.names if name in ids}
     if not visitor.holds:
         return (Said.IN, Who.ANYBODY) if Who.ANYBODY in route.who else (Said.SIGN_IN, None)
+    if route.not_at_devices and visitor.holds.keys() <= {Who.TILL, Who.KIOSK}:
+        return Said.FORBIDDEN, None
     held = [who for who in route.who if visitor.as_at(who, here)]
     enough = [who for who in held if who in WEAK or visitor.strong]
     if enough:
@@ -323,15 +323,8 @@ async def world(postgres: Postgres) -> AsyncIterator[World]:
         owner = await asyncpg.connect(dsn)
         # What was made up to here is proven, so that its receipts are there.
         await log.sign_next(owner, log.Notary.open(settings.signing_key_path, settings.origin), daytime)
-        yield World(
-            client,
-            owner,
-            await routes_of(api),
-            own,
-            others,
-            {who: visitor for who, visitor, _ in known},
-            tokens,
-        )
+        visitors = {who: visitor for who, visitor, _ in known}
+        yield World(client, owner, await routes_of(api), own, others, visitors, tokens)
         await owner.close()
     await postgres.drop(name)
 
@@ -472,15 +465,21 @@ FRESHLY: Final = frozenset(
     {
         f"POST {OFFICE}/contact",
         f"POST {OFFICE}/erase",
+        f"POST {OFFICE}/guardians",
+        f"POST {OFFICE}/guardians/{{guardian:uuid}}/consent",
+        f"POST {OFFICE}/helpers",
         f"POST {OFFICE}/invitation",
         f"POST {OFFICE}/leave",
         f"POST {OFFICE}/roles",
         f"POST {OFFICE}/roles/{{role:uuid}}/end",
+        "POST /staff/projects/{project:uuid}/devices/new",
         "POST /staff/recoveries/{recovery:uuid}/agree",
         "POST /staff/settings/{rule:str}",
+        "POST /staff/venues/{venue:uuid}/devices/new",
         f"GET {THEIRS}/passkeys/new",
         f"POST {THEIRS}/passkeys/new",
         f"POST {THEIRS}/passkeys/{{passkey:str}}/end",
+        "POST /venues/{venue:uuid}/tills",
     }
 )
 
@@ -501,99 +500,3 @@ async def test_what_weighs_most_asks_who_it_is_once_more_and_keeps_what_was_type
     changed = before.items() ^ (await written(world.owner)).items()
     assert not faults + sorted({name for name, _ in changed}), "\n".join(faults)
     assert tried >= len(FRESHLY)
-
-
-# --- rights are read with each request ------------------------------------------------------------------------
-
-
-class Work(NamedTuple):
-    """Where a role is held, a page that it opens, and a key that stands on it with what that reads, if there is one."""
-
-    place: str
-    page: str
-    scope: Scope
-    call: str = ""
-
-
-WORK: Final[Mapping[Role, Work]] = {
-    Role.COORDINATOR: Work("project", "/projects/{place}/approvals", Scope.PROJECT, "/v1/projects/{place}/claims"),
-    # Who only approves does so on pages: a project's key may do more.
-    Role.APPROVER: Work("project", "/projects/{place}/approvals", Scope.PROJECT),
-    # A venue's key is a till's, and nobody's.
-    Role.MANAGER: Work("venue", "/venues/{place}", Scope.VENUE),
-    Role.STAFF: Work("", "/staff", Scope.SCHEME, "/v1/people"),
-    Role.AUDITOR: Work("", "/audit", Scope.AUDITOR, "/v1/acts"),
-}
-
-
-@pytest.mark.parametrize("role", Role)
-async def test_a_role_that_ended_is_over_at_the_next_click_and_the_next_call(
-    api: Api, pages: Pages, entrance: Entrance, database: Database, role: Role
-) -> None:
-    work, ann = WORK[role], (await api.person())["id"]
-    await entrance.staff()  # the last one's role can't end
-    place = await getattr(api, work.place)() if work.place else None
-    pages.sign_in(await getattr(entrance, role)(*([place] if place else []), ann))
-    await pages.get(page := work.page.format(place=place))
-    making, call, key = api.keys.create(work.scope, place and UUID(place), "theirs", person=UUID(ann)), work.call, ""
-    if call:
-        key = (await making)[1]
-        assert (await api.get(call.format(place=place), key)).status_code == 200
-    else:
-        with pytest.raises(Declined):
-            await making
-    roles = Roles(database, daytime)
-    [held] = await roles.of(OPERATOR, UUID(ann))
-    await roles.end(OPERATOR, new_key(), held.id)
-
-    await pages.get(page, status=404 if place else 403)
-    assert not call or (await api.get(call.format(place=place), key)).status_code == 401
-    assert (await pages.get(f"/people/{ann}")).status == 200, "they are a volunteer still"
-
-
-async def test_whoever_goes_leaves_nothing_of_theirs_in_the_browser(api: Api, pages: Pages, entrance: Entrance) -> None:
-    ann = (await api.person())["id"]
-    fields = {"key": ["goes"], "give_to": ["community"], "sure": ["yes"]}
-    for way in ("/sign-out", f"/people/{ann}/sign-ins/end", f"/people/{ann}/data/erase"):
-        pages.sign_in(await entrance.person(ann))
-        assert (await pages.get(f"/people/{ann}")).status == 200
-        answer = await pages.sent(way, fields)
-        assert (answer.status_code, answer.headers.get("clear-site-data")) == (303, '"cache"'), way
-        assert not pages.is_somebody, way
-
-
-async def test_who_left_is_out_at_the_next_click(
-    api: Api, pages: Pages, entrance: Entrance, database: Database
-) -> None:
-    ann = (await api.person())["id"]
-    await entrance.staff()  # the last one can't leave
-    pages.sign_in(await entrance.staff(ann))
-    await pages.get("/staff")
-    await Leaving(database, daytime).leave(OPERATOR, new_key(), UUID(ann))
-
-    assert (await pages.get("/staff")).heading == "Sign in"
-
-
-@pytest.mark.parametrize("kind", ["till", "kiosk"])
-async def test_a_device_that_was_revoked_is_out_at_the_next_click(
-    api: Api, pages: Pages, entrance: Entrance, database: Database, kind: str
-) -> None:
-    path = f"/{kind}"
-    place = await (api.venue() if kind == "till" else api.project())
-    pages.sign_in(await getattr(entrance, kind)(place))
-    await pages.get(path)
-    devices = Devices(database, daytime, "test")
-    listed = devices.of_venue if kind == "till" else devices.of_project
-    [device] = await listed(OPERATOR, UUID(place), after=None, limit=10)
-    await devices.revoke(OPERATOR, device.id)
-
-    assert (await pages.get(path)).heading == "Sign in"
-
-
-async def test_who_was_erased_is_out_at_the_next_click(api: Api, pages: Pages, entrance: Entrance) -> None:
-    ann = (await api.person())["id"]
-    pages.sign_in(await entrance.person(ann))
-    await pages.get(f"/people/{ann}")
-    await api.made(f"/v1/people/{ann}/erasure", {"give_to": "community"})
-
-    assert (await pages.get(f"/people/{ann}")).heading == "Sign in"

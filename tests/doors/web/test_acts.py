@@ -20,7 +20,7 @@ import pytest
 
 from ledger import scheme
 from ledger.doors.web.access import Who
-from ledger.doors.web.acts import BY, OTHER, SAYS
+from ledger.doors.web.acts import BY, LOOKS, OTHER, SAYS
 from ledger.journal.entries import new_key
 from ledger.scheme.acts import NAMES_READ
 from ledger.scheme.attendances import Presence
@@ -142,6 +142,7 @@ def test_the_words_are_short_and_no_two_verbs_share_them() -> None:
     assert all(1 <= len(words.split()) <= 9 for words in SAYS.values())
     assert len({*SAYS.values(), OTHER}) == len(SAYS) + 1
     assert set(BY) == set(Scope)
+    assert [words for words in LOOKS.values() if "again" in words] == [], "whoever looks may do so for the first time"
 
 
 # --- what a page leaves -----------------------------------------------------------------------------------------

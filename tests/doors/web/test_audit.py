@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -56,9 +57,29 @@ async def test_acts_are_narrowed_down(api: Api, auditor: Pages) -> None:
     ):
         page = await auditor.submit("Show", since=str(since), until=str(until))
         assert ("Nothing like that was done." in page) is not found, (since, until)
-    page = await auditor.submit("Show", holder="Ann", since="", status=422)
-    assert page.alert
+    page = await auditor.submit("Show", since=str(today), until=str(today - timedelta(days=1)), status=422)
+    assert "Up to this day must be the first day or one after it" in page.alert
+    page = await auditor.submit("Show", holder="Ann", since="", until="", status=422)
+    assert "must be a number as it is shown, or its last eight digits" in page.alert
     assert len((await auditor.click("Show everything")).rows()) > 2
+
+
+async def test_the_digits_that_are_shown_of_a_number_find_it(
+    api: Api, auditor: Pages, owner: asyncpg.Connection
+) -> None:
+    ann, bob = await api.person("Ann"), await api.person("Bob")
+    for each in (ann, bob):
+        await api.get(f"/v1/people/{each['id']}/eligibility")
+    page = await auditor.get(f"/audit?holder={ann['holder']}")
+    (shown,) = {row[1].split()[-1] for row in page.rows()}
+    page = await auditor.submit("Show", holder=ann["holder"][-8:].upper(), by=shown, verb="eligibility_read")
+    assert [row[3] for row in page.rows()] == [ann["holder"][-8:]]
+    assert page.filled("Show")["by"] == [shown]
+    assert "Nothing like that was done." in await auditor.submit("Show", holder="0" * 8)
+    alike = f"00000000-0000-4000-8000-0000{ann['holder'][-8:]}"
+    await owner.execute("INSERT INTO scheme.holder (id) VALUES ($1)", UUID(alike))
+    page = await auditor.submit("Show", holder=ann["holder"][-8:], status=422)
+    assert "is the end of more than one number" in page.alert
 
 
 async def test_the_auditor_finds_who_looked_at_somebody_and_on_which_day(

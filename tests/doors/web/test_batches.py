@@ -13,7 +13,7 @@ from tests.doors.web.printed import words_of
 
 
 @pytest.fixture
-async def office(api: Api, pages: Pages, entrance: Entrance) -> Api:
+async def funded(api: Api, pages: Pages, entrance: Entrance) -> Api:
     """Staff are signed in, and the community's pot has four credits."""
     ann = (await api.person("Ann"))["id"]
     await api.give(await api.project(), {ann: 300})
@@ -31,7 +31,7 @@ async def made(pages: Pages, **fields: str) -> None:
     await pages.submit("Make them", {"label": "Open day", "minutes_hours": "1", "last_day": last_day(), **fields})
 
 
-async def test_vouchers_are_made_printed_and_claimed(office: Api, pages: Pages) -> None:
+async def test_vouchers_are_made_printed_and_claimed(funded: Api, pages: Pages) -> None:
     page = await pages.get("/staff/batches")
     assert "No vouchers were printed yet." in page
     page = await pages.click("Print new vouchers")
@@ -47,25 +47,25 @@ async def test_vouchers_are_made_printed_and_claimed(office: Api, pages: Pages) 
     assert len(set(codes)) == 3
     assert "Open day" not in text
     assert "localhost/voucher" in text, "where its code is typed in"
-    acts = (await office.get("/v1/acts")).json()["acts"]
+    acts = (await funded.get("/v1/acts")).json()["acts"]
     assert acts[0]["verb"] == "codes_read"
-    bob = (await office.person("Bob"))["id"]
-    await office.made("/v1/vouchers/claims", {"person": bob, "code": codes[0]})
+    bob = (await funded.person("Bob"))["id"]
+    await funded.made("/v1/vouchers/claims", {"person": bob, "code": codes[0]})
     page = await pages.again()
     assert page.terms()["Used"] == "1"
     assert [row[:2] for row in (await pages.get("/staff/batches")).rows()] == [["Open day", "3"]]
 
 
-async def test_what_is_left_goes_back_when_they_are_ended(office: Api, pages: Pages) -> None:
+async def test_what_is_left_goes_back_when_they_are_ended(funded: Api, pages: Pages) -> None:
     await made(pages, count="3")
     page = await pages.submit("End them now")
     assert "the rest is back in the pot" in page
     assert page.terms()["Went back"] == "3"
-    assert (await office.get("/v1/community-pot")).json()["available"] == 240
+    assert (await funded.get("/v1/community-pot")).json()["available"] == 240
     await pages.file(f"{page.path.partition('?')[0]}/print", status=404)
 
 
-@pytest.mark.usefixtures("office")
+@pytest.mark.usefixtures("funded")
 async def test_more_than_the_pot_has_and_what_is_missing_is_said(pages: Pages) -> None:
     await pages.get("/staff/batches/new")
     page = await pages.submit("Make them", status=422)
@@ -75,18 +75,18 @@ async def test_more_than_the_pot_has_and_what_is_missing_is_said(pages: Pages) -
     assert "not enough credits" in page.alert
 
 
-async def test_only_staff_print_money(office: Api, pages: Pages, entrance: Entrance) -> None:
+async def test_only_staff_print_money(funded: Api, pages: Pages, entrance: Entrance) -> None:
     await made(pages, count="3")
     assert pages.page is not None
     path = pages.page.path.partition("?")[0]
-    pages.sign_in(await entrance.coordinator(await office.project()))
+    pages.sign_in(await entrance.coordinator(await funded.project()))
     await pages.get("/staff/batches", status=403)
     await pages.get(path, status=404)
     await pages.file(f"{path}/print", status=404)
     await pages.post(f"{path}/end", {"key": "k"}, status=404)
 
 
-@pytest.mark.usefixtures("office")
+@pytest.mark.usefixtures("funded")
 async def test_the_words_are_easy_to_read(pages: Pages) -> None:
     await made(pages, count="3")
     assert pages.page is not None

@@ -146,12 +146,51 @@ async def test_a_booking_is_changed_and_keeps_its_code(cast: Cast, pages: Pages)
     code = (await cast.api.get(f"/v1/people/{cast.ann}/bookings")).json()["bookings"][0]["code"]
     await pages.click("Change it")
     page = await pages.submit("Change it", at(4, 15), adults="2")
+    assert page.heading == "Is this right?", "it comes to more"
+    terms = page.terms()
+    assert (terms["On hold until now"], terms["On hold then"], terms["Left to spend then"]) == (
+        "1 credit",
+        "2 credits",
+        "2 credits",
+    )
+    assert terms["When"].endswith("3pm")
+    assert await cast.api.balance(cast.ann) == (180, 60), "nothing is changed yet"
+    page = await pages.submit("Change something")
+    assert (page.filled("Change it")["adults"], page.filled("Change it")["visit_at_time"]) == (["2"], ["15:00"])
+    await pages.submit("Change it")
+    page = await pages.submit("Change it")
 
     assert "Your booking is changed. The code is the same." in page
     assert code in before
     assert code in page
     assert page.terms()["On hold"] == "2 credits"
     assert page.terms()["When"].endswith("3pm")
+
+
+async def test_a_change_that_costs_the_same_is_made_at_once_and_once(cast: Cast, pages: Pages) -> None:
+    await booked(pages, cast.offer)
+    change = await pages.click("Change it")
+    fields = {name: values[0] for name, values in change.filled("Change it").items()} | at(4, 15)
+    first = await pages.submit("Change it", at(4, 15))
+    assert "Your booking is changed." in first
+    again = await pages.post(change.path, fields, status=200)
+    assert again.path == first.path, "sent twice, it has the same answer"
+    assert await cast.api.balance(cast.ann) == (180, 60)
+    statement = await pages.get(f"/people/{cast.ann}/statement")
+    assert "Back again: A swim was changed" in statement
+    assert "was cancelled" not in statement
+
+
+async def test_what_a_change_gives_back_pays_for_it(cast: Cast, pages: Pages) -> None:
+    """Three of four credits are on hold; four people come to all four, five to more than there are."""
+    await booked(pages, cast.offer, adults="3")
+    await pages.click("Change it")
+    page = await pages.submit("Change it", adults="5", status=409)
+    assert "This needs more credits than there are" in page.alert
+    page = await pages.submit("Change it", adults="4")
+    assert page.terms()["Left to spend then"] == "0 credits"
+    await pages.submit("Change it")
+    assert await cast.api.balance(cast.ann) == (0, 240)
 
 
 async def test_a_change_that_can_not_be_leaves_it_as_it_is(cast: Cast, pages: Pages) -> None:
@@ -221,6 +260,7 @@ async def test_the_list_tells_what_comes_and_what_was_in_words(cast: Cast, pages
         ({"below_years": 18}, {}, "for people under 18"),
         ({"quota": 1}, {"adults": "2"}, "All places for credits are taken then."),
         ({"month_minutes": 60}, {"adults": "2"}, "in a month"),
+        ({}, {"adults": "0", "children": "2"}, "Whoever it is for comes too: please count one adult at least."),
         ({"requires": ["gym_induction"]}, {}, "There is one more step first. The office can help you with it."),
         (
             {
@@ -254,7 +294,7 @@ async def test_every_no_is_said_kindly_before_and_keeps_what_was_typed(
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"visit_at_day": "", "visit_at_time": ""}, "must be a day and a time"),
+        ({"visit_at_day": "", "visit_at_time": ""}, "must be a day, and a time such as"),
         ({**at(-2)}, "must lie ahead"),
         ({**at(2), "adults": "many"}, "whole number"),
         ({**at(2), "adults": "51"}, "at most 50"),

@@ -66,6 +66,14 @@ async def test_the_rounded_figure_is_seen_before_it_is_sent(cast: Cast, pages: P
     assert "I mended a lamp." in page
 
 
+async def test_that_what_they_know_comes_first_is_said_once_they_know_any(cast: Cast, pages: Pages) -> None:
+    said = "Places you know come first."
+    assert said not in await pages.get(f"{cast.claims}/new")
+    await cast.told(pages)
+    await pages.submit("Send it")
+    assert said in await pages.get(f"{cast.claims}/new")
+
+
 async def test_one_page_sent_twice_tells_once(cast: Cast, pages: Pages) -> None:
     check = await cast.told(pages)
     fields = {name: values[0] for name, values in check.filled(f"{cast.claims}/new").items()} | {"sure": "send"}
@@ -107,6 +115,30 @@ async def test_a_question_is_answered(cast: Cast, pages: Pages) -> None:
     page = await pages.submit("Send it", note="The yard.")
     assert "Sent" in page
     assert "The yard." in page
+
+
+async def test_where_nobody_asked_anything_nobody_is_asked_to_answer(cast: Cast, pages: Pages) -> None:
+    for _ in range(2):
+        await cast.told(pages)
+        await pages.submit("Send it")
+    page = await pages.get(f"/people/{cast.ann}")
+    assert "Saturdays looks first, because the times overlap" in page
+    page = await pages.get(cast.claims)
+    assert "The project looks first" in page
+    assert "They have a question" not in page
+    claim = await cast.the_one()
+    assert (claim["state"], claim["asked"]) == ("queried", False)
+
+    page = await pages.get(f"{cast.claims}/{claim['id']}")
+    assert "The times overlap with other hours, so somebody has a look first." in page
+    assert "Other hours at the same time" in page.terms()
+    assert "Send it" not in page.buttons
+    assert "Your answer" not in page
+    assert not page.hard_to_read()
+    page = await pages.click("Change the times")
+    page = await pages.submit("Save", {**yesterday(20), "minutes_hours": "1", "minutes_minutes": "0"})
+    assert "Somebody at the project will look at it." in page
+    assert (await cast.the_one())["state"] == "submitted"
 
 
 async def test_hours_are_taken_back(cast: Cast, pages: Pages) -> None:
@@ -156,11 +188,12 @@ async def test_a_long_day_says_beforehand_that_a_second_person_looks(cast: Cast,
     [
         ({"project": ""}, "Where did you help"),
         ({"minutes_hours": "", "minutes_minutes": ""}, "How long did you help"),
-        ({"minutes_hours": "0", "minutes_minutes": "0"}, "at least 1"),
+        ({"minutes_hours": "0", "minutes_minutes": "0"}, "This must be at least 1 minute"),
         ({"minutes_hours": "two"}, "whole hours and minutes"),
-        ({"started_at_day": ""}, "must be a day and a time"),
+        ({"started_at_day": ""}, "must be a day, and a time such as 14:30"),
         (yesterday(days=90), "at most 60 days ago"),
-        (yesterday(23, days=0), "Please tell us once it is over"),
+        (yesterday(11, days=0), "How long did you help? Please tell us once it is over"),
+        (yesterday(days=-400), "When did you begin? Please tell us once it is over"),
     ],
 )
 async def test_what_can_not_be_is_said_at_its_field_and_kept(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.doors.house import Api
+from tests.doors.web.browser import Window, every_size
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
 
@@ -101,6 +102,36 @@ async def test_erasing_takes_a_tick_and_a_button_and_says_goodbye(
     assert (await api.get(f"/v1/people/{ann['id']}")).status_code == 404
     assert (await api.trial_balance())[kind] == 90
     assert "Sign in" in page.links, "and is shown as to anybody"
+
+
+async def test_goodbye_is_said_to_whom_was_just_erased_and_to_nobody_else(
+    api: Api, pages: Pages, entrance: Entrance, ann: dict[str, Any]
+) -> None:
+    # To nobody before, and to her neither while she is here.
+    assert (await pages.get("/goodbye")).path == f"/people/{ann['id']}"
+    async with Pages.of(api) as other:
+        assert (await other.get("/goodbye")).path == "/"
+    fields = {"key": ["goes"], "give_to": ["surrender"], "sure": ["yes"]}
+    answer = await pages.sent(f"/people/{ann['id']}/data/erase", fields)
+    [cookie] = [each for each in answer.headers.get_list("set-cookie") if each.startswith("__Host-erased")]
+    assert "Max-Age=120;" in cookie, "whoever comes to a shared computer next is not told of it"
+    for _ in range(2):
+        assert (await pages.get("/goodbye")).heading == "Goodbye, and thank you", "and it can be loaded anew"
+
+    bob = (await api.person("Bob"))["id"]
+    pages.sign_in(await entrance.person(bob))
+    assert (await pages.get("/goodbye")).path == f"/people/{bob}"
+
+
+async def test_in_a_browser_goodbye_is_as_pages_are_in_every_shape(api: Api, phone: Window, entrance: Entrance) -> None:
+    ann = (await api.person())["id"]
+    await phone.sign_in(await entrance.person(ann))
+    page = await phone.go(f"/people/{ann}/data/erase")
+    await page.locator("[name=sure]").check()
+    await page.locator("[name=give_to]").first.check()
+    await phone.press("Erase me")
+    assert await page.inner_text("h1") == "Goodbye, and thank you"
+    await every_size(page)
 
 
 async def test_without_the_tick_nothing_is_erased_and_what_was_chosen_is_kept(

@@ -3,21 +3,12 @@
 import re
 from uuid import UUID
 
-import pytest
-
 from tests.doors.house import Api
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
 
 # Not a part of an id, which may be all digits there.
 CODE = r"(?<![\w-])[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{3}(?![\w-])"
-
-
-@pytest.fixture
-async def office(pages: Pages, entrance: Entrance) -> Pages:
-    """A browser in which somebody of the staff is signed in."""
-    pages.sign_in(await entrance.staff())
-    return pages
 
 
 async def told(api: Api, person: str) -> list[str]:
@@ -90,6 +81,48 @@ async def test_somebody_new_needs_only_a_name(office: Pages) -> None:
     assert page.terms()["Age"] == "8 to 15 Change name and age"
 
 
+async def test_who_has_the_name_of_somebody_known_is_asked_about_and_may_be_the_same(api: Api, office: Pages) -> None:
+    first, second = await api.person("Ann Lee"), await api.person("Ann Lee")
+    await api.card(second["id"])
+    await office.get("/staff/people/new")
+    page = await office.submit("Add them", name="ann lee", age_band="8 to 15")
+    assert page.heading == "Who is it?"
+    (carded,) = [words for words in page.buttons if words.endswith(", has a card")]
+    assert [words for words in page.buttons if words.startswith("Ann Lee, known since ")][1:] == [carded]
+    page = await office.submit("Change what you typed")
+    assert page.filled("Add them")["age_band"] == ["8_to_15"]
+    await office.submit("Add them")
+    assert (await office.submit(carded)).path == f"/staff/people/{second['id']}"
+    found = (await api.get("/v1/people", name="Ann")).json()["people"]
+    assert {each["id"] for each in found} == {first["id"], second["id"]}
+
+
+async def test_somebody_new_of_a_known_name_is_added_by_one_more_press_and_once(api: Api, office: Pages) -> None:
+    page = await office.get("/staff/people/new")
+    filled = page.filled("Add them")
+    first = await office.submit("Add them", name="Ann Lee")
+    again = await office.post("/staff/people/new", {**filled, "name": "Ann Lee"}, status=200)
+    assert again.path.partition("?")[0] == first.path.partition("?")[0], "a second click asks nothing"
+    await office.get("/staff/people/new")
+    page = await office.submit("Add them", name="Ann Lee", age_band="8 to 15")
+    page = await office.submit("Somebody new of that name")
+    assert page.terms()["Age"] == "8 to 15 Change name and age"
+    assert len((await api.get("/v1/people", name="Ann Lee")).json()["people"]) == 2
+
+
+async def test_people_of_one_surname_are_listed_by_name_and_with_their_cards(api: Api, office: Pages) -> None:
+    names = ["Cy Lee", "Ann Lee", "Dee Lee", "Bob Lee"]
+    made = {name: await api.person(name) for name in names}
+    await api.card(made["Bob Lee"]["id"])
+    page = await office.get("/staff/people?name=lee")
+    assert [(row[0], row[3]) for row in page.rows()] == [
+        ("Ann Lee", ""),
+        ("Bob Lee", "Has a card"),
+        ("Cy Lee", ""),
+        ("Dee Lee", ""),
+    ]
+
+
 # --- cards --------------------------------------------------------------------------------------------------
 
 
@@ -153,6 +186,20 @@ async def test_a_card_is_blocked_and_unblocked_and_ended(api: Api, office: Pages
 
     assert "They have no card." in page
     assert [row[1] for row in page.rows("Cards and passes before")] == ["Ended"]
+
+
+async def test_what_ends_a_card_or_a_pass_for_good_is_tucked_away(api: Api, office: Pages) -> None:
+    """Blocking is undone in a press, and stands there; ending isn't, and is looked for, with what it means."""
+    ann = await api.person("Ann Lee")
+    await api.card(ann["id"])
+    await api.made(f"/v1/people/{ann['id']}/pass", None, token=await api.key("person", person=ann["id"]))
+    page = await office.get(f"/staff/people/{ann['id']}")
+    for what in ("card", "phone pass"):
+        (tucked,) = [each for each in page.html.all("details") if f"End the {what} for good" in page.html.name(each)]
+        assert "never works again" in page.html.name(tucked)
+        assert "End for good" in page.html.name(tucked)
+    page = await office.submit("End for good the phone pass")
+    assert [row[0].partition(",")[0] for row in page.rows("Cards and passes before")] == ["Phone pass"]
 
 
 async def test_what_became_of_a_card_meanwhile_is_said_on_the_page(api: Api, office: Pages) -> None:

@@ -18,13 +18,6 @@ AGES = "By how long ago it was received, in whole credits"
 FLOWS = "Earned and spent, in whole credits"
 
 
-@pytest.fixture
-async def office(pages: Pages, entrance: Entrance) -> Pages:
-    """A browser in which somebody of the staff is signed in."""
-    pages.sign_in(await entrance.staff())
-    return pages
-
-
 def bars(page: Page, title: str) -> list[list[float]]:
     """How long the bars of a chart are drawn, row by row, in hundredths of its width."""
     (table,) = [
@@ -171,10 +164,18 @@ async def test_what_a_rule_can_not_be_is_said_and_nothing_changes(office: Pages,
 
 
 async def test_rules_that_do_not_go_together_are_said_in_words(office: Pages) -> None:
-    page = await office.post("/staff/settings/second_above_minutes", {"key": "k", "value": "900"}, status=422)
-    assert "must be at most rule 3, which is then 480" in page.alert
-    page = await office.post("/staff/settings/daily_cap_minutes", {"key": "k", "value": "300"}, status=422)
-    assert "does not go with rule 8, which must be at most rule 3, which is then 300" in page.alert
+    for rule, value, says in (
+        ("second_above_minutes", "900", "must be at most 8 hours, as in rule 3"),
+        ("daily_cap_minutes", "300", "It does not go with rule 8, which is 6 hours. Change that one first."),
+        ("expiry_last_notice_days", "60", "must be less than 60 days, as in rule 11"),
+        ("step_minutes", "25", "must divide a credit of 60 minutes evenly"),
+    ):
+        await office.get(f"/staff/settings/{rule}")
+        page = await office.submit("See what changes", value=value, status=422)
+        assert says in page.alert, "nobody is shown what can't be"
+        assert "From now on" not in page.terms()
+        page = await office.post(f"/staff/settings/{rule}", {"key": "k", "value": value}, status=422)
+        assert says in page.alert
 
 
 @pytest.mark.parametrize("rule", ["credit_minutes", "no_show", "offline_day_minutes"])

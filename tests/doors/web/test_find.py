@@ -44,7 +44,7 @@ def test_opening_times_are_told_as_people_say_them(windows: list[Any], says: lis
 
 @pytest.fixture
 async def districts(database: Database) -> None:
-    """Cambridge, and Ely some twenty kilometres away."""
+    """Cambridge, and Ely some fourteen miles away."""
     async with database.transaction() as connection:
         await driver(connection).execute(
             "INSERT INTO scheme.district (name, latitude, longitude) VALUES ('CB4', 52.22, 0.13), ('CB7', 52.40, 0.26)"
@@ -68,20 +68,59 @@ async def test_a_stranger_finds_what_is_near_first(api: Api, pages: Pages) -> No
 
     assert page.text.index("A short swim") < page.text.index("A long swim")
     assert "close to you" in page
-    assert "about 22 kilometres away" in page
+    assert "about 14 miles away" in page
     assert page.filled("Find")["near"] == ["cb4 1dq"], "what was asked for is kept"
     offer = await pages.click("A long swim")
-    assert "It is about 22 kilometres away." in offer
+    assert "It is about 14 miles away." in offer
+    assert "kilomet" not in page.answer.text + offer.answer.text
     assert offer.terms()["Price"] == "1 credit each; a companion comes free"
     assert "/spend?near=cb4+1dq" in offer.answer.text, "back to what was asked for"
 
 
+# The scheme's whole kilometres, and what people here read.
+FAR = (
+    (0, "close to you"),
+    (1, "under a mile away"),
+    (2, "about 1\u00a0mile away"),
+    (3, "about 2\u00a0miles away"),
+    (5, "about 3\u00a0miles away"),
+    (22, "about 14\u00a0miles away"),
+    (161, "about 100\u00a0miles away"),
+)
+
+
+async def test_how_far_it_is_is_told_in_miles_on_lists_and_on_its_page(
+    api: Api, pages: Pages, database: Database
+) -> None:
+    """A district's middle is as far north of CB4's as is said: a degree is some 111 kilometres."""
+    async with database.transaction() as connection:
+        await driver(connection).executemany(
+            "INSERT INTO scheme.district (name, latitude, longitude) VALUES ($1, 52.22 + $2 / 111.19, 0.13)",
+            [(f"CB{4 + number}", km) for number, (km, _) in enumerate(FAR)],
+        )
+    project = await api.project()
+    for number, (km, _) in enumerate(FAR):
+        venue = await api.venue(f"Pool {km}")
+        await site(api, venue, f"CB{4 + number} 1DQ")
+        await api.offer(venue, title=f"Swim {km}")
+        await opportunity(api, project, f"Dig {km}", district=f"CB{4 + number}")
+    for path, what in (("/spend", "Swim"), ("/do", "Dig")):
+        await pages.get(path)
+        found = await pages.submit("Find", near="CB4")
+        assert [text for _, text in FAR if f", {text}" not in found.answer.text] == [], what
+    for km, text in FAR:
+        await pages.get("/spend?near=CB4")
+        offer = await pages.click(f"Swim {km}")
+        assert f"It is {text}." in offer.answer.text
+
+
 @pytest.mark.usefixtures("districts")
-@pytest.mark.parametrize("near", ["ZZ1", "12", "nowhere"])
+@pytest.mark.parametrize("near", ["ZZ1", "12", "nowhere", "hello there"])
 async def test_a_place_that_is_not_known_is_said_at_its_field(pages: Pages, near: str) -> None:
     await pages.get("/spend")
     page = await pages.submit("Find", near=near, status=422)
     assert "Where are you" in page.alert
+    assert "characters" not in page.alert, "how long it may be says nothing of what is wanted"
     await pages.get("/do")
     page = await pages.submit("Find", near=near, status=422)
     assert "Where are you" in page.alert
@@ -224,6 +263,8 @@ async def test_a_stranger_finds_something_to_do_near_by(api: Api, pages: Pages) 
 
     near = await pages.submit("Find", near="CB4")
     assert near.text.index("Sort books") < near.text.index("Dig") < near.text.index("Ring somebody")
+    assert "CB4, close to you" in near
+    assert "CB7, about 14 miles away" in near
     await pages.get("/do")
     await pages.submit("Find", words="dig")
     dig = await pages.click("Dig")

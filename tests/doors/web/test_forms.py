@@ -13,7 +13,7 @@ from ledger.doors.api.inputs import StrictRequest
 from ledger.doors.fields import Minutes, Name, Text
 from ledger.doors.web.forms import FIELDS_MAX, Form
 from ledger.doors.web.pages import Visit
-from ledger.scheme.keys import Caller, Scope
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.refusals import TABLE, Declined, Refusal
 
 KEY = "0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"
@@ -103,8 +103,9 @@ async def test_what_was_left_empty_is_its_default() -> None:
         ("minutes_hours", "-2", "must be whole hours and minutes, such as 2 and 30"),
         ("minutes_hours", "99999", "must be whole hours and minutes, such as 2 and 30"),
         ("minutes_hours", "\u0662", "must be whole hours and minutes, such as 2 and 30"),
-        ("began_day", "yesterday", "must be a day and a time, such as 22 November 2026 and 14:30"),
-        ("began_time", "", "must be a day and a time, such as 22 November 2026 and 14:30"),
+        ("minutes_hours", "101", "must be at most 100 hours"),
+        ("began_day", "yesterday", "must be a day, and a time such as 14:30"),
+        ("began_time", "", "must be a day, and a time such as 14:30"),
         ("thing", "7", "must be a UUID, such as 0191d2f4-7c1e-7000-8000-5b1d2a3c4d5e"),
         ("places", "0", "must be at least 1"),
         ("places", "many", "must be a whole number"),
@@ -117,6 +118,12 @@ async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(field
     assert form.faults == {field.removesuffix("_hours").removesuffix("_day").removesuffix("_time"): says}
     assert form.value(field) == typed.strip().replace("\x00", "")
     assert (form.status, form.failed, form.key) == (422, True, KEY)
+
+
+async def test_no_time_at_all_is_said_as_a_time() -> None:
+    form = await sent(**(TYPED | {"minutes_hours": "0", "minutes_minutes": "0"}))
+    assert form.take(Everything) is None
+    assert form.faults == {"minutes": "must be at least 1 minute"}
 
 
 async def test_all_that_is_wrong_is_said_at_once() -> None:

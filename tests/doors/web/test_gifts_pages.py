@@ -124,6 +124,21 @@ async def test_a_gift_to_a_pot_is_at_once_and_that_is_said_before(cast: Cast, pa
     assert await cast.api.balance(cast.ann) == (120, 0)
 
 
+async def test_of_two_gifts_that_wait_each_says_for_whom(cast: Cast, pages: Pages) -> None:
+    """As it was said before they were given: who is known by name, and a card's holder not."""
+    eve = str((await cast.api.person("Zoe Moon"))["id"])
+    await cast.given(pages)
+    await pages.get(f"{cast.gifts}/new")
+    await pages.submit("Go on", to="card", minutes="1 credit", code=await cast.api.card(eve))
+    page = await pages.submit("Give it")
+    assert "1 credit for Bob" in page
+    assert "1 credit for whoever's card you saw" in page
+    assert ("Ray" in page, "Zoe" in page) == (False, False)
+    page = await pages.submit("Take it back 1 credit for Bob")
+    assert "for Bob" not in page
+    assert "for whoever's card you saw" in page
+
+
 async def test_somebody_is_named_by_the_card_they_show(cast: Cast, pages: Pages) -> None:
     eve = str((await cast.api.person("Zoe Moon"))["id"])
     code = await cast.api.card(eve)

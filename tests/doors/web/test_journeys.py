@@ -15,7 +15,8 @@ from ledger.database import Database
 from ledger.scheme.clock import LONDON
 from tests.daytime import daytime
 from tests.doors.house import Api, register
-from tests.doors.web.browser import DESKTOP, PHONE, Window, axe
+from tests.doors.web.browser import DESKTOP, PHONE, Window, axe, words_of
+from tests.doors.web.checks import said
 from tests.doors.web.entrance import Entrance
 from tests.doors.web.hands import Hands
 from tests.doors.web.scanning import scanned
@@ -77,7 +78,7 @@ async def test_from_the_register_by_the_approvals_to_what_somebody_has(api: Api,
 
     at_home = await sit(await entrance.person(ann))
     await at_home.page.goto(f"/people/{ann}")
-    assert "8 credits" in await at_home.page.inner_text("main")
+    assert "8 credits" in await words_of(at_home.page)
 
 
 async def _approver_of_much(api: Api, entrance: Entrance, project: str) -> str:
@@ -137,7 +138,7 @@ async def test_from_the_pass_to_the_till_and_back(api: Api, entrance: Entrance, 
     await till.enter()
     assert "Yes" in await till.page.inner_text(".verdict .word")
     await till.go("Take 2 credits")
-    assert "2 credits taken" in await till.page.inner_text(".verdict")
+    assert "2 credits taken" in await words_of(till.page, ".verdict")
     assert await api.balance(ann["id"]) == (120, 0)
     await till.to("Give it back")
     await till.press("Enter")
@@ -145,10 +146,10 @@ async def test_from_the_pass_to_the_till_and_back(api: Api, entrance: Entrance, 
     assert "All of it was given back" in await till.page.inner_text("main")
 
     await her.go("Home")
-    assert "4 credits" in await her.page.inner_text("main")
+    assert "4 credits" in await words_of(her.page)
     await her.go("All lines")
     assert "Parkside pool gave it back" in await her.page.inner_text("main")
-    assert [line.split("\n")[-1] for line in await her.page.locator(".lines li").all_inner_texts()][:2] == [
+    assert [said(line.split("\n")[-1]) for line in await her.page.locator(".lines li").all_inner_texts()][:2] == [
         "+2 credits",
         "\u22122 credits",
     ]

@@ -11,6 +11,7 @@ from playwright.async_api import Error as NothingKept
 
 from ledger.database import Database
 from ledger.scheme.codes import code_for
+from tests.daytime import daytime
 from tests.doors.house import Api
 from tests.doors.sessions.conftest import Wall, act, opportunity, planned
 from tests.doors.web.browser import Window
@@ -236,10 +237,36 @@ async def test_a_kiosk_that_heard_too_many_wrong_codes_rests_and_says_until_when
     assert (await door.shows(card)).heading == "Hello Ann"
 
 
+async def test_a_look_by_card_is_told_as_that_and_not_as_somebody_elses(door: Door) -> None:
+    ann, card = await door.person()
+    await door.shows(card)
+    looked = "Looked at how many credits there are"
+    [told] = [
+        each
+        for each in (await door.api.get(f"/v1/people/{ann['id']}/acts")).json()["acts"]
+        if each["verb"] == "balance_read"
+    ]
+    assert told["device"] == told["by"]
+    # A project that looks by itself, as for a slip, isn't that.
+    await door.api.get(f"/v1/people/{ann['id']}/balance", await door.api.key("project", door.project))
+
+    door.pages.sign_in(await door.entrance.person(ann["id"]))
+    page = await door.pages.get(f"/people/{ann['id']}/data/acts")
+    said = [who for what, who, _when in page.rows("Who looked, and who did something for you") if what == looked]
+    assert said == ["A project", "Your card, shown at a kiosk"]
+    door.pages.sign_in(await door.entrance.staff())
+    assert "Their card, shown at a kiosk" in await door.pages.get(f"/staff/people/{ann['id']}/acts")
+    assert "Their card, shown at a kiosk" in await door.pages.get("/audit")
+
+
 async def test_a_kiosk_is_no_ones_but_a_kiosks(door: Door) -> None:
     ann, _ = await door.person()
     async with Pages.of(door.api, url=URL) as browser:
-        assert (await browser.get("/kiosk")).path.startswith("/sign-in")
+        page = await browser.get("/kiosk", status=401)
+        assert page.heading == "This kiosk has to be set up again"
+        assert "They ask the office for a new code." in page, "a project has no page for that"
+        assert page.links["Set it up again"] == "/enrol"
+        assert "/sign-in" not in page.answer.text
         for token in (
             await door.entrance.person(ann["id"]),
             await door.entrance.coordinator(door.project),
@@ -258,7 +285,7 @@ async def test_in_and_out_at_a_kiosk_by_keys_or_a_scanner(
 ) -> None:
     window = desktop if script else no_script
     wall, ann, project = Wall(), await api.person("Ann Archer"), await api.project()
-    wall.now = wall.now.now(wall.now.tzinfo) - timedelta(minutes=30)
+    wall.now = daytime() - timedelta(minutes=30)
     opened = await opportunity(api, project)
     period = {"started_at": wall.now.isoformat(), "ended_at": (wall.now + timedelta(hours=2)).isoformat()}
     await api.made(f"/v1/projects/{project}/sessions", {**period, "opportunity": opened})

@@ -6,7 +6,7 @@ it is a sentence that was forgotten.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -89,19 +89,14 @@ async def own_words(seen_county: County) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def marked_pages(
-    county: County, who: str
-) -> AsyncIterator[tuple[Pages, Callable[[str], Awaitable[Iterable[str]]]]]:
-    """Somebody's browser in that language, and what finds links with it."""
+async def marked_pages(county: County, who: str) -> AsyncIterator[Pages]:
+    """Somebody's browser in that language."""
     async with Pages.of(county.api, url=county.url, language="cy") as pages:
         if token := await county.token(who):
             pages.sign_in(token)
         pages.client.cookies.set("language", "cy", domain="localhost.local", path="/")
 
-        async def links(path: str) -> Iterable[str]:
-            return (await pages.get(path)).links.values()
-
-        yield pages, links
+        yield pages
 
 
 @pytest.mark.usefixtures("_marked")
@@ -109,8 +104,8 @@ async def marked_pages(
 async def test_all_that_a_place_shows_can_be_translated(
     seen_county: County, own_words: Sequence[str], place: Place
 ) -> None:
-    async with marked_pages(seen_county, place.who) as (pages, links):
-        page = await pages.get(await address(place, seen_county.known, links))
+    async with marked_pages(seen_county, place.who) as pages:
+        page = await pages.get(await address(place, seen_county.known, pages.links))
         if place.press:
             page = await pages.submit(marked(place.press), status=422)
     forgotten = "\n".join(unmarked(page.html, own_words))
@@ -124,7 +119,7 @@ async def test_all_that_a_scene_shows_can_be_translated(
 ) -> None:
     typed = [text.format_map(seen_county.known) for step in scene.steps for text in step.typed.values()]
     written = [*(text for text in typed if text != "*"), *own_words]
-    async with marked_pages(seen_county, scene.who) as (pages, _):
+    async with marked_pages(seen_county, scene.who) as pages:
         # A button may be named by how it begins.
         page = await read(pages, scene, seen_county.known, lambda words: marked(words).removesuffix("»"))
     forgotten = "\n".join(unmarked(page.html, written))
@@ -162,7 +157,7 @@ def test_a_finished_sentence_is_found_with_what_was_filled_in(sentence: str, sai
         assert not re.search("[A-Za-z]", _MARKED.sub("", found)), found
     else:
         assert found == said_so
-    assert web._sentences("en").say(sentence) == sentence
+    assert said(web._sentences("en").say(sentence)) == sentence
 
 
 def unmarked(page: Html, own: Sequence[str]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import RSAKey
 
 from ledger.database import Database, driver
 from ledger.doors.web.oidc import BODY_MAX, Client, Oidc
@@ -162,6 +164,17 @@ async def test_a_token_that_anybody_could_make_is_not_believed(asked: Asked, alg
 @pytest.mark.parametrize("kid", ["one", "two"])
 async def test_a_token_that_is_signed_by_another_key_is_not_believed(asked: Asked, kid: str) -> None:
     asked.provider.key = key(kid, 2)
+    assert await reason(asked.finished()) is Refusal.NOT_VERIFIED
+
+
+async def test_a_token_that_is_signed_by_a_short_key_is_not_believed_though_the_provider_publishes_it(
+    asked: Asked,
+) -> None:
+    with pytest.warns(SecurityWarning):
+        short = RSAKey.generate_key(2040, {"kid": "short", "use": "sig"})
+    asked.provider.published.append(short)
+    assert (await asked.finished()).subject == "ann-at-work", "by the other, which is long enough"
+    asked.provider.key = short
     assert await reason(asked.finished()) is Refusal.NOT_VERIFIED
 
 

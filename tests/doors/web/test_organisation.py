@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from ledger.doors.web.organisation import BACK
 from ledger.scheme.clock import system_clock
 from tests.doors.house import Api, settings_for
 from tests.doors.web.browser import SHAPES, Window, every_size, listening, served
-from tests.doors.web.client import URL, Page, Pages
+from tests.doors.web.client import URL, Page, Pages, cookie_at
 from tests.doors.web.entrance import Entrance
 from tests.doors.web.provider import CLIENT, SECRET, Provider, consented, in_a_process
 
@@ -120,12 +120,64 @@ async def test_who_comes_back_without_having_gone_is_not_signed_in(site: Site, q
     assert not site.pages.is_somebody
 
 
+@pytest.mark.parametrize("where", ["cross-site", "same-site"])
+async def test_a_link_on_another_site_begins_nothing_and_shows_the_way_in(
+    site: Site, provider: Provider, where: str
+) -> None:
+    headers = {"sec-fetch-site": where, "sec-fetch-mode": "navigate"}
+    wanted = f"/projects/{site.project}"
+    answer = await site.pages.client.get(f"/sign-in/organisation?next={wanted}", headers=headers)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/sign-in?next={quote(wanted)}")
+    assert not answer.headers.get_list("set-cookie")
+    assert provider.calls == []
+    page = await site.pages.get(answer.headers["location"])
+    assert page.links["Sign in with your organisation"] == "/sign-in/organisation"
+    page = await site.back(provider.consent(await site.begun()))
+    assert page.path == wanted
+
+
+@pytest.mark.parametrize("said", [{}, {"sec-fetch-site": "none"}], ids=["an old browser", "a bookmark"])
+async def test_who_comes_by_no_link_of_another_site_goes_straight_on(site: Site, said: dict[str, str]) -> None:
+    answer = await site.pages.client.get("/sign-in/organisation", headers=said)
+    assert "code_challenge" in answer.headers["location"]
+
+
+async def test_in_a_browser_another_sites_link_ends_at_the_page_to_sign_in_and_its_own_goes_on(
+    site: Site, provider: Provider, browser: Browser
+) -> None:
+    with listening() as listener:
+        async with served(site.api.application, listener) as base, await browser.new_context() as context:
+            page = await context.new_page()
+            await page.goto(f'data:text/html,<a href="{base}/sign-in/organisation">Win</a>')
+            await page.click("text=Win")
+            await page.wait_for_url(f"{base}/sign-in")
+            assert provider.calls == []
+            async with page.expect_request(f"{provider.issuer}/authorize?**"):
+                await page.click("text=Sign in with your organisation")
+
+
 async def test_in_a_browser_what_did_not_work_is_as_pages_are_in_every_shape(site: Site, browser: Browser) -> None:
     with listening() as listener:
         async with served(site.api.application, listener) as base, Window.opened(browser, base) as window:
             page = await window.go(BACK, status=403)
             assert await page.inner_text("h1") == "Your organisation's sign-in did not work"
             await every_size(page, further=SHAPES)
+
+
+async def test_at_a_till_it_is_not_gone_there_nor_taken_back_from(
+    site: Site, database: Database, provider: Provider
+) -> None:
+    back = provider.consent(await site.begun())
+    token = await Entrance(database, system_clock).till(await site.api.venue())
+    site.pages.sign_in(token)
+    assert (await site.pages.get("/sign-in/organisation", status=403)).heading == "This is a till"
+    assert (await site.back(back, status=403)).heading == "This is a till"
+    assert site.pages.client.cookies[cookie_at(URL)] == token
+
+    del site.pages.client.cookies[cookie_at(URL)]
+    await site.back(back)
+    assert site.pages.is_somebody, "and the way was still open"
 
 
 async def test_an_answer_that_is_given_to_another_browser_signs_nobody_in_there(site: Site, provider: Provider) -> None:

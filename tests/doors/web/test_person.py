@@ -12,6 +12,7 @@ from ledger.doors.web.lines import why
 from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
 from ledger.scheme.chart import CHART, account
+from ledger.scheme.clock import day_of
 from ledger.scheme.lines import Line, Why
 from tests.daytime import daytime
 from tests.doors.house import Api
@@ -57,6 +58,24 @@ async def test_a_long_statement_is_read_page_by_page(api: Api, pages: Pages, ent
     assert (first.text.count("You helped at"), second.text.count("You helped at")) == (25, 5)
     assert "Older" not in second.links
     await pages.get(f"/people/{ann['id']}/statement?before=AAAA", status=400)
+
+
+async def test_a_statement_says_that_its_order_is_not_that_of_the_days_it_shows(
+    api: Api, pages: Pages, entrance: Entrance
+) -> None:
+    ann, project = await api.person(), await api.project()
+    for days in (1, 5):  # what was given first is written down last
+        await api.give(project, {ann["id"]: 60}, days_ago=days)
+    pages.sign_in(await entrance.person(ann["id"]))
+    own = await pages.get(f"/people/{ann['id']}/statement")
+    pages.sign_in(await entrance.staff())
+    at_the_desk = await pages.get(f"/staff/people/{ann['id']}/credits")
+
+    shown = [f"{day_of(daytime() - timedelta(days=days)):%-d %B %Y}" for days in (5, 1)]
+    for page in (own, at_the_desk):
+        assert re.findall(r"\d+ [A-Z]\w+ 20\d\d", page.text) == shown
+        assert "What was added last stands first." in page
+        assert "newest first" not in page
 
 
 async def test_nobody_opens_anothers_pages(api: Api, pages: Pages, entrance: Entrance) -> None:

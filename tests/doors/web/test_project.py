@@ -11,7 +11,7 @@ from ledger.scheme.clock import LONDON, day_of
 from ledger.scheme.telling import tell
 from tests.daytime import daytime
 from tests.doors.house import Api
-from tests.doors.web.client import Pages
+from tests.doors.web.client import Page, Pages
 from tests.doors.web.entrance import Entrance
 
 
@@ -77,6 +77,29 @@ async def test_the_day_says_who_is_expected_and_who_is_here(club: Club) -> None:
     assert page.links["Fill in the register"] == f"{club.base}/sessions/{session}/register"
     assert f"{club.base}/sessions/{later}" in page.links.values()
     assert f"{club.base}/sessions/{over}/register" in page.links.values(), "it is still to be recorded"
+
+
+@pytest.mark.parametrize(
+    ("begins", "main", "other"),
+    [
+        (timedelta(minutes=-5), "Fill in the register", "Sign people in"),
+        (timedelta(minutes=5), "Sign people in", "Fill in the register"),
+    ],
+)
+async def test_before_a_session_has_begun_its_register_is_no_main_thing_to_do(
+    club: Club, begins: timedelta, main: str, other: str
+) -> None:
+    session = await club.session(begins=begins)
+
+    def primary(page: Page) -> list[str]:
+        return [page.html.name(link) for link in page.html.all("a") if link.get("class") == "button primary"]
+
+    page = await club.pages.get(club.base)
+    assert primary(page) == [main]
+    assert other in page.links
+    page = await club.pages.get(f"{club.base}/sessions/{session}")
+    assert primary(page) == (["Print a blank sheet"] if begins > timedelta() else ["Fill in the register"])
+    assert page.links["Fill in the register"] == f"{club.base}/sessions/{session}/register"
 
 
 async def test_the_day_counts_what_waits(club: Club) -> None:

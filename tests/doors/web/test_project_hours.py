@@ -116,6 +116,56 @@ async def test_what_is_unusual_stands_on_top_with_why_and_is_in_no_list_of_ticks
     assert page.text.index("Bob") < page.text.index("Ann")
 
 
+async def test_hours_at_the_same_time_are_both_looked_at_and_lead_to_each_other(
+    api: Api, shed: Shed, pages: Pages
+) -> None:
+    ann = await person(api, "Ann")
+    told, bobs = await shed.claims(ann), await shed.claims(await person(api, "Bob"))
+    page = await pages.get(f"{shed.base}/approvals")
+    assert set(page.filled("Approve")["claim"]) == {told, bobs}
+    later = await shed.claims(ann, 30)
+
+    sent = await pages.submit("Approve the ticked hours")
+    assert "You approved one claim." in sent
+    assert "One had changed in the meantime." in sent
+    assert "Approve the ticked hours" not in sent.buttons
+    assert sent.text.count("They gave other hours at the same time:") == 2
+    leads = [link.get("href") for link in sent.html.all("a")]
+    assert [leads.count(f"{shed.base}/claims/{claim}") for claim in (told, later)] == [2, 2], "each leads to the other"
+    assert (await shed.state(told), await shed.state(later)) == ("submitted", "queried")
+
+    page = await pages.get(f"{shed.base}/claims/{told}")
+    assert "at the same time:" in page
+    assert "which wait too." in page
+    assert f"{shed.base}/claims/{later}" in page.links.values()
+    assert not page.hard_to_read()
+    await pages.submit("Approve")
+    page = await pages.get(f"{shed.base}/claims/{later}")
+    assert "which are approved." in page
+    assert "A question was asked" not in page, "nobody asked any"
+    page = await pages.get(f"{shed.base}/approvals")
+    assert "which are approved." in page
+    assert "Approve the ticked hours" not in page.buttons
+
+
+async def test_of_hours_elsewhere_a_project_hears_only_that_there_are_some(
+    api: Api, shed: Shed, pages: Pages, entrance: Entrance
+) -> None:
+    ann, there = await person(api, "Ann"), Shed(api, await api.project("The choir"))
+    here, sung = await shed.claims(ann), await there.claims(ann)
+    for path in (f"claims/{here}", "approvals"):
+        page = await pages.get(f"{shed.base}/{path}")
+        assert "They gave hours at another project at the same time." in page
+        assert "The choir" not in page.answer.text
+        assert sung not in page.answer.text
+        assert "which wait too" not in page
+    await api.made(f"/v1/claims/{here}/withdraw")
+    pages.sign_in(await entrance.approver(there.project))
+    page = await pages.get(f"{there.base}/approvals")
+    assert "They told of other hours at the same time, but those do not count any more." in page
+    assert "A question was asked" not in page
+
+
 async def test_many_are_read_page_by_page(api: Api, shed: Shed, pages: Pages) -> None:
     people = [await person(api, f"Person {number:02}") for number in range(52)]
     for number, each in enumerate(people):

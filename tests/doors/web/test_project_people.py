@@ -152,6 +152,46 @@ async def test_a_second_click_makes_nobody_twice(shed: Shed, pages: Pages) -> No
     assert listed(await pages.get(shed.base)) == ["Zoe"]
 
 
+async def test_who_has_the_name_of_somebody_known_here_is_asked_about_and_is_one_of_them_by_one_press(
+    api: Api, shed: Shed, pages: Pages
+) -> None:
+    session, ann = await shed.session(), await shed.known("Ann Lee")
+    await api.person("Ann Lee")  # whom this project doesn't know
+    await pages.get(f"{shed.base}/new")
+    page = await pages.submit("Add them", name="ann lee", session=session)
+    assert page.heading == "Who is it?"
+    (same,) = [words for words in page.buttons if words.startswith("Ann Lee, last here on ")]
+    page = await pages.submit("Change what you typed")
+    assert (page.heading, page.filled("Add them")["name"]) == ("Somebody new", ["ann lee"])
+    await pages.submit("Add them")
+    page = await pages.submit(same)
+    assert page.path.startswith(f"{shed.base}/{ann}")
+    assert "They are on the list." in page
+    people = (await api.get(f"/v1/sessions/{session}/attendances")).json()["attendances"]
+    assert [each["person"] for each in people] == [ann]
+
+
+async def test_somebody_new_of_a_known_name_is_added_by_one_more_press_and_once(
+    api: Api, shed: Shed, pages: Pages
+) -> None:
+    session = await shed.session()
+    for name in ("Ann Lee", "Bob"):
+        await pages.get(f"{shed.base}/new")
+        await pages.submit("Add them", name=name, session=session)
+    await pages.get(f"{shed.base}/new")
+    page = await pages.submit("Add them", name="Ann Lee", session=session)
+    assert "Ann Lee, not here yet" in page.buttons
+    fields = {**page.filled("Somebody new of that name"), "who": "new Ann Lee"}
+    typed_over = await pages.post(f"{shed.base}/new", {**fields, "name": "Bob"}, status=200)
+    assert typed_over.heading == "Who is it?", "the answer was about another name"
+    assert "Bob, not here yet" in typed_over.buttons
+    first = await pages.post(f"{shed.base}/new", fields, status=200)
+    second = await pages.post(f"{shed.base}/new", fields, status=200)
+    assert first.path == second.path
+    people = (await api.get(f"/v1/sessions/{session}/attendances")).json()["attendances"]
+    assert [each["name"] for each in people] == ["Ann Lee", "Ann Lee", "Bob"]
+
+
 async def test_without_a_session_the_register_is_the_way(shed: Shed, pages: Pages) -> None:
     page = await pages.get(f"{shed.base}/new")
     assert "No session is planned" in page
@@ -299,9 +339,13 @@ async def test_a_kiosk_or_a_venue_finds_nobody(shed: Shed, database: Database) -
 
 async def test_the_words_are_easy_to_read(shed: Shed, pages: Pages) -> None:
     ann = await shed.known("Ann")
-    await shed.session()
+    session = await shed.session()
     for path in ("", f"/{ann}", "/new", "/cards", f"/cards?of={_packed([UUID(ann)])}"):
         assert not (await pages.get(f"{shed.base}{path}")).hard_to_read()
+    await pages.get(f"{shed.base}/new")
+    page = await pages.submit("Add them", name="Ann", session=session)
+    assert page.heading == "Who is it?"
+    assert not page.hard_to_read()
 
 
 # --- the whole way ---------------------------------------------------------------------------------------------------

@@ -168,6 +168,13 @@ async def test_a_method_that_a_page_has_not_is_told_with_those_it_has(pages: Pag
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
+async def test_each_file_of_the_pages_says_its_type_and_once_how_its_letters_are_written(pages: Pages) -> None:
+    types = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+    for file in (HERE / "static").iterdir():
+        answer = await pages.file(static_url(file.name))
+        assert answer.headers["content-type"] == f"{types[file.suffix]}; charset=utf-8"
+
+
 def test_all_script_there_is_is_below_five_kib() -> None:
     (script,) = (HERE / "static").glob("*.js")
     assert len(static_file(static_url(script.name).removeprefix("/static/")).content) < 5 * 1024

@@ -25,7 +25,9 @@ async def receipt_of(pages: Pages, ann: dict[str, Any]) -> str:
     """The file of her newest line."""
     await pages.get(f"/people/{ann['id']}/statement")
     page = await pages.click("You helped at Saturdays")
-    return (await pages.file(page.link("Keep the receipt file"))).text
+    file = await pages.file(page.link("Keep the receipt file"))
+    assert file.headers["content-type"] == "text/plain; charset=utf-8"
+    return file.text
 
 
 async def test_each_line_leads_to_its_receipt_in_plain_facts(dsn: str, pages: Pages, ann: dict[str, Any]) -> None:

@@ -338,7 +338,7 @@ TIMES: list[tuple[dict[str, str], str]] = [
     ({"begins": ""}, "From must be a time of day"),
     ({"ends": "25:00"}, "To must be a time of day"),
     ({"begins": "14:00", "ends": "13:00"}, "To must be after the beginning"),
-    ({"day": "2099-01-01"}, "To must not lie in the future"),
+    ({"day": "2099-01-01"}, "Day must not lie in the future"),
     ({"day": "2020-01-01"}, "Day must be at most 60 days ago"),
 ]
 

@@ -11,7 +11,7 @@ from playwright.async_api import Locator, Page
 
 from tests.daytime import daytime
 from tests.doors.house import Api, register
-from tests.doors.web.browser import Window
+from tests.doors.web.browser import Window, words_of
 from tests.doors.web.entrance import Entrance
 
 PEOPLE = 30
@@ -131,7 +131,7 @@ async def test_thirty_people_by_the_keyboard_alone(hall: Hall, desktop: Window) 
     await hands.type("Zoe")
     await hands.enter()
     assert await page.locator("h1").inner_text() == "Check the register"
-    assert "30 people, 70 credits 45 minutes" in await page.locator("main").inner_text()
+    assert "30 people, 70 credits 45 minutes" in await words_of(page)
     await hands.skip()
     await hands.press("Tab")
     assert await hands.focused() == "step"
@@ -182,7 +182,7 @@ async def test_a_row_is_added_as_one_types(hall: Hall, desktop: Window) -> None:
         await names.nth(number).fill(f"Newcomer {number}")
     assert await names.count() == before + 4
     await desktop.press("Check the register")
-    assert f"{before + 3} people" in await page.locator("main").inner_text()
+    assert f"{before + 3} people" in await words_of(page)
     await desktop.press("Change")
     found = [await names.nth(number).input_value() for number in range(before + 3)]
     assert found == [f"Newcomer {number}" for number in range(before + 3)]

@@ -17,20 +17,14 @@ from tests.doors.house import Api, register
 from tests.doors.web.client import Pages
 from tests.doors.web.entrance import Entrance
 
-
-@pytest.fixture
-async def office(pages: Pages, entrance: Entrance) -> Pages:
-    """A browser in which somebody of the staff is signed in."""
-    pages.sign_in(await entrance.staff())
-    return pages
-
-
 # --- rights -------------------------------------------------------------------------------------------------
 
 
 async def test_a_role_is_given_where_it_is_chosen_and_ended(api: Api, office: Pages) -> None:
     ann, _ = await api.person("Ann Lee"), await api.project("Repair cafe")
     await office.get(f"/staff/people/{ann['id']}/roles")
+    page = await office.submit("Go on", status=422)
+    assert "Choose one" in page.alert
     await office.submit("Go on", role="Coordinator")
     page = await office.submit("Make them coordinator", status=422)
     assert "must say of which project" in page.alert
@@ -340,7 +334,7 @@ async def test_a_venue_with_its_site_and_till(office: Pages) -> None:
     await office.get("/staff/venues/new")
     page = await office.submit("Add it", name="Parkside pool")
     await office.click("Add a site")
-    page = await office.submit("Add it", name="Town", postcode="nowhere", status=422)
+    page = await office.submit("Add it", name="Town", postcode="hello there", status=422)
     assert "must be a postcode" in page.alert
     page = await office.submit("Add it", postcode="CB1 1LY", step_free="Yes")
     assert page.rows("Sites")[0] == ["Town", "CB1 1LY", "Step-free", ""]
@@ -402,6 +396,27 @@ async def test_an_offer_is_written_published_paused_and_ended(api: Api, office: 
 
     assert page.terms()["How it stands"] == "Ended"
     assert "Change it" not in page.links
+
+
+async def test_what_an_offer_lacks_to_be_used_is_said_where_it_is_published(api: Api, office: Pages) -> None:
+    venue = await api.venue("Parkside pool")
+    await office.get(f"/staff/venues/{venue}/offers/new")
+    page = await office.submit("Save the draft", title="Cream tea", price_hours="1")
+    nowhere, nobody = "It has no open site, so nobody is told where to go.", "It has no till"
+    assert (nowhere in page, nobody in page) == (True, True)
+    page = await office.submit("Publish it")
+    assert (nowhere in page, nobody in page) == (True, True), "it stands there still"
+    await office.click("Add what is missing at Parkside pool")
+    await office.click("Add a till")
+    await office.submit("Add it, and show the code", name="Front desk")
+    await office.click("Parkside pool")
+    page = await office.click("Cream tea")
+    assert (nowhere in page, nobody in page) == (True, False)
+    await office.click("Add what is missing at Parkside pool")
+    await office.click("Add a site")
+    await office.submit("Add it", name="Town")
+    page = await office.click("Cream tea")
+    assert (nowhere in page, nobody in page) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -49,6 +50,11 @@ async def checked(pages: Pages, code: str, **more: str) -> Page:
 def word(page: Page) -> str:
     """What the verdict says."""
     return next((page.html.name(each) for each in page.html.all("p") if each.get("class") == "word"), "")
+
+
+def spoken(page: Page) -> str:
+    """What the staff are told to say."""
+    return next((page.html.name(each) for each in page.html.all("p") if each.get("class") == "say"), "")
 
 
 async def a_pass(lido: Lido, person: dict[str, Any]) -> str:
@@ -118,7 +124,9 @@ async def test_a_card_is_checked_asked_for_its_name_taken_and_given_back(lido: L
     assert page.links["Next visitor"] == f"/till?offer={offer}"
     assert card not in page.path
 
-    await pages.submit("Give this back", minutes_minutes="30")
+    page = await pages.submit("Give this back", minutes_hours="9", status=422)
+    assert "You can give back 2 credits at most." in page.alert
+    await pages.submit("Give this back", minutes_hours="0", minutes_minutes="30")
     assert "30 minutes given back since" in await pages.again()
     page = await pages.submit("Give back all: 1 credit 30 minutes")
     assert "All of it was given back: 2 credits" in page
@@ -167,6 +175,7 @@ async def test_a_booking_says_itself_what_it_is_for_and_is_taken_on_its_day(lido
     early = await checked(pages, booked["code"])
     assert word(early) == "No"
     assert "It would work from Saturday 21 November" in early
+    assert "This booking is for 10:00 on Saturday 21 November 2026." in spoken(early)
 
     lido.clock.now = SATURDAY
     await pages.get("/till")
@@ -275,7 +284,10 @@ async def test_a_no_says_why_what_to_say_and_from_when(lido: Lido, pages: Pages,
     assert case.says in page
     assert case.works in page
     if elsewhere is None:
-        assert TABLE[case.reason].visitor in page
+        own = case.reason is Refusal.OFFER_CLOSED_NOW
+        assert f"Say: {case.says if own else TABLE[case.reason].visitor}" in spoken(page)
+        assert "ask when it is" not in page, "the screen says when"
+        assert ("It will work from" in spoken(page)) == (bool(case.works) and not own)
     assert "Take " not in " ".join(page.buttons)
     assert not page.hard_to_read()
     if elsewhere is None:
@@ -338,8 +350,14 @@ async def test_what_was_mistyped_is_said_at_its_field(
 async def test_where_there_are_several_offers_one_is_chosen(lido: Lido, pages: Pages) -> None:
     ann, _, _ = await lido.person(), await lido.offer(), await lido.offer()
     await pages.get("/till")
+    choose = "Please choose one. Only the code of a booking needs none."
+    page = await pages.submit("Check", status=422)
+    assert f"What is it for? {choose}" in page.alert, "with the code that is missing, and not after it"
+    assert "Code is needed" in page.alert
     page = await pages.submit("Check", code=await lido.api.card(ann["id"]), status=422)
-    assert "What is it for? This must be said" in page.alert
+    assert page.alert.count(choose) == 1
+    assert "must be said" not in page.answer.text
+    assert "Code is" not in page.alert
 
 
 async def test_a_till_that_heard_too_many_wrong_codes_says_when_it_works_again(
@@ -389,7 +407,7 @@ async def test_today_shows_what_was_taken_and_who_is_booked(lido: Lido, pages: P
     assert "1pm Bob" in page
     assert "Archer" not in page
     assert "Bell" not in page
-    assert "Didn't come Bob" not in page.buttons, "not before the time"
+    assert "Didn't come?" not in page, "not before the time"
     page = await pages.submit("Came Bob")
     assert "1 credit 30 minutes taken" in page
     assert await lido.state(came["id"]) == "captured"
@@ -423,8 +441,10 @@ async def test_whoever_didnt_come_has_their_credits_back_and_isnt_told_off(lido:
     bob, ticket = await lido.person("Bob"), await lido.offer("ticket", price=90)
     booked = await lido.book(bob, ticket, lido.clock.now + timedelta(hours=1))
     lido.clock.now += timedelta(hours=2)
-    await pages.get("/till/today")
-    page = await pages.submit("Didn't come Bob")
+    page = await pages.get("/till/today")
+    assert "Didn't come? Bob" in [page.html.name(each) for each in page.html.all("summary")], "a press more than Came"
+    assert "This can't be undone." in page
+    page = await pages.submit("Put the credits back Bob")
     assert "The credits went back" in page
     assert "Didn't come" in page
     assert await lido.api.balance(bob["id"]) == (240, 0)
@@ -437,7 +457,7 @@ async def test_a_visit_is_given_back_the_same_day_only_and_no_more_than_was_take
     await checked(pages, await a_pass(lido, ann))
     await pages.submit("Take 1 credit")
     page = await pages.submit("Give this back", minutes_hours="2", status=422)
-    assert "more than was captured" in page.alert
+    assert "You can give back 1 credit at most." in page.alert
     page = await pages.submit("Give this back", minutes_hours="0", minutes_minutes="15")
     assert "15 minutes given back since" in page, "a no isn't kept against what is mended"
     assert "must be" in (await pages.submit("Give this back", minutes_hours="x", status=422)).alert
@@ -490,10 +510,32 @@ async def test_a_booking_is_told_to_its_venue_and_the_scheme_alone(lido: Lido, d
         assert declined.value.reason is Refusal.NOT_FOUND
 
 
+async def test_a_till_that_is_out_of_use_is_told_to_be_set_up_again_and_by_whom(lido: Lido, pages: Pages) -> None:
+    """Nobody signs in at it. What was sent last, with somebody's code, is kept on no page."""
+    ann = await lido.person()
+    await lido.api.offer(lido.venue)
+    typed = {"code": await lido.api.card(ann["id"]), "adults": "1", "children": "0", "young": "0"}
+    await pages.get("/till")
+    for device in (await lido.api.get(f"/v1/venues/{lido.venue}/devices")).json()["devices"]:
+        await lido.api.made(f"/v1/devices/{device['id']}/revoke")
+
+    refused = await pages.submit("Check", typed, status=401)
+    assert "What was sent just now was not done." in refused
+    assert typed["code"] not in refused.answer.text
+    for path in ("/till", "/till/today", f"/till/visits/{uuid4()}"):
+        page = await pages.get(path, status=401)
+        assert page.heading == "This till has to be set up again"
+        assert "whoever looks after the venue" in page
+        assert "was not done" not in page
+        assert "/sign-in" not in {urlsplit(href).path for href in page.links.values()}
+        assert not page.hard_to_read()
+    assert (await pages.click("Set it up again")).heading == "Set up a till or a kiosk"
+
+
 async def test_a_till_is_no_ones_but_a_tills(lido: Lido, database: Database) -> None:
     ann, entrance = await lido.person(), Entrance(database, lido.clock)
     async with Pages.of(lido.api, url=URL) as browser:
-        assert (await browser.get("/till")).path.startswith("/sign-in")
+        assert (await browser.get("/till", status=401)).links["Set it up again"] == "/enrol"
         for token in (
             await entrance.person(ann["id"]),
             await entrance.manager(lido.venue),

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from ledger.database import Database, driver
+from ledger.scheme.callers import Scope
 from ledger.scheme.expiry import expire
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.keys import Keys
 from tests.doors.house import Api, settings_for
 from tests.doors.web.client import URL, Pages
 from tests.doors.web.entrance import Entrance

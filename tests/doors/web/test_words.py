@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from babel.messages.catalog import Message
 
-from ledger.doors.web.pages import SAID, Said, say, translations
+from ledger.doors.web.pages import LOCALES, SAID, Said, _sentences, say, translations
 from ledger.scheme.refusals import TABLE
 from tests.doors.web import words
 from tests.doors.web.checks import READING_AGE, hard_to_read, reading_age
@@ -159,16 +159,28 @@ def test_welsh_counts_in_six_ways() -> None:
     assert {len(strings(message)) for message in plurals} == {6}
     cy = Said(translations("cy"), catalog.locale)
     assert [cy.credits(60 * number) for number in (0, 1, 2, 3, 4, 6, 7, 40)] == [
-        "0 credyd",
-        "1 credyd",
-        "2 gredyd",
-        "3 chredyd",
-        "4 credyd",
-        "6 chredyd",
-        "7 credyd",
-        "40 credyd",
+        "0\u00a0credyd",
+        "1\u00a0credyd",
+        "2\u00a0gredyd",
+        "3\u00a0chredyd",
+        "4\u00a0credyd",
+        "6\u00a0chredyd",
+        "7\u00a0credyd",
+        "40\u00a0credyd",
     ]
-    assert [cy.credits(minutes) for minutes in (45, 62, 165)] == ["45 munud", "1 credyd 2 funud", "2 gredyd 45 munud"]
+    said_so = [cy.credits(minutes) for minutes in (45, 62, 165)]
+    assert said_so == ["45\u00a0munud", "1\u00a0credyd 2\u00a0funud", "2\u00a0gredyd 45\u00a0munud"]
+
+
+def test_a_line_never_ends_between_a_number_and_its_unit() -> None:
+    en = Said(translations("en"), LOCALES["en"])
+    assert [en.credits(minutes) for minutes in (60, -165)] == ["1\u00a0credit", "\u22122\u00a0credits 45\u00a0minutes"]
+    assert [en.duration(minutes) for minutes in (45, 165)] == ["45\u00a0minutes", "2\u00a0hours 45\u00a0minutes"]
+    assert en.days(14) == "14\u00a0days"
+    # Sentences that the scheme made, with plain spaces: programs read them too.
+    finished = _sentences("en").say("This comes to 5 credits 30 minutes; for one visit 1 credit can be used.")
+    assert finished == "This comes to 5\u00a0credits 30\u00a0minutes; for one visit 1\u00a0credit can be used."
+    assert _sentences("en").say("Room 5 houses 3 minutes") == "Room 5 houses 3\u00a0minutes"
 
 
 def test_every_sentence_there_is_can_be_read_at_eleven() -> None:

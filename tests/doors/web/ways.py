@@ -11,7 +11,8 @@ import asyncpg
 
 from ledger.database import Database
 from ledger.journal.entries import new_key
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.callers import Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.letters import Letters
 from ledger.scheme.sign_ins import Strength
 from tests.daytime import daytime

@@ -13,7 +13,8 @@ import msgspec
 
 from ledger.app import serving
 from ledger.database import Database
-from ledger.scheme.keys import Keys, Scope
+from ledger.scheme.callers import Scope
+from ledger.scheme.keys import Keys
 from ledger.scheme.roles import Roles
 from tests.daytime import daytime
 from tests.doors.house import SETTINGS, Api, register

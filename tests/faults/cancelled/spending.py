@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
+from ledger.scheme.callers import SCHEME
 from ledger.scheme.chart import CHART, account
-from ledger.scheme.keys import SCHEME
 from tests.daytime import daytime
 from tests.faults.cancelled.house import House, Prepare, Request
 

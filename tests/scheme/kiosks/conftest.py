@@ -11,11 +11,11 @@ import pytest
 from ledger.database import Database, driver
 from ledger.journal.entries import Entry, Transfer
 from ledger.journal.posting import post
+from ledger.scheme.callers import Caller, Scope
 from ledger.scheme.chart import CHART, account
 from ledger.scheme.codes import code_for
 from ledger.scheme.devices import Devices
 from ledger.scheme.directory import Directory
-from ledger.scheme.keys import Caller, Scope
 from ledger.scheme.kiosks import Holding, Kiosks, Signed
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.sign_ins import SignIns

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from ledger.scheme.attendances import Attendances
+from ledger.scheme.callers import SCHEME, Caller, Scope
 from ledger.scheme.claims import Claims
-from ledger.scheme.keys import SCHEME, Caller, Scope
 from ledger.scheme.opportunities import Opportunities
 from ledger.scheme.projects import Projects
 from ledger.scheme.refusals import Refusal

@@ -74,6 +74,7 @@ _act: Final = {
     "verb": "balance_read",
     "holder": "9b2f3c44-1d7a-4c58-8f0b-7a1e5d3c2b02",
     "object": None,
+    "device": None,
 }
 _group: Final = {"id": "3d4e5f6a-7b8c-4d9e-8f0a-2b3c4d5e6f14", "name": "Tuesday gardeners", "created_at": _THEN}
 _member: Final = {"person": _ANN, "name": "Ann", "keyholder": True, "joined_at": _THEN}

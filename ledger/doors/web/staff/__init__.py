@@ -11,6 +11,7 @@
     projects    projects, with what funders granted, and their kiosks
     venues      venues, with their sites and tills
     offers      what a venue gives, and its dates; `terms` is the form of it
+    clearances  what somebody can be cleared for, in the office's words
 
 Whatever is done here is written to the audit trail by the verbs. A page with many buttons asks each under a key of its
 own (`Form.key_for`).

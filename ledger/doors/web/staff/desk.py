@@ -15,19 +15,20 @@ from msgspec import Meta, Struct
 
 from ledger.doors import cursors
 from ledger.doors.fields import PREFIX_PATTERN, Name
+from ledger.doors.web import data, namesakes
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.acts import OTHER, SAYS
 from ledger.doors.web.forms import Form
-from ledger.doors.web.pages import _, gettext, go, language_of, page, pdf, translations
-from ledger.doors.web.paper import Card, Cards, CardSize, CardWords, Press
-from ledger.doors.web.paper import translated as translated_words
-from ledger.doors.web.printed import balance_slip
+from ledger.doors.web.pages import _, gettext, go, page, pdf
+from ledger.doors.web.paper import CardSize, Press
+from ledger.doors.web.printed import balance_slip, cards
 from ledger.doors.web.qr import qr_svg
 from ledger.scheme.acts import Act
 from ledger.scheme.clock import Clock
 from ledger.scheme.credentials import Credential, Credentials, Kind, Status
 from ledger.scheme.desk import AtDesk, Desk
 from ledger.scheme.lines import Statements
+from ledger.scheme.namesakes import NameKnown
 from ledger.scheme.overview import COUNT_MAX, Overview
 from ledger.scheme.people import AgeBand, NewPerson, People
 from ledger.scheme.refusals import Declined, Refusal
@@ -39,10 +40,7 @@ _SLIP_LINES: Final = 5
 
 AGES: Final = (
     ("", _("Not known")),
-    (AgeBand.UNDER_8.value, _("Under 8")),
-    (AgeBand.FROM_8.value, _("8 to 15")),
-    (AgeBand.FROM_16.value, _("16 or 17")),
-    (AgeBand.ADULT.value, _("18 or over")),
+    *((band.value, says) for band, says in data.AGES.items()),
 )
 _CHANGES: Final = {"block": "card_blocked", "unblock": "card_unblocked", "revoke": "card_ended"}
 
@@ -56,10 +54,11 @@ class FindForm(Struct, frozen=True):
 
 
 class NewForm(Struct, frozen=True):
-    """Somebody to be made known."""
+    """Somebody to be made known; `who` answers which of that name it is, once that was asked."""
 
     name: Name
     age_band: AgeBand | None = None
+    who: str = ""
 
 
 def routes(  # noqa: PLR0917  # each has its own type
@@ -123,6 +122,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             status=form.status,
             form=form,
             people=shown_,
+            with_cards=await desk.with_cards(request.user.caller, [each.id for each in shown_]),
             prefix=prefix,
             query=form.query(FindForm),
             following=following,
@@ -136,11 +136,17 @@ def routes(  # noqa: PLR0917  # each has its own type
     @post("/staff/people/new", before_request=staff, status_code=303)
     async def add(request: PageRequest) -> Response[Any]:
         form = await Form.sent(request)
-        typed = form.take(NewForm)
+        typed = None if form.value("step") == "change" else form.take(NewForm)
         if typed is not None:
+            asked = NewPerson(name=typed.name, age_band=typed.age_band)
+            another = typed.who == namesakes.new(typed.name)
             with form.heeding():
-                asked = NewPerson(name=typed.name, age_band=typed.age_band)
-                person, _replayed = await people.create(request.user.caller, form.key, asked)
+                try:
+                    person, _replayed = await people.create(request.user.caller, form.key, asked, another=another)
+                except NameKnown as known:
+                    if typed.who in {str(each.person) for each in known.people}:
+                        return go(f"/staff/people/{typed.who}")
+                    return namesakes.asked(request, form, known, "/staff/people/new")
                 return go(f"/staff/people/{person.id}", "person_added")
         return page(request, "staff/new_person.html", status=form.status, form=form, ages=AGES)
 
@@ -220,14 +226,7 @@ def routes(  # noqa: PLR0917  # each has its own type
         if size not in set(CardSize):
             raise Declined(Refusal.NOT_FOUND)
         code, found = await code_of(request, person)
-        language = language_of(request, request.user.present)
-        document = Cards(
-            language=language,
-            words=translated_words(CardWords, translations(language).gettext),
-            cards=[Card(name=found.name, code=code)],
-            size=CardSize(size),
-        )
-        return pdf(await press.pdf(document), "card")
+        return pdf(await press.pdf(cards(request, [(found.name, code)], CardSize(size))), "card")
 
     @get("/staff/people/{person:uuid}/slip", before_request=staff)
     async def slip(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:

@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.pages import Said, _, gettext, page, said_in
+from ledger.doors.web.sentences import together, unparted
 from ledger.scheme.clock import Clock, day_of
 from ledger.scheme.overview import COUNT_MAX, Aged, Demand, Flow, Overview
 
@@ -92,7 +93,7 @@ def _age(aged: Aged, said: Callable[[str], str]) -> str:
     if aged.from_months == 0:
         return said(_("This month and the 2 before"))
     if aged.to_months is None:
-        return said(_("2 years or longer"))
+        return unparted(said(_("2 years or longer")))
     return together(said(_("%(first)s to %(last)s months")) % {"first": aged.from_months, "last": aged.to_months - 1})
 
 

@@ -238,7 +238,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     async def helped(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         return await linked(request, "helpers", person, Form.blank(), _searched(request))
 
-    @post("/staff/people/{person:uuid}/helpers", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/helpers", before_request=freshly, status_code=303)
     async def let_help(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(HelperForm)
@@ -263,7 +263,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     async def guarded(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         return await linked(request, "guardians", person, Form.blank(), _searched(request))
 
-    @post("/staff/people/{person:uuid}/guardians", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/guardians", before_request=freshly, status_code=303)
     async def add_guardian(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         typed = form.take(GuardianForm)
@@ -278,7 +278,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
                 form.heed(Declined(declined.reason, _NO_CHILD if grown_up else declined.detail, fields=own))
         return await linked(request, "guardians", person, form, form.value("wanted"))
 
-    @post("/staff/people/{person:uuid}/guardians/{guardian:uuid}/consent", before_request=staff, status_code=303)
+    @post("/staff/people/{person:uuid}/guardians/{guardian:uuid}/consent", before_request=freshly, status_code=303)
     async def consent(request: PageRequest, person: FromPath[UUID], guardian: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
         with form.heeding():

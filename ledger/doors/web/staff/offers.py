@@ -103,6 +103,7 @@ def routes(  # noqa: PLR0917  # each has its own type
             venue=await venues.get(caller, found.venue),
             quota=await offers.quota(caller, offer, None) if found.terms.quota is not None else None,
             occasions=dates,
+            lacks=await offers.lacks(caller, offer),
             is_timed=found.kind in TIMED,
             kinds={value: says for value, says, _hint in _KINDS},
             reaches=dict(_REACHES),

@@ -17,10 +17,10 @@ from ledger.doors.fields import Name
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.devices import Device, Devices, NewDevice
 from ledger.scheme.devices import Status as Stands
-from ledger.scheme.keys import Caller
 from ledger.scheme.projects import Project, Projects
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.states import Participation
@@ -77,7 +77,7 @@ def machines(found: Sequence[Device], clock: Clock) -> list[tuple[Device, str]]:
 
 def routes(access: Access, devices: Devices, secret: bytes, place: Place) -> list[HTTPRouteHandler]:
     """Return the routes that projects, or venues, have alike."""
-    staff, kind = access.only(Who.STAFF), place.kind
+    staff, freshly, kind = access.only(Who.STAFF), access.only(Who.STAFF, freshly=True), place.kind
     base = f"/staff/{kind}s/{{{kind}:uuid}}"
 
     def here(request: PageRequest) -> UUID:
@@ -128,7 +128,7 @@ def routes(access: Access, devices: Devices, secret: bytes, place: Place) -> lis
     async def new_device(request: PageRequest) -> Response[Any]:
         return await asking(request, here(request), Form.blank())
 
-    @post(f"{base}/devices/new", before_request=staff, status_code=200)
+    @post(f"{base}/devices/new", before_request=freshly, status_code=200)
     async def add_device(request: PageRequest) -> Response[Any]:
         form, caller, whose = await Form.sent(request), request.user.caller, here(request)
         typed = form.take(DeviceForm)

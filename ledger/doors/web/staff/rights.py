@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
-from ledger.doors.web.pages import go, page
+from ledger.doors.web.pages import _, go, page
 from ledger.scheme.desk import Desk
 from ledger.scheme.leaving import Leaving
 from ledger.scheme.one_time import OneTime
@@ -73,13 +73,18 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
             return [(str(each.id), each.name) for each in open_]
         return []
 
-    async def roles_page(request: PageRequest, person: UUID, form: Form, role: Role | None) -> Response[Any]:
+    async def roles_page(
+        request: PageRequest, person: UUID, form: Form, role: Role | None, *, asked: bool = False
+    ) -> Response[Any]:
+        choice = Form.blank(role=role.value if role else "")
+        if asked and role is None:
+            choice.fault("role", _("Choose one"))
         return page(
             request,
             "staff/roles.html",
-            status=form.status,
+            status=form.status if form.failed else choice.status,
             form=form,
-            choice=Form.blank(role=role.value if role else ""),
+            choice=choice,
             person=await desk.of(request.user.caller, person),
             role=role.value if role else "",
             asked=await roles.asked(request.user.caller, person),
@@ -98,7 +103,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
     async def held(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         asked = request.query_params.get("role", "")
         role = Role(asked) if asked in set(Role) else None
-        return await roles_page(request, person, Form.blank(), role)
+        return await roles_page(request, person, Form.blank(), role, asked="asked" in request.query_params)
 
     @post("/staff/people/{person:uuid}/roles", before_request=freshly, status_code=303)
     async def grant(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
@@ -107,7 +112,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         if typed is not None:
             with form.heeding():
                 asked = Grant(person=person, role=typed.role, project=typed.project, venue=typed.venue)
-                granted, _ = await roles.grant(request.user.caller, form.key, asked)
+                granted, _replayed = await roles.grant(request.user.caller, form.key, asked)
                 return go(f"/staff/people/{person}/roles", "asked_another" if granted.waits else "saved")
         return await roles_page(request, person, form, typed.role if typed is not None else None)
 
@@ -154,7 +159,9 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         form = await Form.sent(request)
         found = await desk.of(request.user.caller, person)
         with form.heeding():
-            made, _ = await one_time.invite(request.user.caller, form.key_for("invite"), person, address_of_link=url)
+            made, _replayed = await one_time.invite(
+                request.user.caller, form.key_for("invite"), person, address_of_link=url
+            )
             return link_page(request, found.name, f"/staff/people/{person}", made)
         return page(request, "staff/refused.html", status=form.status, form=form, person=found)
 
@@ -181,7 +188,7 @@ def routes(  # noqa: PLR0917  # one for each page; each argument has its own typ
         form = await Form.sent(request)
         name = form.value("name")
         with form.heeding():
-            made, _ = await recoveries.agree(
+            made, _replayed = await recoveries.agree(
                 request.user.caller, form.key_for("agree", recovery.hex), recovery, address_of_link=url
             )
             return link_page(request, name, "/staff/recoveries", made)

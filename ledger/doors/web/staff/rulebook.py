@@ -2,10 +2,11 @@
 
     the rule -> its new value -> what it is now beside what it will be -> changed
 
-A change is looked at before it is made: the first form only asks, by GET, and nothing is kept. What this release can't
-do otherwise, or doesn't do yet, is shown and can't be changed.
+A change is looked at before it is made: the first form only asks, by GET, and nothing is kept; what would be refused is
+so at once. What this release can't do otherwise, or doesn't do yet, is shown and can't be changed.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,12 +20,15 @@ from ledger.doors.web.about import About
 from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import Said, _, gettext, go, language_of, page, said_in, translations
+from ledger.doors.web.sentences import together
 from ledger.scheme.desk import Desk
 from ledger.scheme.refusals import Declined
-from ledger.scheme.rules import Rulebook, Setting, Value, table
+from ledger.scheme.rules import Rulebook, Setting, Value
 
 HISTORY: Final = 25
 _DIGITS_MAX: Final = 6
+# How the scheme says that a rule is bounded by another.
+_BOUNDED: Final = re.compile(r"must be (at most|less than) (\w+), which is then (\d+)")
 
 # The product's table, a heading for each number.
 _TITLES: Final = {
@@ -145,6 +149,12 @@ def routes(access: Access, rulebook: Rulebook, desk: Desk, about: About, secret:
         if wanted is not None and wanted == setting.value:
             form.fault("value", _("is what it is set to already"))
             wanted = None
+        if wanted is not None:
+            try:
+                await rulebook.check({rule: wanted})
+            except Declined as declined:
+                await refused(request, form, rule, declined)
+                wanted = None
         return rule_page(request, setting, form, wanted)
 
     @post("/staff/settings/{rule:str}", before_request=access.only(Who.STAFF, freshly=True), status_code=303)
@@ -157,9 +167,32 @@ def routes(access: Access, rulebook: Rulebook, desk: Desk, about: About, secret:
                 await rulebook.change(request.user.caller, {rule: wanted})
                 return go("/staff/settings", "saved")
             except Declined as declined:
-                fields = tuple(("value", _of_other(name, says, rule)) for name, says in declined.fields)
-                form.heed(declined, fields=fields)
+                await refused(request, form, rule, declined)
         return rule_page(request, setting, form, None)
+
+    async def refused(request: PageRequest, form: Form, rule: str, declined: Declined) -> None:
+        """Say at the field what is wrong, of whichever rule; others by their numbers, for nobody has seen names."""
+        rows, shown, said = (
+            {each.name: each for each in (await rulebook.in_force()).settings},
+            _shower(request),
+            gettext(request),
+        )
+
+        def in_words(name: str, says: str) -> str:
+            if name != rule:
+                row, value = rows[name], rows[name].value
+                sentence = said(_("It does not go with rule %(number)s, which is %(value)s. Change that one first."))
+            elif (bounded := _BOUNDED.fullmatch(says)) is not None:
+                row, value = rows[bounded[2]], int(bounded[3])
+                at_most = _("must be at most %(value)s, as in rule %(number)s")
+                sentence = said(
+                    at_most if bounded[1] == "at most" else _("must be less than %(value)s, as in rule %(number)s")
+                )
+            else:
+                return says
+            return sentence % {"number": row.number, "value": shown(row, value)}
+
+        form.heed(declined, fields=tuple(("value", in_words(name, says)) for name, says in declined.fields))
 
     return [settings, changes, rule, change]
 
@@ -169,18 +202,6 @@ def _changeable(setting: Setting) -> bool:
     if not setting.enforced:
         return False
     return len(setting.choices) > 1 if setting.least is None else setting.least != setting.most
-
-
-def _of_other(name: str, says: str, rule: str) -> str:
-    """What is wrong with a rule, said of the one that is being changed, where they don't go together."""
-    return _numbered(says if name == rule else f"does not go with {name}, which {says}")
-
-
-def _numbered(says: str) -> str:
-    """Rules by their numbers and not by their names, which nobody has seen."""
-    for setting in table():
-        says = says.replace(setting.name, f"rule {setting.number}")
-    return says
 
 
 def _plain(value: Value) -> str:
@@ -211,7 +232,7 @@ def _read(form: Form, setting: Setting) -> Value | None:
 def _shower(request: PageRequest) -> Callable[[Setting, Value], str]:
     """What says a rule's value in the reader's language."""
     said, words = gettext(request), said_in(request)
-    ngettext = translations(language_of(request, request.user.present)).ngettext
+    ngettext = translations(language_of(request)).ngettext
 
     def shown(setting: Setting, value: Value) -> str:
         return _shown(setting, value, said, words, ngettext)
@@ -232,7 +253,7 @@ def _shown(
         return words.duration(value)
     if setting.unit == "minutes after midnight":
         return f"{value // 60:02}:{value % 60:02}"
-    return _counted(setting.unit, value, ngettext) % {"number": f"{value:,}"}
+    return together(_counted(setting.unit, value, ngettext) % {"number": f"{value:,}"})
 
 
 def _counted(unit: str, number: int, ngettext: Callable[[str, str, int], str]) -> str:

@@ -36,7 +36,7 @@ _DATES: Final = (
     re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"),
     re.compile(r"(?P<day>\d{1,2})/(?P<month>\d{1,2})/(?P<year>\d{4})"),
 )
-# Minutes that may be left empty, and what the term is called.
+# Terms in minutes that are None if nothing is typed, where others are 0.
 _MINUTES: Final = ("child_price", "young_price", "visit_minutes", "month_minutes")
 _BOXES: Final = ("children", "young_per_adult", "companion_free", "low_talk", "booking_needed")
 _BEHIND: Final = re.compile(r"^terms\.|\[\d+\].*$")

@@ -14,10 +14,10 @@ from ledger.doors.web.access import Access, PageRequest, Who
 from ledger.doors.web.forms import Form
 from ledger.doors.web.pages import go, page
 from ledger.doors.web.staff import places
+from ledger.scheme.callers import Caller
 from ledger.scheme.clock import Clock
 from ledger.scheme.desk import Desk
 from ledger.scheme.devices import Devices
-from ledger.scheme.keys import Caller
 from ledger.scheme.offers import Offers
 from ledger.scheme.refusals import Declined, Refusal
 from ledger.scheme.roles import Roles
@@ -39,7 +39,7 @@ class SiteForm(Struct, frozen=True):
 
     name: Name
     address: Annotated[str, Meta(max_length=500)] = ""
-    postcode: Annotated[str, Meta(max_length=8, pattern=POSTCODE_PATTERN)] | None = None
+    postcode: Annotated[str, Meta(pattern=POSTCODE_PATTERN)] | None = None
     step_free: Annotated[str, Meta(pattern="^(yes|no)?$")] = ""
 
 

@@ -19,22 +19,24 @@ from litestar.params import FromPath
 from msgspec import Meta, Struct
 
 from ledger.doors import cursors
-from ledger.doors.fields import Minutes, Text
+from ledger.doors.fields import Text
 from ledger.doors.web.access import Access, PageRequest, Who
+from ledger.doors.web.booking import CancelChoice, theirs
 from ledger.doors.web.forms import Form
 from ledger.doors.web.lines import why
 from ledger.doors.web.pages import _, gettext, go, page
+from ledger.doors.web.till import Part
 from ledger.scheme.bookings import Bookings
 from ledger.scheme.claiming import Claiming, NewClaim
 from ledger.scheme.desk import Desk
-from ledger.scheme.diary import Booking, Diary
+from ledger.scheme.diary import Diary
 from ledger.scheme.expiry import Expiry
 from ledger.scheme.lines import Line, Statements, Why
 from ledger.scheme.offers import Offers
 from ledger.scheme.people import People
 from ledger.scheme.projects import CHOICES_MAX, Projects
 from ledger.scheme.redemptions import Redemptions
-from ledger.scheme.refusals import Declined, Refusal
+from ledger.scheme.refusals import Declined
 from ledger.scheme.venues import Venues
 
 # What a screen shows without scrolling far.
@@ -46,18 +48,6 @@ _OF_A_PERIOD: Final = {
     "must not lie in the future": _("It ends later than now: write it down when it is over."),
     "must be at most 24 hours after started_at": _("One day at a time: at most 24 hours."),
 }
-
-
-class Part(Struct, frozen=True):
-    """How much is given back."""
-
-    minutes: Minutes
-
-
-class CourseForm(Struct, frozen=True):
-    """Whether all of a course is meant."""
-
-    course: bool = False
 
 
 class HoursForm(Struct, frozen=True):
@@ -172,13 +162,6 @@ def _visits(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
 def _bookings(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
     staff = access.only(Who.STAFF)
 
-    async def theirs(request: PageRequest, person: UUID, booking: UUID) -> Booking:
-        """The booking, at its person's address only."""
-        found = await verbs.diary.read(request.user.caller, booking)
-        if found.person != person:
-            raise Declined(Refusal.NOT_FOUND)
-        return found
-
     @get("/staff/people/{person:uuid}/bookings", before_request=staff)
     async def listed(request: PageRequest, person: FromPath[UUID]) -> Response[Any]:
         place, cursor = f"staff/bookings/{person}", request.query_params.get("after") or None
@@ -199,19 +182,19 @@ def _bookings(access: Access, verbs: Verbs) -> list[HTTPRouteHandler]:
 
     @get("/staff/people/{person:uuid}/bookings/{booking:uuid}", before_request=staff)
     async def one(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
-        found = await theirs(request, person, booking)
+        found = await theirs(request, verbs.diary, person, booking)
         form = Form.blank(course=found.course is not None)
         return page(request, "staff/booking.html", person=person, booking=found, form=form)
 
     @post("/staff/people/{person:uuid}/bookings/{booking:uuid}", before_request=staff, status_code=303)
     async def cancel(request: PageRequest, person: FromPath[UUID], booking: FromPath[UUID]) -> Response[Any]:
         form = await Form.sent(request)
-        await theirs(request, person, booking)
-        typed = form.take(CourseForm) or CourseForm()
+        await theirs(request, verbs.diary, person, booking)
+        typed = form.take(CancelChoice) or CancelChoice()
         with form.heeding():
             await verbs.bookings.cancel(request.user.caller, form.key, booking, course=typed.course)
             return go(f"/staff/people/{person}/bookings", "cancelled")
-        found = await theirs(request, person, booking)
+        found = await theirs(request, verbs.diary, person, booking)
         return page(request, "staff/booking.html", status=form.status, person=person, booking=found, form=form)
 
     return [listed, one, cancel]
