@@ -357,9 +357,8 @@ async def test_a_code_that_was_made_while_they_left_is_not_taken(
     ann = await api.person()
     code, _ = await devices_of(database, UUID(ann["holder"]), UUID(await api.venue()))
     await owner.execute(
-        "INSERT INTO scheme.act (id, at, by, key, scope, holder, verb)"
-        " VALUES ($1, now(), $1, $1, 'scheme', $2, 'left')",
-        *(uuid4(), UUID(ann["holder"])),
+        "INSERT INTO scheme.act (id, at, by, key, scope, holder, verb) VALUES ($1, $3, $1, $1, 'scheme', $2, 'left')",
+        *(uuid4(), UUID(ann["holder"]), daytime()),
     )
     assert refusal(await api.post("/v1/devices/enrol", {"code": code})) == (409, "code_unknown")
 

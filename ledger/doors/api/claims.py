@@ -118,7 +118,10 @@ def routes(access: Access, claims: Claims, claiming: Claiming, cursor_secret: by
         "/v1/claims/{claim:uuid}",
         before_request=whoever_claims,
         summary="Change a claim",
-        description="While it is a draft or queried.",
+        description=(
+            "While it is a draft or queried. One that was queried for its times alone, without a question, is "
+            "submitted as soon as they overlap nothing."
+        ),
         responses=refused(400, 401, 403, 404, 409, 413, 422, 503),
         tags=_TAG,
     )

@@ -50,6 +50,8 @@ _claim: Final[dict[str, Any]] = {
     "consent_needed": False,
     "created_at": _TOLD,
     "changed_at": _DECIDED,
+    "overlapping": False,
+    "asked": False,
 }
 _remark: Final = {"kind": "note", "body": "I stayed to sweep up.", "at": _TOLD}
 _correction: Final = {
@@ -83,7 +85,13 @@ EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
     Claim: _claim,
     Remark: _remark,
     CorrectionLine: _correction,
-    ClaimInFull: {**_claim, "remarks": [_remark], "corrections": [_correction]},
+    ClaimInFull: {
+        **_claim,
+        "remarks": [_remark],
+        "corrections": [_correction],
+        "overlaps": [],
+        "overlaps_elsewhere": False,
+    },
     ClaimsPage: {"claims": [_claim], "next": None},
     ApprovalInput: {"claims": [_CLAIM, _OTHER]},
     Decision: _decision,

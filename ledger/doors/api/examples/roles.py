@@ -36,6 +36,7 @@ _act: Final = {
     "verb": "contact_read",
     "holder": "9b2f3c44-1d7a-4c58-8f0b-7a1e5d3c2b02",
     "object": None,
+    "device": None,
 }
 
 EXAMPLES: Final[Mapping[type[msgspec.Struct], Mapping[str, Any]]] = {
