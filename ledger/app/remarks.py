@@ -1,8 +1,8 @@
 """What the service remarks on stderr: one line each, with its time in UTC, how grave it is, and the request's id.
 
 structlog's lines and those of the standard logging (the journal's, the database's, uvicorn's) are written alike. A
-trace shows no values of variables, nothing shows PostgreSQL's DETAIL, which is whole rows, and a line break in what
-somebody sent begins no line of its own.
+trace, which has as many lines as it needs, shows no values of variables; nothing shows PostgreSQL's DETAIL, which is
+whole rows; and in a remark a line break in what somebody sent begins no line of its own.
 """
 
 import io

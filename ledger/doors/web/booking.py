@@ -24,7 +24,7 @@ from ledger.doors.web.pages import _ as marked
 from ledger.doors.web.pages import gettext, go, page, said_in, sentence_in
 from ledger.doors.web.qr import qr_svg
 from ledger.doors.web.trusted import name_of
-from ledger.scheme.bookings import Bookings, Change, Wanted
+from ledger.scheme.bookings import Bookings, Change, Checked, Wanted
 from ledger.scheme.clock import LONDON, Clock
 from ledger.scheme.codes import link
 from ledger.scheme.diary import Booking, Diary
@@ -117,17 +117,8 @@ def _choosing(access: Access, bookings: Bookings, finding: Finding, helpers: Hel
                     booked, _ = await bookings.book(request.user.caller, form.key, wanted)
                     return go(f"/people/{person}/bookings/{booked.id}", "booked")
                 checked = await bookings.check(request.user.caller, wanted)
-                return page(
-                    request,
-                    "booking/check.html",
-                    offer=shown,
-                    booking=None,
-                    checked=checked,
-                    party=wanted.party,
-                    name=await name_of(request, helpers, person),
-                    form=form.to_confirm(),
-                    kept=_kept(form),
-                )
+                name = await name_of(request, helpers, person)
+                return _is_this_right(request, form, checked, offer=shown, party=wanted.party, name=name)
             except Declined as declined:
                 if declined.reason is Refusal.NOT_FOUND:
                     raise
@@ -227,16 +218,9 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
                 if not form.value("sure") and found.status is State.AUTHORISED:
                     checked = await bookings.check_change(request.user.caller, asked)
                     if checked.minutes != found.minutes:
-                        return page(
-                            request,
-                            "booking/check.html",
-                            offer=await finding.show(found.offer),
-                            booking=found,
-                            checked=checked,
-                            party=choice.party,
-                            name=await name_of(request, helpers, person),
-                            form=form.to_confirm(),
-                            kept=_kept(form),
+                        offer, name = await finding.show(found.offer), await name_of(request, helpers, person)
+                        return _is_this_right(
+                            request, form, checked, offer=offer, party=choice.party, name=name, booking=found
                         )
                 changed, _ = await bookings.change(request.user.caller, form.key, asked)
                 return go(f"/people/{person}/bookings/{changed.id}", "changed")
@@ -252,6 +236,30 @@ def _standing(  # noqa: PLR0917  # the verbs of three pages
         )
 
     return [listed, one, leave, cancel, other, change]
+
+
+def _is_this_right(
+    request: PageRequest,
+    form: Form,
+    checked: Checked,
+    *,
+    offer: object,
+    party: object,
+    name: str | None,
+    booking: Booking | None = None,
+) -> Response[bytes]:
+    """Return the page that shows what it comes to, before it is booked, or changed where there is a booking."""
+    return page(
+        request,
+        "booking/check.html",
+        offer=offer,
+        booking=booking,
+        checked=checked,
+        party=party,
+        name=name,
+        form=form.to_confirm(),
+        kept=_kept(form),
+    )
 
 
 async def theirs(request: PageRequest, diary: Diary, person: UUID, booking: UUID) -> Booking:
